@@ -1,0 +1,39 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+WORKERS ?= 2
+
+.PHONY: demo test check fmt bench clean
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(INSTALLED)  ## analyse the built-in demo clip and say where the annotated video is
+	$(BIN)/streamfer run demo: --output demo/{stream}.mp4 --records demo/demo.jsonl --no-display
+
+test: $(INSTALLED_DEV) check  ## every check and test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" tests
+
+check: $(INSTALLED_DEV)  ## format, lint, types, import rules, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell streamfer tests docs *.md
+
+fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo

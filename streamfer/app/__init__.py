@@ -1,0 +1,1 @@
+"""Command line, configuration and assembly of the program."""

@@ -1,0 +1,26 @@
+"""The seven expressions, their order and their colours: the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The order of every probability vector, record column, bar and confusion matrix."""
+
+NUM_LABELS = len(LABELS)
+
+LabelSet = Literal["ferplus", "fer2013"]
+
+LABEL_SETS: tuple[LabelSet, ...] = ("ferplus", "fer2013")
+"""`ferplus`: the crowd's votes (default); `fer2013`: the labels that the papers report."""
+
+COLOURS_RGB: dict[str, tuple[int, int, int]] = {
+    "angry": (213, 94, 0),
+    "disgust": (0, 158, 115),
+    "fear": (204, 121, 167),
+    "happy": (240, 228, 66),
+    "sad": (0, 114, 178),
+    "surprise": (86, 180, 233),
+    "neutral": (200, 200, 200),
+}
+"""sRGB, 0–255. Okabe and Ito's palette, told apart with every common colour-vision deficiency."""

@@ -1,0 +1,1 @@
+"""Sources and sinks: decoding, cameras, annotated video, records."""

@@ -1,0 +1,1 @@
+"""The multi-threaded pipeline from sources to outputs."""

@@ -1,0 +1,280 @@
+"""Counters and latencies of a run: written by the stages, read as snapshots by the views."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from streamfer.labels import LABELS, NUM_LABELS
+from streamfer.types import FloatArray, FrameResult, StreamInfo
+
+StreamState = Literal[
+    "waiting", "connecting", "live", "running", "stalled", "reconnecting", "failed", "done"
+]
+"""`waiting`: not opened yet; `running`: a file at work; the others as their names say."""
+
+_LATENCY_WINDOW = 512
+"""Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
+_RATE_WINDOW_S = 2.0
+"""Span over which the displayed frames/s are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Latencies in milliseconds, decode to result; None before the first frame."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackSummary:
+    """One face of one stream over the whole run."""
+
+    track_id: int
+    first_s: float
+    last_s: float
+    """Media time of its first and last frame, in seconds."""
+    frames: int
+    share: FloatArray = field(repr=False)
+    """(7,) fraction of its frames in which each label was the answer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamSnapshot:
+    """One stream at one moment."""
+
+    info: StreamInfo
+    state: StreamState
+    time_s: float
+    """Media time of the newest analysed frame, in seconds."""
+    frames: int
+    """Analysed frames."""
+    dropped: int
+    faces: int
+    """Face results over all frames."""
+    reconnects: int
+    fps_in: float
+    """Decoded frames/s over the last two seconds."""
+    fps_out: float
+    """Analysed frames/s over the last two seconds."""
+    queue_fill: float
+    """Fill of the stream's output channel, 0–1."""
+    latency_ms: Percentiles | None
+    current: tuple[tuple[int, str, FloatArray], ...]
+    """(track number, label, (7,) smoothed probabilities) of the faces in the newest frame."""
+    tracks: tuple[TrackSummary, ...]
+    message: str | None
+    """Why it failed, or what it waits for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunSnapshot:
+    """The whole run at one moment."""
+
+    elapsed_s: float
+    """Seconds since the run began."""
+    seconds: float
+    """Seconds from the first decoded frame to the last output written."""
+    fps: float
+    """Analysed frames per second over `seconds`, all streams."""
+    frames: int
+    dropped: int
+    faces: int
+    latency_ms: Percentiles | None
+    backend: str
+    device: str
+    streams: tuple[StreamSnapshot, ...]
+
+
+def percentiles(latencies_s: Sequence[float]) -> Percentiles | None:
+    """p50, p95 and p99 of latencies given in seconds; None of none."""
+    if not latencies_s:
+        return None
+    p50, p95, p99 = np.percentile(np.asarray(latencies_s), [50, 95, 99]) * 1000
+    return Percentiles(float(p50), float(p95), float(p99))
+
+
+class _Rate:
+    """Events per second over a sliding window."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque()
+
+    def add(self, now_s: float) -> None:
+        self._times.append(now_s)
+        self._trim(now_s)
+
+    def per_second(self, now_s: float) -> float:
+        self._trim(now_s)
+        if len(self._times) < 2:
+            return 0.0
+        span = max(now_s - self._times[0], 1e-3)
+        return len(self._times) / max(span, 0.25)
+
+    def _trim(self, now_s: float) -> None:
+        while self._times and now_s - self._times[0] > _RATE_WINDOW_S:
+            self._times.popleft()
+
+
+class _Track:
+    def __init__(self, first_s: float) -> None:
+        self.first_s = first_s
+        self.last_s = first_s
+        self.counts = np.zeros(NUM_LABELS, dtype=np.int64)
+
+
+class _Stream:
+    def __init__(self, info: StreamInfo) -> None:
+        self.info = info
+        self.state: StreamState = "waiting"
+        self.message: str | None = None
+        self.time_s = 0.0
+        self.frames = 0
+        self.dropped = 0
+        self.faces = 0
+        self.reconnects = 0
+        self.queue_fill = 0.0
+        self.rate_in = _Rate()
+        self.rate_out = _Rate()
+        self.latencies_s: deque[float] = deque(maxlen=_LATENCY_WINDOW)
+        self.current: tuple[tuple[int, str, FloatArray], ...] = ()
+        self.tracks: dict[int, _Track] = {}
+
+
+_ALL_LATENCIES = 200_000
+"""Latencies kept for the summary's percentiles: over two hours at 24 frames/s, 1.6 MB."""
+
+
+class RunStatistics:
+    """Thread-safe statistics of one run.
+
+    Args:
+        clock: the pipeline's monotonic clock, in seconds.
+        backend: backend of the face engine.
+        device: its device.
+    """
+
+    def __init__(self, clock: Callable[[], float], backend: str, device: str) -> None:
+        self._clock = clock
+        self._backend = backend
+        self._device = device
+        self._lock = threading.Lock()
+        self._streams: dict[str, _Stream] = {}
+        self._latencies_s: deque[float] = deque(maxlen=_ALL_LATENCIES)
+        self._began_s = clock()
+        self._first_decoded_s: float | None = None
+        self._last_output_s: float | None = None
+
+    def add_stream(self, info: StreamInfo) -> None:
+        """Registers a stream, or replaces what is known of it once it is open."""
+        with self._lock:
+            if info.stream in self._streams:
+                self._streams[info.stream].info = info
+            else:
+                self._streams[info.stream] = _Stream(info)
+
+    def set_state(self, stream: str, state: StreamState, message: str | None = None) -> None:
+        """Notes a stream's state, with a reason where there is one."""
+        with self._lock:
+            entry = self._streams[stream]
+            if state == "reconnecting" and entry.state != "reconnecting":
+                entry.reconnects += 1
+            entry.state = state
+            entry.message = message
+
+    def decoded(self, stream: str) -> None:
+        """Counts one decoded frame."""
+        now = self._clock()
+        with self._lock:
+            if self._first_decoded_s is None:
+                self._first_decoded_s = now
+            self._streams[stream].rate_in.add(now)
+
+    def analysed(self, result: FrameResult) -> None:
+        """Counts one analysed frame, at the moment its result exists."""
+        now = self._clock()
+        frame = result.frame
+        latency_s = now - frame.decoded_at_s
+        with self._lock:
+            entry = self._streams[frame.stream]
+            entry.frames += 1
+            entry.dropped += frame.dropped
+            entry.faces += len(result.faces)
+            entry.time_s = frame.time_s
+            entry.rate_out.add(now)
+            entry.latencies_s.append(latency_s)
+            self._latencies_s.append(latency_s)
+            entry.current = tuple((f.track_id, f.emotion, f.smoothed) for f in result.faces)
+            for face in result.faces:
+                track = entry.tracks.setdefault(face.track_id, _Track(frame.time_s))
+                track.last_s = frame.time_s
+                track.counts[LABELS.index(face.emotion)] += 1
+
+    def dropped_at_end(self, stream: str, count: int) -> None:
+        """Counts frames dropped after the last analysed one."""
+        with self._lock:
+            self._streams[stream].dropped += count
+
+    def written(self, stream: str, queue_fill: float) -> None:
+        """Notes that one frame's outputs are written."""
+        now = self._clock()
+        with self._lock:
+            self._last_output_s = now
+            self._streams[stream].queue_fill = queue_fill
+
+    def snapshot(self) -> RunSnapshot:
+        """A consistent copy of everything."""
+        now = self._clock()
+        with self._lock:
+            streams = tuple(self._snapshot_stream(entry, now) for entry in self._streams.values())
+            first = self._first_decoded_s
+            last = self._last_output_s
+            seconds = max(last - first, 0.0) if first is not None and last is not None else 0.0
+            frames = sum(s.frames for s in streams)
+            return RunSnapshot(
+                elapsed_s=now - self._began_s,
+                seconds=seconds,
+                fps=frames / seconds if seconds > 0 else 0.0,
+                frames=frames,
+                dropped=sum(s.dropped for s in streams),
+                faces=sum(s.faces for s in streams),
+                latency_ms=percentiles(self._latencies_s),
+                backend=self._backend,
+                device=self._device,
+                streams=streams,
+            )
+
+    @staticmethod
+    def _snapshot_stream(entry: _Stream, now_s: float) -> StreamSnapshot:
+        return StreamSnapshot(
+            info=entry.info,
+            state=entry.state,
+            time_s=entry.time_s,
+            frames=entry.frames,
+            dropped=entry.dropped,
+            faces=entry.faces,
+            reconnects=entry.reconnects,
+            fps_in=entry.rate_in.per_second(now_s),
+            fps_out=entry.rate_out.per_second(now_s),
+            queue_fill=entry.queue_fill,
+            latency_ms=percentiles(entry.latencies_s),
+            current=entry.current,
+            tracks=tuple(
+                TrackSummary(
+                    track_id=number,
+                    first_s=track.first_s,
+                    last_s=track.last_s,
+                    frames=int(track.counts.sum()),
+                    share=(track.counts / max(track.counts.sum(), 1)).astype(np.float32),
+                )
+                for number, track in sorted(entry.tracks.items())
+            ),
+            message=entry.message,
+        )

@@ -1,0 +1,1 @@
+"""Face identities over time."""

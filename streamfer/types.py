@@ -1,0 +1,134 @@
+"""The vocabulary that the stages hand to each other.
+
+Coordinates are pixels of the upright source frame, x to the right, y downwards, (0, 0) the centre
+of the top left pixel. Images are RGB everywhere; a flip to BGR happens only at an edge that needs
+it. Arrays in these objects are treated as read-only unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+UInt8Array = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamInfo:
+    """What is known of a stream once it is open."""
+
+    stream: str
+    """Unique name, fit for a file name."""
+    source: str
+    """The source as the user named it, credentials redacted."""
+    width: int | None
+    """Pixels of the upright frame; None until a live source is up."""
+    height: int | None
+    live: bool
+    frame_rate: float | None = None
+    """Declared average frames/s."""
+    frame_count: int | None = None
+    """Declared number of frames; an estimate, for progress bars."""
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded, upright video frame."""
+
+    stream: str
+    index: int
+    """Counts decoded frames from 0, so a gap is a drop."""
+    pts: int
+    """Presentation time in `time_base` units, repaired: strictly increasing."""
+    time_base: Fraction
+    time_s: float
+    """Media time in seconds, 0 for the first frame, strictly increasing."""
+    decoded_at_s: float
+    """When it left the decoder, on the pipeline's monotonic clock, in seconds."""
+    image: UInt8Array = field(repr=False)
+    """(H, W, 3) uint8 RGB, upright."""
+    dropped: int = 0
+    """Frames of this stream dropped since the one analysed before."""
+    wall: str | None = None
+    """UTC, ISO 8601, of a live frame's arrival; None for files."""
+    segment: int = 0
+    """Counts changes of picture size within the stream."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """One face found in one frame."""
+
+    box_xyxy: FloatArray = field(repr=False)
+    """(4,) float32 px: left, top, right, bottom."""
+    score: float
+    """Detector confidence, 0–1."""
+    landmarks: FloatArray = field(repr=False)
+    """(5, 2) float32 px: image-left eye, image-right eye, nose, image-left and -right mouth
+    corner."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedFace:
+    """A face warped onto the template of `streamfer.geometry`."""
+
+    detection: Detection
+    image: UInt8Array = field(repr=False)
+    """(S, S) uint8 gray, or (S, S, 3) uint8 RGB."""
+    frame_to_crop: FloatArray = field(repr=False)
+    """(2, 3) float32 affine matrix from frame pixels to crop pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceResult:
+    """Everything known of one face in one frame."""
+
+    track_id: int
+    """Unique within its stream, from 1."""
+    detection: Detection
+    detected: bool
+    """True where the detector ran and found the face; False where the tracker carried it."""
+    emotion: str
+    """The label of the largest `smoothed` probability."""
+    probs: FloatArray = field(repr=False)
+    """(7,) float32, sums to 1: the network's answer for this frame, in the order of LABELS."""
+    smoothed: FloatArray = field(repr=False)
+    """(7,) float32, sums to 1: the track's answer."""
+    latent_kind: Literal["encoder", "refined"] | None = None
+    latent: FloatArray | None = field(default=None, repr=False)
+    """(num_ws, w_dim) float32 W+ code."""
+    reconstruction: UInt8Array | None = field(default=None, repr=False)
+    """(R, R) uint8: the generator's picture of the face."""
+    reconstruction_error: float | None = None
+    """Pixel MSE on a [0, 1] scale between face and reconstruction."""
+    refined_age_s: float | None = None
+    trust: float | None = None
+    """Probability that `emotion` is right, 0–1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameResult:
+    """One analysed frame."""
+
+    frame: Frame
+    faces: tuple[FaceResult, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamEvent:
+    """Something that happened to a stream between two frames."""
+
+    stream: str
+    event: Literal["opened", "disconnected", "reconnected", "changed", "error"]
+    time_s: float
+    """Media time in seconds at which it happened."""
+    wall: str | None = None
+    """UTC, ISO 8601, for live streams."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """JSON-ready extras: width and height of `opened`, reason of `error`, …"""

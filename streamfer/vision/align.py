@@ -1,0 +1,111 @@
+"""The one alignment that training and serving share: a face warped onto FACE_TEMPLATE."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamfer.geometry import (
+    FACE_TEMPLATE,
+    similarity_transform,
+    square_face_box,
+)
+from streamfer.types import AlignedFace, Detection, FloatArray, UInt8Array
+
+FACE_SIZE = 64
+"""Side of the aligned crop in pixels, for serving and training alike."""
+
+_MIN_EYE_DISTANCE = 0.15
+"""Eyes closer than this fraction of the box's width belong to a profile: there a similarity fitted
+to five points shrinks the face, so the box decides instead."""
+
+
+def landmarks_reliable(detection: Detection) -> bool:
+    """Whether the five landmarks can carry an alignment.
+
+    They must lie in (a slightly enlarged) box, in their order from left to right, eyes above mouth
+    in the face's own frame, and the eyes far enough apart.
+    """
+    points = detection.landmarks
+    if not np.isfinite(points).all():
+        return False
+    x1, y1, x2, y2 = detection.box_xyxy
+    width, height = float(x2 - x1), float(y2 - y1)
+    if width <= 0 or height <= 0:
+        return False
+    margin = np.array([0.15 * width, 0.15 * height], dtype=np.float32)
+    low, high = np.array([x1, y1]) - margin, np.array([x2, y2]) + margin
+    if ((points < low) | (points > high)).any():
+        return False
+    eyes, mouth = points[1] - points[0], points[4] - points[3]
+    if float(np.hypot(*eyes)) < _MIN_EYE_DISTANCE * width:
+        return False
+    down = (points[3] + points[4]) / 2 - (points[0] + points[1]) / 2
+    # Same turn for eyes and mouth, and the mouth on the lower side of the eye line.
+    return bool(eyes @ mouth > 0 and eyes[0] * down[1] - eyes[1] * down[0] > 0)
+
+
+def crop_matrix(detection: Detection, size: int = FACE_SIZE) -> FloatArray:
+    """(2, 3) float32 matrix from frame pixels to the pixels of the aligned crop.
+
+    Args:
+        detection: the face; without reliable landmarks its box is used.
+        size: side of the crop in pixels.
+    """
+    if landmarks_reliable(detection):
+        # Pixel centres: fraction f of the square lies at f·size − 0.5.
+        return similarity_transform(detection.landmarks, FACE_TEMPLATE * size - 0.5)
+    left, top, right, _ = square_face_box(detection.box_xyxy)
+    scale = size / max(float(right - left), 1e-3)
+    shift_x, shift_y = -left * scale - 0.5 + scale / 2, -top * scale - 0.5 + scale / 2
+    return np.array([[scale, 0, shift_x], [0, scale, shift_y]], dtype=np.float32)
+
+
+def warp_face(image: UInt8Array, matrix: FloatArray, size: int = FACE_SIZE) -> UInt8Array:
+    """Warps an image by a frame-to-crop matrix, without aliasing when the face is large.
+
+    Args:
+        image: (H, W) or (H, W, 3) uint8.
+        matrix: (2, 3) frame to crop.
+        size: side of the crop in pixels.
+
+    Returns:
+        (size, size) or (size, size, 3) uint8; beyond the frame the edge pixels repeat.
+    """
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    octaves = min(int(np.log2(1 / scale)), 4) if 0 < scale <= 0.5 else 0
+    if octaves:
+        # Bilinear sampling skips source pixels below half scale: warp to a 2^n larger crop, then
+        # average, which is exact and touches only the face's own pixels.
+        factor = 2**octaves
+        big = matrix * factor
+        big[:, 2] += (factor - 1) / 2
+        crop = cv2.warpAffine(
+            image,
+            big,
+            (size * factor, size * factor),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return cv2.warpAffine(  # type: ignore[return-value]
+        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def align_face(image: UInt8Array, detection: Detection, size: int = FACE_SIZE) -> AlignedFace:
+    """Warps one face onto the template, in gray (BT.601 weights, as paper B, eq. 3).
+
+    Args:
+        image: (H, W, 3) uint8 RGB, or (H, W) uint8 gray.
+        detection: the face in that image.
+        size: side of the crop in pixels.
+
+    Returns:
+        The face with a (size, size) uint8 gray image.
+    """
+    matrix = crop_matrix(detection, size)
+    crop = warp_face(image, matrix, size)
+    if crop.ndim == 3:
+        crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+    return AlignedFace(detection=detection, image=crop, frame_to_crop=matrix)
