@@ -87,8 +87,8 @@ def warp_face(image: UInt8Array, matrix: FloatArray, size: int = FACE_SIZE) -> U
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-    return cv2.warpAffine(  # type: ignore[return-value]
+        return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+    return cv2.warpAffine(
         image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
 
@@ -107,5 +107,5 @@ def align_face(image: UInt8Array, detection: Detection, size: int = FACE_SIZE) -
     matrix = crop_matrix(detection, size)
     crop = warp_face(image, matrix, size)
     if crop.ndim == 3:
-        crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+        crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return AlignedFace(detection=detection, image=crop, frame_to_crop=matrix)
