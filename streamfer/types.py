@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
+StreamState = Literal[
+    "waiting", "connecting", "live", "running", "stalled", "reconnecting", "failed", "done"
+]
+"""`waiting`: not opened yet; `running`: a file at work; the others as their names say."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamInfo:

@@ -6,17 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from streamfer.labels import LABELS, NUM_LABELS
-from streamfer.types import FloatArray, FrameResult, StreamInfo
-
-StreamState = Literal[
-    "waiting", "connecting", "live", "running", "stalled", "reconnecting", "failed", "done"
-]
-"""`waiting`: not opened yet; `running`: a file at work; the others as their names say."""
+from streamfer.types import FloatArray, FrameResult, StreamInfo, StreamState
 
 _LATENCY_WINDOW = 512
 """Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
