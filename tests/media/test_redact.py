@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from streamfer.media.redact import redact_text, redact_url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("rtsp://cam/1", "rtsp://cam/1"),
+        ("rtsp://cam:554/1", "rtsp://cam:554/1"),
+        ("rtsp://u:hunter2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://hunter2@cam:554/1", "rtsp://***@cam:554/1"),
+        ("rtsp://:hunter2@cam/1", "rtsp://***@cam/1"),
+        ("RTSP://u:hunter2@CAM/1", "RTSP://***@CAM/1"),
+        ("rtsps://u:hunter2@[fe80::1%25eth0]:322/1", "rtsps://***@[fe80::1%25eth0]:322/1"),
+        ("rtsp://[2001:db8::1]:554/1", "rtsp://[2001:db8::1]:554/1"),
+        ("rtsp://u:hunt@er2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:hunt%40er2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:hunter2%40cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:hunt/er2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:#hunter2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:hunt?er2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:12/hunter2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:hunt er2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://u:hunt'er2@cam/1", "rtsp://***@cam/1"),
+        ("rtsp:/u:hunter2@cam/1", "rtsp:/***@cam/1"),
+        ("rtsp:u:hunter2@cam/1", "rtsp:***@cam/1"),
+        ("https://h/live.m3u8?token=hunter2", "https://h/live.m3u8?token=***"),
+        ("https://h/a?x=1&ACCESS_TOKEN=hunter2&y=2", "https://h/a?x=1&ACCESS_TOKEN=***&y=2"),
+        ("https://h/a?X-Amz-Signature=hunter2/=&y=2", "https://h/a?X-Amz-Signature=***&y=2"),
+        ("https://h/a?y=2&password=hunt er2", "https://h/a?y=2&password=***"),
+        ("srt://h:9000?mode=caller&passphrase=hunter2", "srt://h:9000?mode=caller&passphrase=***"),
+        ("srt://h:9000?streamid=#!::u=a,s=hunter2", "srt://h:9000?streamid=***"),
+        ("rtsp://h/channel=1_password=hunter2_stream=0", "rtsp://h/channel=1_password=***"),
+        ("http://h/?next=rtsp://u:hunter2@cam/1", "http://h/?next=rtsp://***@cam/1"),
+        ("http://h/?next=rtsp%3A%2F%2Fu%3Ahunter2%40cam&y=2", "http://h/?next=***&y=2"),
+        ("http://h/@me/index.m3u8", "http://h/@me/index.m3u8"),
+        ("my holiday@home.mp4", "my holiday@home.mp4"),
+        ("lavfi:testsrc=size=64x64:rate=10", "lavfi:testsrc=size=64x64:rate=10"),
+        ("", ""),
+    ],
+)
+def test_url_loses_its_credentials_and_nothing_else(url: str, expected: str) -> None:
+    assert redact_url(url) == expected
+    assert redact_url(redact_url(url)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I/O error: 'rtsp://u:hunter2@cam/1'", "I/O error: 'rtsp://***@cam/1'"),
+        (
+            "tried rtsp://a:hunter2@x/1, then http://b:hunter2@y/?key=hunter2",
+            "tried rtsp://***@x/1, then http://***@y/?key=***",
+        ),
+        ("rtsp://u:hunt er2@cam/1 refused", "rtsp://***@cam/1 refused"),
+        ("rtsp://cam:554: write to a@b.c", "rtsp://cam:554: write to a@b.c"),
+        ("rtsp://cam/1 (404)\nmail a@b.c", "rtsp://cam/1 (404)\nmail a@b.c"),
+        ("Authorization: Basic aHVudGVyMg==\nCSeq: 2", "Authorization: ***\nCSeq: 2"),
+        ("http: error 404 at a@b.c", "http: error 404 at a@b.c"),
+        ("no URL here", "no URL here"),
+    ],
+)
+def test_text_loses_the_credentials_of_every_url(text: str, expected: str) -> None:
+    assert redact_text(text) == expected
