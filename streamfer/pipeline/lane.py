@@ -1,0 +1,71 @@
+"""One stream's way through the pipeline: its source, its two channels, its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamfer.errors import StreamferError
+from streamfer.media.source import PendingFrame, Source
+from streamfer.pipeline.channel import Channel, ChannelGroup
+from streamfer.pipeline.outlet import Sink
+from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
+
+SinkFactory = Callable[[StreamInfo], list[Sink]]
+"""Makes a stream's sinks when its first result or event arrives."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamPlan:
+    """A stream that the pipeline shall run."""
+
+    source: Source
+    make_sinks: SinkFactory
+    info: StreamInfo
+    """What is known of it so far: everything of a source that is open already."""
+    is_open: bool
+    """Whether `source.open` has been called."""
+    lossless: bool
+    """Keep every frame (files) or the newest one (live)."""
+
+
+class Lane:
+    """One stream's place in a running pipeline.
+
+    Args:
+        group: the pipeline's channels.
+        plan: what to run.
+        queue_size: frames that wait at most before and after the analyzer; before it, a stream
+            that drops keeps one.
+        max_frames: frames to analyse at most; None for all.
+    """
+
+    def __init__(
+        self, group: ChannelGroup, plan: StreamPlan, queue_size: int, max_frames: int | None
+    ) -> None:
+        self.plan = plan
+        self.name = plan.info.stream
+        self.info = plan.info
+        self.inbox: Channel[PendingFrame | Frame] = Channel(
+            group,
+            queue_size if plan.lossless else 1,
+            "block" if plan.lossless else "drop_oldest",
+            watched=True,
+        )
+        self.outbox: Channel[FrameResult | StreamEvent] = Channel(group, queue_size, watched=True)
+        self.remaining = max_frames
+        """Frames it may still analyse; None for no limit."""
+        self.time_s = 0.0
+        """Media time of the newest analysed frame, in seconds."""
+        self.failure: StreamferError | None = None
+        """Why the source ended early."""
+
+    def admit(self, item: PendingFrame | Frame, dropped: int) -> Frame:
+        """Turns what came out of the inbox into a frame; converts it where that was put off.
+
+        Raises:
+            SourceError: the picture cannot be converted.
+        """
+        if isinstance(item, PendingFrame):
+            return item.to_frame(self.name, dropped)
+        return item

@@ -1,0 +1,356 @@
+"""Owner of all threads: starts them, joins them, decides how a run ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from streamfer.errors import PipelineError, SourceError, StreamferError
+from streamfer.pipeline.channel import ChannelClosed, ChannelGroup
+from streamfer.pipeline.collector import Admission, Collector, CollectorConfig
+from streamfer.pipeline.lane import Lane, StreamPlan
+from streamfer.pipeline.outlet import Outlet, OutputLedger
+from streamfer.pipeline.stats import RunStatistics
+from streamfer.types import Frame, FrameResult, StreamEvent
+
+log = logging.getLogger(__name__)
+
+
+class Analyze(Protocol):
+    """The analyzer as the pipeline sees it: an ordinary callable that starts no thread."""
+
+    def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
+        """Analyses a batch; results in the order of the frames."""
+        ...
+
+    def forget(self, stream: str) -> None:
+        """Frees what it keeps of a stream that has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Sizes and limits of a pipeline."""
+
+    queue_size: int = 8
+    """Frames that wait at most on either side of the analyzer, per stream. A 4K frame is 25 MB."""
+    max_frames: int | None = None
+    """Frames to analyse per stream; None for all."""
+    concurrent_files: int = 4
+    """Files open at once; live streams do not count."""
+    tick_s: float = 0.1
+    """How often `run` calls back, in seconds."""
+    stop_timeout_s: float = 5.0
+    """How long a thread stuck in a read that nothing can interrupt may hold the exit."""
+    collector: CollectorConfig = field(default_factory=CollectorConfig)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunOutcome:
+    """How a run ended that no stage's failure ended."""
+
+    interrupted: bool
+    """Whether `stop` or `abort` ended it."""
+    source_failures: tuple[tuple[str, StreamferError], ...]
+    """(stream, error) of sources that failed while the others went on."""
+    output_failures: tuple[tuple[str, StreamferError], ...]
+    """(output, error) of outputs that failed while the others went on."""
+
+
+class Pipeline:
+    """Runs streams through the analyzer to their outputs.
+
+    A context manager; `run` blocks until every stream has ended. The first exception in any stage
+    cancels all channels, everything is joined, outputs are closed playable, and `run` raises it.
+    A source's failure stays inside its stream.
+
+    `run`, `stop` and `abort` are called by one thread: a signal handler only sets a flag, and
+    `on_tick` acts on it.
+
+    Args:
+        plans: the streams, in the order in which files are taken.
+        analyze: the analyzer.
+        statistics: where stages count.
+        config: sizes and limits.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[StreamPlan],
+        analyze: Analyze,
+        statistics: RunStatistics,
+        config: PipelineConfig | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config or PipelineConfig()
+        self._analyze = analyze
+        self._statistics = statistics
+        self._clock = clock
+        self._group = ChannelGroup()
+        self._collector = Collector(self._group, self._config.collector, clock)
+        self._ledger = OutputLedger()
+        self._waiting: deque[StreamPlan] = deque(plans)
+        self._changed = threading.Condition()
+        self._active: dict[str, Lane] = {}
+        self._threads: list[threading.Thread] = []
+        self._error: PipelineError | None = None
+        self._source_failures: list[tuple[str, StreamferError]] = []
+        self._stop_deadline_s: float | None = None
+        for plan in plans:
+            statistics.add_stream(plan.info)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._threads and any(thread.is_alive() for thread in self._threads):
+            self.abort()
+        self._join()
+
+    def run(self, on_tick: Callable[[], None] = lambda: None) -> RunOutcome:
+        """Starts everything and waits for the end.
+
+        Args:
+            on_tick: called by this thread every `tick_s` seconds: the live view, the window.
+
+        Returns:
+            How it ended; failed sources and outputs are listed, not raised.
+
+        Raises:
+            PipelineError: a stage failed.
+        """
+        self._start_thread("analyzer", self._run_analyzer)
+        try:
+            while not self._over():
+                self._start_waiting_streams()
+                with self._changed:
+                    if self._active and self._error is None:
+                        self._changed.wait(self._config.tick_s)
+                on_tick()
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            if self._error is not None:
+                self.abort()  # again: a stream may have been starting while it failed
+            self._collector.close()
+            self._join()
+        if self._error is not None:
+            raise self._error
+        return RunOutcome(
+            interrupted=self._stop_deadline_s is not None,
+            source_failures=tuple(self._source_failures),
+            output_failures=self._ledger.failures,
+        )
+
+    def stop(self) -> None:
+        """Ends every source, lets what was admitted drain, and closes."""
+        self._end_sources()
+        for lane in self._lanes():
+            lane.inbox.close()
+
+    def abort(self) -> None:
+        """Discards what is under way and closes the outputs as they are."""
+        self._end_sources()
+        self._group.cancel()
+        self._collector.close()
+
+    @property
+    def stuck_threads(self) -> tuple[str, ...]:
+        """Threads that did not end in time: they sit in reads that nothing can interrupt."""
+        return tuple(thread.name for thread in self._threads if thread.is_alive())
+
+    # The caller's thread.
+
+    def _over(self) -> bool:
+        with self._changed:
+            if self._error is not None or not (self._active or self._waiting):
+                return True
+            return self._stop_deadline_s is not None and self._clock() > self._stop_deadline_s
+
+    def _lanes(self) -> list[Lane]:
+        with self._changed:
+            return list(self._active.values())
+
+    def _end_sources(self) -> None:
+        with self._changed:
+            self._waiting.clear()
+            if self._stop_deadline_s is None:
+                self._stop_deadline_s = self._clock() + self._config.stop_timeout_s
+        for lane in self._lanes():
+            lane.plan.source.interrupt()
+
+    def _start_waiting_streams(self) -> None:
+        """Starts streams up to the limit of open files; live ones at once."""
+        with self._changed:
+            open_files = sum(1 for lane in self._active.values() if not lane.plan.info.live)
+            starting = []
+            for plan in list(self._waiting):
+                if not plan.info.live:
+                    if open_files >= self._config.concurrent_files:
+                        continue
+                    open_files += 1
+                self._waiting.remove(plan)
+                starting.append(plan)
+        for plan in starting:
+            self._start_stream(plan)
+
+    def _start_stream(self, plan: StreamPlan) -> None:
+        lane = Lane(self._group, plan, self._config.queue_size, self._config.max_frames)
+        with self._changed:
+            self._active[lane.name] = lane
+        self._collector.add(lane)
+        self._start_thread(f"output {lane.name}", lambda: self._run_output(lane))
+        self._start_thread(f"source {lane.name}", lambda: self._run_source(lane))
+
+    def _start_thread(self, name: str, body: Callable[[], None]) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        thread = threading.Thread(target=body, name=name)
+        self._threads.append(thread)
+        thread.start()
+
+    def _join(self) -> None:
+        """Waits for all threads; for sources, which may sit in a read, only so long."""
+        deadline = self._clock() + self._config.stop_timeout_s
+        for thread in self._threads:
+            if thread.name.startswith("source "):
+                thread.join(max(deadline - self._clock(), 0.0))
+            else:
+                thread.join()
+
+    # Source threads.
+
+    def _run_source(self, lane: Lane) -> None:
+        try:
+            if not lane.plan.is_open:
+                self._open(lane)
+            if not lane.plan.info.live:
+                self._statistics.set_state(lane.name, "running")
+            self._pump(lane)
+        except StreamferError as error:
+            self._source_failed(lane, error)
+        except BaseException as error:
+            self._fail("source", lane.name, error)
+        finally:
+            self._close_source(lane)
+            lane.inbox.close()
+
+    def _open(self, lane: Lane) -> None:
+        lane.info = lane.plan.source.open()
+        self._statistics.add_stream(lane.info)
+        if not lane.info.live:
+            # The records' header was written before this file's size was known.
+            size = {"width": lane.info.width, "height": lane.info.height}
+            lane.outbox.push(StreamEvent(lane.name, "opened", 0.0, details=size))
+
+    def _pump(self, lane: Lane) -> None:
+        for pending in lane.plan.source.frames():
+            self._statistics.decoded(lane.name)
+            # What is never dropped is converted here, beside the analyzer; what may be dropped,
+            # only once it is admitted.
+            item = pending.to_frame(lane.name, 0) if lane.plan.lossless else pending
+            if not lane.inbox.put(item):
+                return
+
+    def _source_failed(self, lane: Lane, error: StreamferError) -> None:
+        lane.failure = error
+        with self._changed:
+            self._source_failures.append((lane.name, error))
+        self._statistics.set_state(lane.name, "failed", str(error))
+
+    @staticmethod
+    def _close_source(lane: Lane) -> None:
+        try:
+            lane.plan.source.close()
+        except StreamferError as error:
+            log.debug("closing %s: %s", lane.name, error)
+
+    # The analyzer's thread.
+
+    def _run_analyzer(self) -> None:
+        try:
+            while (collected := self._collector.next_batch()) is not None:
+                batch, ended = collected
+                if batch:
+                    self._analyze_batch(batch)
+                for lane in ended:
+                    self._end_input(lane)
+        except BaseException as error:
+            self._fail("analyzer", None, error)
+
+    def _analyze_batch(self, batch: list[Admission]) -> None:
+        frames: list[Frame] = []
+        lanes: list[Lane] = []
+        for admission in batch:
+            try:
+                frames.append(admission.lane.admit(admission.item, admission.dropped))
+                lanes.append(admission.lane)
+            except SourceError as error:  # one picture that cannot be converted
+                log.warning("%s: %s", admission.lane.name, error)
+                admission.lane.outbox.unreserve()
+        for lane, result in zip(lanes, self._analyze(frames), strict=True):
+            self._statistics.analysed(result)
+            lane.time_s = result.frame.time_s
+            lane.outbox.put_reserved(result)
+
+    def _end_input(self, lane: Lane) -> None:
+        lane.plan.source.interrupt()
+        lane.inbox.cancel()
+        self._statistics.dropped_at_end(lane.name, lane.inbox.take_dropped())
+        self._analyze.forget(lane.name)
+        if lane.failure is not None:
+            details = {"message": str(lane.failure)}
+            lane.outbox.push(StreamEvent(lane.name, "error", lane.time_s, details=details))
+        lane.outbox.close()
+
+    # Output threads.
+
+    def _run_output(self, lane: Lane) -> None:
+        outlet = Outlet(lane.name, lambda: lane.plan.make_sinks(lane.info), self._ledger)
+        try:
+            while True:
+                outlet.put(lane.outbox.get())
+                self._statistics.written(lane.name, lane.outbox.fill)
+        except ChannelClosed:
+            pass
+        except BaseException as error:
+            self._fail("output", lane.name, error)
+        finally:
+            self._close_outlet(lane, outlet)
+
+    def _close_outlet(self, lane: Lane, outlet: Outlet) -> None:
+        try:
+            outlet.close()
+        except BaseException as error:
+            self._fail("output", lane.name, error)
+        finally:
+            self._statistics.written(lane.name, 0.0)
+            if lane.failure is None:
+                self._statistics.set_state(lane.name, "done")
+            self._group.forget(lane.inbox)
+            self._group.forget(lane.outbox)
+            with self._changed:
+                self._active.pop(lane.name, None)
+                self._changed.notify()
+
+    # Any thread.
+
+    def _fail(self, stage: str, stream: str | None, cause: BaseException) -> None:
+        """Keeps the first failure and brings everything down."""
+        with self._changed:
+            if self._error is None:
+                self._error = PipelineError(stage, stream, cause)
+            self._changed.notify()
+        self.abort()
