@@ -1,0 +1,68 @@
+"""On which frames the detector runs: a function of media time, never of the machine's speed."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+MAX_WAIT_S = 0.2
+"""No new face waits longer for its first detection."""
+_DOUBTFUL_WAIT_S = 0.1
+"""The same while the tracker is unsure of a face that it carries."""
+_INTERVALS = 16
+"""Frame intervals remembered; the longest of them is how late the next frame may be."""
+_ROUNDING_S = 1e-6
+
+
+class DetectionSchedule:
+    """Decides for each frame of one stream, in order, whether the detector runs.
+
+    With `auto`, the detector runs on a frame if the next one may come more than `MAX_WAIT_S` after
+    the last detection, given the frame intervals seen so far. Hence two detections are never
+    further apart, unless two frames follow each other later than any before them; then the
+    detector runs on the second.
+
+    Args:
+        every: run on every n-th frame, or `auto`.
+
+    Raises:
+        ValueError: `every` is less than 1.
+    """
+
+    def __init__(self, every: int | Literal["auto"]) -> None:
+        if every != "auto" and every < 1:
+            raise ValueError(f"detection interval must be at least 1 frame, got {every}")
+        self._every = every
+        self._intervals_s: deque[float] = deque(maxlen=_INTERVALS)
+        self._last_frame_s: float | None = None
+        self._last_index: int | None = None
+        self._last_detected_s = 0.0
+        self._segment = 0
+
+    def due(
+        self, frame_index: int, time_s: float, *, doubtful: bool = False, segment: int = 0
+    ) -> bool:
+        """Whether the detector runs on this frame. Call it once per frame.
+
+        Args:
+            frame_index: counts decoded frames.
+            time_s: media time.
+            doubtful: whether the tracker is unsure (`Tracker.doubtful`).
+            segment: changes with the picture's size.
+        """
+        if self._last_frame_s is not None:
+            self._intervals_s.append(max(time_s - self._last_frame_s, 0.0))
+        self._last_frame_s = time_s
+        if self._last_index is None or segment != self._segment:
+            self._segment = segment
+            return True
+        if self._every != "auto":
+            return frame_index - self._last_index >= self._every
+        since_s = time_s - self._last_detected_s
+        wait_s = _DOUBTFUL_WAIT_S if doubtful else MAX_WAIT_S
+        return since_s < 0 or since_s + max(self._intervals_s) > wait_s + _ROUNDING_S
+
+    def detected(self, frame_index: int, time_s: float) -> None:
+        """Notes that the detector ran on this frame."""
+        self._last_index = frame_index
+        self._last_detected_s = time_s
