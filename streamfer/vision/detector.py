@@ -1,0 +1,203 @@
+"""What every face detector is, and what the detectors of this package have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamfer.engine import Engine
+from streamfer.geometry import box_iou, clip_boxes
+from streamfer.types import Detection, FloatArray, UInt8Array
+
+
+class Detector(Protocol):
+    """Finds the faces in pictures. Used by one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """The detector's name, such as `centerface`."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of its model file."""
+        ...
+
+    def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
+        """Finds the faces of each picture.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each; they may differ in size. Pictures that come to the
+                same network size run as one batch.
+
+        Returns:
+            For each picture its faces, best score first, in pixels of that picture; boxes lie
+            within it, landmarks may lie a little outside.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the engine; closing twice is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """What all detectors of this package let one set."""
+
+    long_side: int = 640
+    """The network's input: pixels of its longer side, a multiple of 32."""
+    max_enlarge: float = 2.0
+    """A picture smaller than `long_side` is enlarged by at most this factor."""
+    score_threshold: float = 0.5
+    """Faces below this score are dropped."""
+    nms_iou: float = 0.3
+    """Of two boxes that overlap by more than this, the better one stays."""
+    min_face_px: float = 0.0
+    """Faces whose longer side is shorter than this, in pixels of the frame, are dropped."""
+    max_faces: int = 500
+    """At most this many candidates enter the suppression, best first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Decoded but not yet suppressed faces of one picture, in network pixels."""
+
+    boxes_xyxy: FloatArray
+    """(n, 4) float32."""
+    scores: FloatArray
+    """(n,) float32, 0–1."""
+    landmarks: FloatArray
+    """(n, 5, 2) float32, x and y."""
+
+
+Outputs = Mapping[str, NDArray[Any]]
+"""What the network gave for a batch, by name."""
+
+_STRIDE = 32
+"""Coarsest feature map of the networks: their input sides are multiples of it."""
+
+
+def network_size(
+    width: int, height: int, long_side: int, max_enlarge: float = 1.0
+) -> tuple[int, int]:
+    """(width, height) of the network's input for a picture of width × height pixels.
+
+    Both are multiples of 32, so the picture is stretched by a few per cent; boxes are mapped back
+    with a factor for each axis.
+    """
+    scale = min(long_side / max(width, height), max_enlarge)
+    wide, high = (max(round(side * scale / _STRIDE), 1) * _STRIDE for side in (width, height))
+    return min(wide, long_side), min(high, long_side)
+
+
+def non_maximum_suppression(
+    boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float
+) -> NDArray[np.intp]:
+    """Indices of the boxes that no better box overlaps too much, best first.
+
+    Args:
+        boxes_xyxy: (n, 4) px.
+        scores: (n,) float32.
+        iou_threshold: overlap above which the worse box goes.
+    """
+    order = np.argsort(-scores, kind="stable")
+    overlaps = box_iou(boxes_xyxy[order], boxes_xyxy[order]) > iou_threshold
+    alive = np.ones(len(order), dtype=bool)
+    for rank in range(len(order)):
+        if alive[rank]:
+            alive[rank + 1 :] &= ~overlaps[rank, rank + 1 :]
+    return order[alive]
+
+
+class EngineDetector(ABC):
+    """A detector that runs one network on whole pictures and decodes its outputs.
+
+    Args:
+        engine: network with one input, `images` (N, H, W, 3) uint8 RGB, H and W multiples of 32.
+        config: sizes and thresholds.
+    """
+
+    def __init__(self, engine: Engine, config: DetectorConfig) -> None:
+        self._engine = engine
+        self._config = config
+
+    @abstractmethod
+    def _decode(self, outputs: Outputs, index: int, network_wh: tuple[int, int]) -> Candidates:
+        """Reads the faces of one picture of the batch from the network's outputs."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._engine.name
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the model file."""
+        return self._engine.sha256
+
+    def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
+        """Finds the faces of each picture; see `Detector.detect`."""
+        config = self._config
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index, image in enumerate(images):
+            height, width = image.shape[:2]
+            size = network_size(width, height, config.long_side, config.max_enlarge)
+            by_size.setdefault(size, []).append(index)
+        found: list[list[Detection]] = [[] for _ in images]
+        for size, members in by_size.items():
+            outputs = self._engine.run({"images": _stack([images[i] for i in members], size)})
+            for row, index in enumerate(members):
+                height, width = images[index].shape[:2]
+                candidates = self._decode(outputs, row, size)
+                found[index] = select_faces(candidates, size, (width, height), config)
+        return found
+
+    def close(self) -> None:
+        """Frees the engine; closing twice is fine."""
+        self._engine.close()
+
+
+def _stack(images: Sequence[UInt8Array], size_wh: tuple[int, int]) -> UInt8Array:
+    """The pictures at the network's size, (N, H, W, 3) uint8."""
+    width, height = size_wh
+    batch = np.empty((len(images), height, width, 3), dtype=np.uint8)
+    for row, image in zip(batch, images, strict=True):
+        if image.shape == row.shape:
+            row[...] = image
+            continue
+        # Averaging keeps small faces when shrinking; enlarging wants interpolation.
+        shrinking = image.shape[1] > width or image.shape[0] > height
+        interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        cv2.resize(image, size_wh, dst=row, interpolation=interpolation)
+    return batch
+
+
+def select_faces(
+    candidates: Candidates,
+    network_wh: tuple[int, int],
+    frame_wh: tuple[int, int],
+    config: DetectorConfig,
+) -> list[Detection]:
+    """Suppresses doubles, maps to the frame, clips, drops small ones; best score first."""
+    order = np.argsort(-candidates.scores, kind="stable")[: config.max_faces]
+    boxes, scores = candidates.boxes_xyxy[order], candidates.scores[order]
+    keep = non_maximum_suppression(boxes, scores, config.nms_iou)
+    factors = np.array(frame_wh, dtype=np.float32) / np.array(network_wh, dtype=np.float32)
+    boxes = clip_boxes(boxes[keep] * np.tile(factors, 2), *frame_wh)
+    landmarks = (candidates.landmarks[order][keep] * factors).astype(np.float32)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    large = (sizes.max(axis=1) >= config.min_face_px) & (sizes.min(axis=1) > 0)
+    return [
+        Detection(box_xyxy=boxes[i], score=float(scores[keep[i]]), landmarks=landmarks[i])
+        for i in np.flatnonzero(large)
+    ]
