@@ -1,0 +1,153 @@
+"""Frames in, faces with expressions out: detect, track, align, classify, smooth.
+
+An ordinary callable that starts no thread: a serial loop over it gives the same results as the
+threaded pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from streamfer.engine import Engine
+from streamfer.labels import LABELS, LabelSet
+from streamfer.tracking.schedule import DetectionSchedule
+from streamfer.tracking.smoothing import ProbabilitySmoother, SmoothingConfig
+from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig
+from streamfer.types import FaceResult, FloatArray, Frame, FrameResult, UInt8Array
+from streamfer.vision.align import align_face
+from streamfer.vision.detector import Detector
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzerConfig:
+    """What the analyzer does with each frame."""
+
+    detect_every: int | Literal["auto"] = "auto"
+    """Run the detector on every n-th frame, or as often as new faces need it."""
+    label_set: LabelSet = "ferplus"
+    """Which head of the network answers."""
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+
+
+class _StreamMemory:
+    """What the analyzer remembers of one stream between frames."""
+
+    def __init__(self, config: AnalyzerConfig) -> None:
+        self.tracker = Tracker(config.tracker)
+        self.schedule = DetectionSchedule(config.detect_every)
+        self.smoother = ProbabilitySmoother(config.smoothing)
+
+
+class Analyzer:
+    """Analyses batches of frames of any number of streams.
+
+    Args:
+        detector: finds faces.
+        face_engine: the network that reads aligned faces: `faces` (N, 64, 64) uint8 in,
+            `probs_ferplus` and `probs_fer2013` (N, 7) float32 out.
+        config: what to do.
+    """
+
+    def __init__(
+        self, detector: Detector, face_engine: Engine, config: AnalyzerConfig | None = None
+    ) -> None:
+        self._detector = detector
+        self._face_engine = face_engine
+        self._config = config or AnalyzerConfig()
+        self._memories: dict[str, _StreamMemory] = {}
+
+    def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
+        """Analyses a batch.
+
+        Args:
+            frames: of any streams; those of one stream in order.
+
+        Returns:
+            One result per frame, in the same order.
+
+        Raises:
+            EngineError: a network failed.
+        """
+        tracked = self._find_faces(frames)
+        crops = [
+            align_face(frame.image, face.detection).image
+            for frame, faces in zip(frames, tracked, strict=True)
+            for face in faces
+        ]
+        probs = iter(self._read_faces(crops))
+        return [
+            FrameResult(frame, tuple(self._finish(frame, face, next(probs)) for face in faces))
+            for frame, faces in zip(frames, tracked, strict=True)
+        ]
+
+    def forget(self, stream: str) -> None:
+        """Frees what is kept of a stream that has ended."""
+        self._memories.pop(stream, None)
+
+    def _find_faces(self, frames: Sequence[Frame]) -> list[list[TrackedFace]]:
+        """Detects and tracks; results in the order of the frames.
+
+        Several frames of one stream depend on each other (a doubtful track asks for a detection),
+        so the batch is worked off in rounds of one frame per stream.
+        """
+        tracked: list[list[TrackedFace]] = [[] for _ in frames]
+        for members in _rounds(frames):
+            due = [i for i in members if self._detection_due(frames[i])]
+            found = self._detector.detect([frames[i].image for i in due]) if due else []
+            detections = dict(zip(due, found, strict=True))
+            for i in members:
+                frame = frames[i]
+                tracker = self._memory(frame).tracker
+                tracked[i] = tracker.update(frame.image, frame.time_s, detections.get(i))
+        return tracked
+
+    def _detection_due(self, frame: Frame) -> bool:
+        memory = self._memory(frame)
+        due = memory.schedule.due(
+            frame.index, frame.time_s, doubtful=memory.tracker.doubtful, segment=frame.segment
+        )
+        if due:
+            memory.schedule.detected(frame.index, frame.time_s)
+        return due
+
+    def _read_faces(self, crops: Sequence[UInt8Array]) -> FloatArray:
+        """(n, 7) probabilities of n crops."""
+        if not crops:
+            return np.empty((0, len(LABELS)), dtype=np.float32)
+        outputs = self._face_engine.run({"faces": np.stack(crops)})
+        return outputs[f"probs_{self._config.label_set}"]
+
+    def _finish(self, frame: Frame, face: TrackedFace, probs: FloatArray) -> FaceResult:
+        smoothed = self._memory(frame).smoother.update(face.track_id, frame.time_s, probs)
+        return FaceResult(
+            track_id=face.track_id,
+            detection=face.detection,
+            detected=face.detected,
+            emotion=LABELS[int(smoothed.argmax())],
+            probs=probs,
+            smoothed=smoothed,
+        )
+
+    def _memory(self, frame: Frame) -> _StreamMemory:
+        memory = self._memories.get(frame.stream)
+        if memory is None:
+            memory = self._memories[frame.stream] = _StreamMemory(self._config)
+        return memory
+
+
+def _rounds(frames: Sequence[Frame]) -> list[list[int]]:
+    """Indices of the frames: first every stream's first frame, then every second one, …"""
+    seen: dict[str, int] = {}
+    rounds: list[list[int]] = []
+    for index, frame in enumerate(frames):
+        place = seen.get(frame.stream, 0)
+        seen[frame.stream] = place + 1
+        if place == len(rounds):
+            rounds.append([])
+        rounds[place].append(index)
+    return rounds
