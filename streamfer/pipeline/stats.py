@@ -87,6 +87,17 @@ class RunSnapshot:
     streams: tuple[StreamSnapshot, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StripFigures:
+    """What the overlay's strip shows of a stream."""
+
+    fps: float
+    """Analysed frames/s over the last two seconds."""
+    latency_ms: float | None
+    """Decode to result of the newest frame; None before the first."""
+    dropped: int
+
+
 def percentiles(latencies_s: Sequence[float]) -> Percentiles | None:
     """p50, p95 and p99 of latencies given in seconds; None of none."""
     if not latencies_s:
@@ -222,6 +233,14 @@ class RunStatistics:
         with self._lock:
             self._last_output_s = now
             self._streams[stream].queue_fill = queue_fill
+
+    def strip_figures(self, stream: str) -> StripFigures:
+        """The few figures that are drawn into every frame."""
+        now = self._clock()
+        with self._lock:
+            entry = self._streams[stream]
+            latency_ms = entry.latencies_s[-1] * 1000 if entry.latencies_s else None
+            return StripFigures(entry.rate_out.per_second(now), latency_ms, entry.dropped)
 
     def snapshot(self) -> RunSnapshot:
         """A consistent copy of everything."""

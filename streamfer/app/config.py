@@ -1,0 +1,260 @@
+"""The run's configuration: every option once, for the command line, TOML files and Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from streamfer.errors import ConfigError
+from streamfer.labels import LabelSet
+
+Backend = Literal["auto", "tensorrt", "onnxruntime", "openvino", "torch"]
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+DetectorName = Literal["auto", "centerface", "retinaface-mobilenet0.25", "retinaface-resnet50"]
+DropPolicy = Literal["auto", "never", "oldest"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    group: str,
+    low: float | None = None,
+    high: float | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """A field of `RunConfig` with what the command line says of it.
+
+    Args:
+        default: the value where nothing else is said.
+        text: the help text.
+        group: heading in the help.
+        low: smallest allowed number.
+        high: largest allowed number.
+        metavar: what the help calls the value.
+    """
+    return field(
+        default=default,
+        metadata={"help": text, "group": group, "low": low, "high": high, "metavar": metavar},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that a run can be told; names are those of the command line."""
+
+    source: tuple[str, ...] = ()
+    """What to analyse."""
+
+    output: Path | None = option(
+        None, "Annotated video; with several sources the name must hold {stream}.", group="Outputs"
+    )
+    records: Path | None = option(
+        None, "Records of every frame: .jsonl, .csv or .parquet.", group="Outputs"
+    )
+    display: bool | None = option(
+        None, "Show a window.  [default: if there is a display]", group="Outputs"
+    )
+    snapshot_every: float | None = option(
+        None,
+        "Save an annotated picture every so many seconds of media time.",
+        group="Outputs",
+        low=0.001,
+        metavar="SECONDS",
+    )
+    snapshot_dir: Path = option(
+        Path("snapshots"), "Where --snapshot-every and the window's s key save.", group="Outputs"
+    )
+    json_summary: Path | None = option(None, "Write the run's figures as JSON.", group="Outputs")
+    encoder: str = option(
+        "libx264", "Video encoder: libx264, h264_nvenc, …", group="Outputs", metavar="NAME"
+    )
+    crf: int = option(23, "Video quality; lower is better.", group="Outputs", low=0, high=51)
+    preset: str = option("veryfast", "The encoder's speed preset.", group="Outputs", metavar="NAME")
+    skip_existing: bool = option(
+        False, "Pass over files whose outputs are complete.", group="Outputs"
+    )
+    save_config: Path | None = option(
+        None, "Write the resolved configuration as JSON.", group="Outputs"
+    )
+
+    detector: DetectorName = option("auto", "Face detector.", group="Analysis")
+    detect_every: str = option(
+        "auto",
+        "Detect on every Nth frame and track in between, or auto.",
+        group="Analysis",
+        metavar="N|auto",
+    )
+    detect_size: int = option(
+        640, "Long side of the detector's input in pixels.", group="Analysis", low=64, high=4096
+    )
+    min_face: int = option(
+        16, "Smallest face to report, in pixels.", group="Analysis", low=1, metavar="PX"
+    )
+    label_set: LabelSet = option(
+        "ferplus", "Whose labels: FER+ crowd votes, or FER2013's.", group="Analysis"
+    )
+    backend: Backend = option("auto", "Inference backend.", group="Analysis")
+    device: str = option("auto", "auto, cpu, cuda or cuda:N.", group="Analysis", metavar="NAME")
+    precision: Precision = option("auto", "Arithmetic of the networks.", group="Analysis")
+    threads: int = option(
+        0, "Threads for the networks on a CPU; 0 for all cores.", group="Analysis", low=0, high=256
+    )
+
+    max_frames: int | None = option(
+        None, "Analyse at most so many frames of each source.", group="Sources", low=1
+    )
+    start: float = option(
+        0.0, "Begin a file at this second.", group="Sources", low=0.0, metavar="SECONDS"
+    )
+    duration: float | None = option(
+        None, "Analyse so many seconds of a file.", group="Sources", low=0.001, metavar="SECONDS"
+    )
+    loop: int = option(1, "Play a file so many times over.", group="Sources", low=1)
+    realtime: bool = option(
+        False, "Play a file at its own rate as if it were live.", group="Sources"
+    )
+    drop: DropPolicy = option(
+        "auto", "Drop the oldest waiting frame: auto drops for live sources only.", group="Sources"
+    )
+    concurrent_files: int = option(
+        4, "Files open at once, of many.", group="Sources", low=1, high=256
+    )
+    max_reconnects: int | None = option(
+        None,
+        "Give up on a live source after so many tries.  [default: never]",
+        group="Sources",
+        low=0,
+    )
+    rtsp_transport: Literal["tcp", "udp"] = option("tcp", "How RTSP travels.", group="Sources")
+
+    quiet: bool = option(False, "Print nothing but errors.", group="Program")
+    log_level: LogLevel = option(
+        "warning", "What to log; debug also shows tracebacks.", group="Program"
+    )
+
+    def __post_init__(self) -> None:
+        for spec in dataclasses.fields(self):
+            _check_range(spec, getattr(self, spec.name))
+        if self.detect_every != "auto" and not (
+            self.detect_every.isdigit() and int(self.detect_every) >= 1
+        ):
+            raise ConfigError(
+                f"--detect-every: expected a number of frames or auto, got {self.detect_every!r}"
+            )
+        _check_device(self.device)
+
+    @property
+    def detection_interval(self) -> int | Literal["auto"]:
+        """`detect_every` as the tracker takes it."""
+        return "auto" if self.detect_every == "auto" else int(self.detect_every)
+
+    def to_json(self) -> str:
+        """The configuration as JSON text, keys as on the command line."""
+        values = {flag_name(f.name): getattr(self, f.name) for f in dataclasses.fields(self)}
+        return json.dumps(values, indent=2, default=str) + "\n"
+
+
+def flag_name(field_name: str) -> str:
+    """`max_frames` → `max-frames`: an option's name in a file, and on the command line after --."""
+    return field_name.replace("_", "-")
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Reads a TOML file of options into `RunConfig` fields.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or holds an unknown key or a value of the wrong
+            type; the message names the nearest known key.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path}: not TOML: {error}") from error
+    fields = {f.name: f for f in dataclasses.fields(RunConfig)}
+    hints = typing.get_type_hints(RunConfig)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in fields:
+            raise ConfigError(f"--config {path}: unknown key {key!r}{_nearest(key, fields)}")
+        values[name] = _convert(f"--config {path}: {key}", value, hints[name])
+    return values
+
+
+def resolve(command_line: Mapping[str, Any], file_values: Mapping[str, Any]) -> RunConfig:
+    """Merges what was typed over what the file says over the defaults.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    return RunConfig(**{**file_values, **command_line})
+
+
+def _nearest(key: str, fields: Mapping[str, Any]) -> str:
+    names = [flag_name(name) for name in fields]
+    close = difflib.get_close_matches(flag_name(key), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
+    low, high = spec.metadata.get("low"), spec.metadata.get("high")
+    if value is None or (low is None and high is None):
+        return
+    # Written so that NaN, which compares false with everything, is refused.
+    if not ((low is None or value >= low) and (high is None or value <= high)):
+        span = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise ConfigError(f"--{flag_name(spec.name)}: {span}, got {value}")
+
+
+def _check_device(device: str) -> None:
+    name, _, number = device.partition(":")
+    if name not in ("auto", "cpu", "cuda") or (":" in device and not number.isdigit()):
+        raise ConfigError(f"--device: expected auto, cpu, cuda or cuda:N, got {device!r}")
+
+
+def _convert(where: str, value: Any, kind: Any) -> Any:
+    """Checks a TOML value against a field's type."""
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
+        origin = typing.get_origin(kind)
+    if origin is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise ConfigError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
+        return value
+    if origin is tuple:
+        return _strings(where, value)
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # detect-every = 5
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    expected = (
+        "a path"
+        if kind is Path
+        else {"str": "text", "bool": "true or false"}.get(kind.__name__, "a number")
+    )
+    raise ConfigError(f"{where}: expected {expected}, got {value!r}")
+
+
+def _strings(where: str, value: Any) -> tuple[str, ...]:
+    values: Sequence[Any] = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+        raise ConfigError(f"{where}: expected text or a list of texts, got {value!r}")
+    return tuple(values)

@@ -1,0 +1,216 @@
+"""What a stream's results are handed to: records, annotated video, snapshots, the window."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+
+from streamfer.errors import OutputError
+from streamfer.media.records import RecordWriter
+from streamfer.media.video_writer import VideoWriter
+from streamfer.pipeline.stats import RunStatistics
+from streamfer.types import FrameResult, StreamEvent, UInt8Array
+from streamfer.vision.overlay import Overlay, StripInfo
+
+
+class AnnotatedPicture:
+    """Draws the overlay into a result's frame once, for all sinks of a stream that show it.
+
+    Args:
+        overlay: what draws.
+        statistics: where the strip's figures come from.
+    """
+
+    def __init__(self, overlay: Overlay, statistics: RunStatistics) -> None:
+        self._overlay = overlay
+        self._statistics = statistics
+        self._drawn: FrameResult | None = None
+
+    def draw(self, result: FrameResult) -> UInt8Array:
+        """The frame with the overlay: (H, W, 3) uint8 RGB, drawn in place."""
+        if result is not self._drawn:
+            frame = result.frame
+            figures = self._statistics.strip_figures(frame.stream)
+            strip = StripInfo(
+                stream=frame.stream,
+                time_s=frame.time_s,
+                fps=figures.fps,
+                latency_ms=figures.latency_ms,
+                dropped=figures.dropped,
+                live=frame.wall is not None,
+            )
+            self._overlay.draw(frame.image, result.faces, strip)
+            self._drawn = result
+        return result.frame.image
+
+
+class RecordSink:
+    """Hands results to the records, which all streams share; their owner closes them.
+
+    Args:
+        writer: the shared writer; it does its own locking.
+        name: the path, for messages.
+    """
+
+    def __init__(self, writer: RecordWriter, name: str) -> None:
+        self.name = name
+        self._writer = writer
+
+    def write(self, result: FrameResult) -> None:
+        """Writes one frame's record."""
+        self._writer.write(result)
+
+    def event(self, event: StreamEvent) -> None:
+        """Writes an event's line."""
+        self._writer.event(event)
+
+    def close(self) -> None:
+        """Leaves the shared writer open."""
+
+
+class VideoSink:
+    """Writes the annotated video; the file appears with the first frame.
+
+    Args:
+        name: the path, for messages.
+        open_writer: opens the file.
+        picture: draws the overlay.
+    """
+
+    def __init__(
+        self, name: str, open_writer: Callable[[], VideoWriter], picture: AnnotatedPicture
+    ) -> None:
+        self.name = name
+        self._open_writer = open_writer
+        self._picture = picture
+        self._writer: VideoWriter | None = None
+
+    def write(self, result: FrameResult) -> None:
+        """Encodes one frame."""
+        if self._writer is None:
+            self._writer = self._open_writer()
+        self._writer.write(result.frame, self._picture.draw(result))
+
+    def event(self, event: StreamEvent) -> None:
+        """Events do not show in the video."""
+
+    def close(self) -> None:
+        """Completes the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class SnapshotSink:
+    """Saves an annotated picture every so often, as `NAME-SECONDS.png`.
+
+    Args:
+        folder: where to.
+        every_s: media time between two pictures, in seconds.
+        picture: draws the overlay.
+    """
+
+    def __init__(self, folder: Path, every_s: float, picture: AnnotatedPicture) -> None:
+        self.name = f"snapshots in {folder}"
+        self._folder = folder
+        self._every_s = every_s
+        self._picture = picture
+        self._next_s = 0.0
+
+    def write(self, result: FrameResult) -> None:
+        """Saves the frame if it is due."""
+        frame = result.frame
+        if frame.time_s < self._next_s:
+            return
+        self._next_s = (frame.time_s // self._every_s + 1) * self._every_s
+        save_picture(
+            self._folder / f"{frame.stream}-{frame.time_s:08.2f}.png", self._picture.draw(result)
+        )
+
+    def event(self, event: StreamEvent) -> None:
+        """Events leave no picture."""
+
+    def close(self) -> None:
+        """Nothing is open between two pictures."""
+
+
+def save_picture(path: Path, image: UInt8Array) -> None:
+    """Writes an RGB picture as PNG, making the folder.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Encoded in memory: imwrite reports a failure without its reason.
+        _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+class WindowFeed:
+    """The newest picture of every stream, from the output threads to the main thread's window.
+
+    While the window pauses, output threads wait in here, so that files hold still and live sources
+    drop.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pictures: dict[str, UInt8Array] = {}
+        self._playing = threading.Event()
+        self._playing.set()
+        self.overlay = True
+        """Whether the window wants the overlay."""
+
+    def show(self, stream: str, image: UInt8Array) -> None:
+        """Puts a picture where the window finds it; waits while the window pauses."""
+        with self._lock:
+            self._pictures[stream] = image
+        self._playing.wait()
+
+    def take(self) -> dict[str, UInt8Array]:
+        """The pictures that have come since the last call."""
+        with self._lock:
+            pictures, self._pictures = self._pictures, {}
+            return pictures
+
+    def pause(self, paused: bool) -> None:
+        """Holds the streams, or lets them go on."""
+        self._playing.clear() if paused else self._playing.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the streams are held."""
+        return not self._playing.is_set()
+
+
+class WindowSink:
+    """Hands a stream's pictures to the window.
+
+    It comes before the sinks that draw, so that it can take the picture without the overlay.
+
+    Args:
+        feed: the window's.
+        picture: draws the overlay.
+    """
+
+    name = "window"
+
+    def __init__(self, feed: WindowFeed, picture: AnnotatedPicture) -> None:
+        self._feed = feed
+        self._picture = picture
+
+    def write(self, result: FrameResult) -> None:
+        """Shows the frame."""
+        image = self._picture.draw(result) if self._feed.overlay else result.frame.image.copy()
+        self._feed.show(result.frame.stream, image)
+
+    def event(self, event: StreamEvent) -> None:
+        """Events reach the window as stream states."""
+
+    def close(self) -> None:
+        """The window belongs to the main thread."""
