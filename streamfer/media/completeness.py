@@ -1,0 +1,77 @@
+"""Whether a media file is as long as its own structure says.
+
+FFmpeg ends a cut file cleanly, and declared durations and frame counts are estimates in many
+containers; but MP4/MOV, Matroska/WebM and RIFF (AVI) state sizes in bytes. A file shorter than
+those is cut, without doubt; the other containers promise nothing that could be broken.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+_BOXES = (b"mdat", b"moov", b"moof")
+"""The ISO boxes that matter; bytes that some devices append are no boxes at all."""
+
+
+def missing_bytes(path: Path) -> int:
+    """How many bytes the file lacks, at least; 0 where it is whole or nothing can be said."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return max(0, _declared_end(file, size) - size)
+    except OSError:
+        return 0
+
+
+def _declared_end(file: BinaryIO, size: int) -> int:
+    head = file.read(12)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"):
+        return _end_of_boxes(file, size)
+    if head[:4] == b"\x1aE\xdf\xa3":
+        return _end_of_matroska(file)
+    if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WEBP"):
+        return 8 + int(struct.unpack("<I", head[4:8])[0])
+    return 0
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """ISO/IEC 14496-12, 4.2: each box states its size; 0 means to the end of the file."""
+    start = 0
+    while start + 8 <= size:
+        file.seek(start)
+        length, kind, large = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+        length = large if length == 1 else length
+        if length < 8:
+            return 0
+        start += length
+        if start > size and kind not in _BOXES:
+            return 0
+    return start
+
+
+def _end_of_matroska(file: BinaryIO) -> int:
+    """RFC 8794 and 9559: the EBML header, then one Segment that holds everything else."""
+    file.seek(4)
+    header = _read_size(file)
+    if header is None:
+        return 0
+    file.seek(header, os.SEEK_CUR)
+    if file.read(4) != b"\x18S\x80g":
+        return 0
+    length = _read_size(file)
+    return 0 if length is None else file.tell() + length
+
+
+def _read_size(file: BinaryIO) -> int | None:
+    """An EBML variable-length size; None where it is unknown, as in live recordings."""
+    first = file.read(1)
+    if not first or first[0] == 0:
+        return None
+    width = 9 - first[0].bit_length()
+    value = first[0] & (0xFF >> width)
+    for byte in file.read(width - 1):
+        value = value << 8 | byte
+    return None if value == (1 << 7 * width) - 1 else value

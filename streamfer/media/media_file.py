@@ -1,0 +1,71 @@
+"""Opening local media files so that nothing but the file itself is read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import av
+
+from streamfer.errors import SourceError
+
+
+def open_media_file(path: Path) -> Any:
+    """Opens a local video, audio or image file for reading.
+
+    FFmpeg gets a descriptor of the one file and may use no protocol but that, so that a playlist,
+    whatever its name says, can open neither other files nor the network, and names with `%` or `:`
+    have no special meaning.
+
+    Returns:
+        An `av.container.InputContainer`.
+
+    Raises:
+        SourceError: it cannot be opened, or FFmpeg doesn't know the format.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise SourceError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise SourceError(f"cannot open {path}: it is a directory")
+        if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+            raise SourceError(f"cannot open {path}: it is empty")
+        # FFmpeg duplicates the descriptor, so ours can be closed.
+        return av.open("fd:", options={"fd": str(descriptor), "protocol_whitelist": "fd"})
+    except av.error.FFmpegError as error:
+        raise SourceError(
+            f"cannot open {path}: it is damaged, or no video or image that FFmpeg knows"
+            f" ({error.strerror})"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def video_stream(container: Any, path: Path) -> Any:
+    """The main video stream; cover pictures of audio files don't count.
+
+    Raises:
+        SourceError: there is none, or FFmpeg has no decoder for it.
+    """
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    if not streams:
+        raise SourceError(f"cannot use {path}: it has no video")
+    stream = max(streams, key=_preference)
+    if stream.codec_context is None:
+        raise SourceError(f"cannot decode {path}: FFmpeg has no decoder for its video")
+    return stream
+
+
+def _preference(stream: Any) -> tuple[bool, int]:
+    is_default = bool(stream.disposition & av.stream.Disposition.default)
+    context = stream.codec_context
+    return is_default, context.width * context.height if context is not None else 0

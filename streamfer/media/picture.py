@@ -1,0 +1,187 @@
+"""Decoded pictures to upright RGB: colours, orientation and pixel shape."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import av.filter
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from streamfer.errors import SourceError
+from streamfer.types import UInt8Array
+
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""AVColorSpace (ITU-T H.273 MatrixCoefficients) to swscale's matrices."""
+
+_LARGEST_ASPECT = 4
+"""Pixels more oblong than this are taken for damage and left alone; real ones are below 3."""
+
+_EXIF = 31
+"""AV_FRAME_DATA_EXIF."""
+
+_IDENTITY = (1, 0, 0, 1)
+_TURNS: dict[tuple[int, int, int, int], Callable[[UInt8Array], UInt8Array]] = {
+    (-1, 0, 0, -1): lambda image: cv2.rotate(image, cv2.ROTATE_180),
+    (0, 1, -1, 0): lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
+    (0, -1, 1, 0): lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
+    (-1, 0, 0, 1): lambda image: cv2.flip(image, 1),
+    (1, 0, 0, -1): lambda image: cv2.flip(image, 0),
+    (0, 1, 1, 0): cv2.transpose,
+    (0, -1, -1, 0): lambda image: cv2.rotate(cv2.transpose(image), cv2.ROTATE_180),
+}
+"""What to do for each display matrix (a, b, c, d), which sends (x, y) to (ax + cy, bx + dy)."""
+
+
+class RgbConverter:
+    """Converts the pictures of one stream; safe to use from several threads.
+
+    One per stream, because swscale's tables are rebuilt whenever format or size change.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._lock = threading.Lock()
+
+    def convert(self, frame: av.VideoFrame, size_wh: tuple[int, int]) -> UInt8Array:
+        """The picture as coded, scaled to `size_wh`: (H, W, 3) uint8 RGB.
+
+        Raises:
+            SourceError: FFmpeg cannot convert the pixel format.
+        """
+        matrix = color_matrix(frame)
+        with self._lock:
+            try:
+                rgb = self._reformatter.reformat(
+                    frame,
+                    width=size_wh[0],
+                    height=size_wh[1],
+                    format="rgb24",
+                    src_colorspace=matrix,
+                    dst_colorspace=matrix,
+                    interpolation=Interpolation.BICUBIC,
+                    dst_color_range=ColorRange.JPEG,
+                    threads=1,
+                )
+            except (av.error.FFmpegError, ValueError) as error:
+                raise SourceError(
+                    f"cannot convert pixel format {frame.format.name} to RGB: {error}"
+                ) from error
+        # A view of FFmpeg's buffer where its rows are packed; a copy where they are padded.
+        return np.ascontiguousarray(rgb.to_ndarray())
+
+
+class DecodedPicture:
+    """A decoded picture, turned upright and made RGB on demand.
+
+    Args:
+        frame: as it left the decoder.
+        converter: of the stream.
+        sample_aspect: width of a pixel divided by its height; None or 0: square.
+    """
+
+    __slots__ = ("_aspect", "_converter", "_frame", "_turn")
+
+    def __init__(
+        self, frame: av.VideoFrame, converter: RgbConverter, sample_aspect: Fraction | None
+    ) -> None:
+        self._frame = frame
+        self._converter = converter
+        self._aspect = sample_aspect
+        self._turn = display_turn(frame)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the upright picture, in square pixels."""
+        width, height = square_size(self._frame.width, self._frame.height, self._aspect)
+        return (width, height) if self._turn[0] else (height, width)
+
+    def to_rgb(self) -> UInt8Array:
+        """The upright picture, (H, W, 3) uint8 RGB, contiguous.
+
+        Raises:
+            SourceError: the picture cannot be converted.
+        """
+        size = square_size(self._frame.width, self._frame.height, self._aspect)
+        image = self._converter.convert(self._frame, size)
+        if self._turn == _IDENTITY:
+            return image
+        return np.ascontiguousarray(_TURNS[self._turn](image))
+
+
+def color_matrix(frame: av.VideoFrame) -> Colorspace:
+    """The matrix that the picture's YUV was made with.
+
+    Where the stream doesn't say, the rule of mpv, VLC and browsers is followed: BT.709 from high
+    definition on, BT.601 below. swscale and the ffmpeg command would take BT.601 for every size,
+    but high-definition video is made with BT.709, tagged or not.
+    """
+    tagged = _MATRICES.get(int(frame.colorspace))
+    if tagged is not None:
+        return tagged
+    high_definition = frame.width >= 1280 or frame.height > 576
+    return Colorspace.ITU709 if high_definition else Colorspace.ITU601
+
+
+def square_size(width: int, height: int, sample_aspect: Fraction | None) -> tuple[int, int]:
+    """Size of a picture once its pixels are square; only ever enlarges, so no detail is lost.
+
+    Args:
+        width: coded, in pixels.
+        height: coded, in pixels.
+        sample_aspect: width of a pixel divided by its height; None or 0: square.
+    """
+    if not sample_aspect or not 1 / _LARGEST_ASPECT <= sample_aspect <= _LARGEST_ASPECT:
+        return width, height
+    if sample_aspect > 1:
+        return round(width * sample_aspect), height
+    return width, round(height / sample_aspect)
+
+
+def display_turn(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """The display matrix's (a, b, c, d), rounded to the nearest right angle, as -1, 0 and 1."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # another entry is of a kind that PyAV has no name for
+        return _turn_of_angle(frame.rotation)
+    if matrix is None:
+        return _IDENTITY
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
+    return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
+
+
+def without_exif(frame: av.VideoFrame) -> av.VideoFrame:
+    """The picture without its EXIF block, which hides the display matrix made from it.
+
+    PyAV has no name for EXIF side data (AV_FRAME_DATA_EXIF, 31) and refuses to list any then;
+    without it mirrored photographs would be turned but not mirrored.
+    """
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
+    )
+    graph.link_nodes(
+        source, graph.add("sidedata", f"mode=delete:type={_EXIF}"), graph.add("buffersink")
+    ).configure()
+    graph.push(frame)
+    return graph.pull()
+
+
+def _turn_of_angle(counter_clockwise_deg: int) -> tuple[int, int, int, int]:
+    quarter = round(counter_clockwise_deg / 90) % 4
+    return (_IDENTITY, (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))[quarter]

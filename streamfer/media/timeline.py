@@ -1,0 +1,111 @@
+"""The one rule that repairs presentation times.
+
+Everything that needs a frame's time uses it: the sources, and through them the video writer, the
+records and `streamfer verify`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+_JITTER_S = 1.0
+"""A step back of at most this many seconds is jitter; a longer one is a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A frame's repaired time."""
+
+    pts: int
+    """In units of the timeline's time base, strictly increasing."""
+    time_s: float
+    """Seconds since the first frame, strictly increasing."""
+
+
+class Timeline:
+    """Gives each frame of one stream, in decoding order, a strictly increasing time.
+
+    A PTS that is later than all before it is kept as it is. Otherwise, and in this order:
+
+    - missing: one frame duration after the frame before;
+    - repeated, or back by at most a second: one tick after the frame before, so that the frames
+      that follow can keep their own;
+    - back by more than a second: treated as missing; if the next one goes on from there, the clock
+      was reset (spliced files), and from here on all PTS are shifted to continue without a gap;
+    - after `restart` (the next round of a loop, a reconnect): shifted to continue.
+
+    Args:
+        time_base: of the instants, and of the PTS given until a `restart` says otherwise.
+        frame_duration_s: nominal, in seconds; what a frame without a usable PTS advances by.
+    """
+
+    def __init__(self, time_base: Fraction, frame_duration_s: float) -> None:
+        self._time_base = time_base
+        self._input_time_base = time_base
+        self._step = max(1, round(frame_duration_s / time_base))
+        self._jitter = round(_JITTER_S / time_base)
+        self._offset = 0
+        self._start: int | None = None
+        self._last = 0
+        self._gap: int | None = None
+        self._suspect: tuple[int, int] | None = None
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per unit of `Instant.pts`."""
+        return self._time_base
+
+    def restart(self, gap_s: float = 0.0, time_base: Fraction | None = None) -> None:
+        """The next PTS starts anew: the next frame follows the last one without overlap.
+
+        Args:
+            gap_s: seconds from the last frame to the next; 0: one nominal frame duration.
+            time_base: of the PTS from now on; None: as before.
+        """
+        self._input_time_base = time_base or self._input_time_base
+        self._suspect = None
+        if self._start is not None:
+            self._gap = max(1, round(gap_s / self._time_base)) if gap_s > 0 else self._step
+
+    def place(self, pts: int | None) -> Instant:
+        """The time of the next frame, whose own PTS this is."""
+        raw = None if pts is None else self._rescaled(pts)
+        if self._start is None:
+            self._start = placed = raw if raw is not None else 0
+        elif self._gap is not None:
+            placed = self._place_after_restart(raw, self._gap)
+        else:
+            placed = self._place_next(raw)
+        self._last = placed
+        return Instant(placed, float((placed - self._start) * self._time_base))
+
+    def _rescaled(self, pts: int) -> int:
+        if self._input_time_base == self._time_base:
+            return pts
+        return round(pts * self._input_time_base / self._time_base)
+
+    def _place_after_restart(self, raw: int | None, gap: int) -> int:
+        placed = self._last + gap
+        if raw is None:
+            self._gap = self._step
+        else:
+            self._gap = None
+            self._offset = placed - raw
+        return placed
+
+    def _place_next(self, raw: int | None) -> int:
+        if raw is None:
+            return self._last + self._step
+        suspect, self._suspect = self._suspect, None
+        wanted = raw + self._offset
+        if wanted > self._last:
+            return wanted
+        if self._last - wanted <= self._jitter:
+            return self._last + 1
+        if suspect is not None and raw > suspect[0]:
+            self._offset = suspect[1] - suspect[0]
+            return max(raw + self._offset, self._last + 1)
+        placed = self._last + self._step
+        self._suspect = (raw, placed)
+        return placed
