@@ -42,7 +42,7 @@ class GeneratorConfig:
     mapping_layers: int = 4
     mapping_lr_multiplier: float = 0.01
     clamp: float | None = 256.0
-    """Largest magnitude of an activation, so that float16 stays finite; None for no limit."""
+    """Largest magnitude of a float16 activation, so that sums stay finite; None for no limit."""
 
     @property
     def resolution(self) -> int:
@@ -85,9 +85,14 @@ class EqualizedLinear(nn.Module):
 
 
 def activate(x: Tensor, clamp: float | None = None) -> Tensor:
-    """Leaky ReLU with gain √2, then clamped to ±`clamp`."""
+    """Leaky ReLU with gain √2; in float16 limited to ±`clamp`."""
     x = F.leaky_relu(x, _SLOPE) * _ACTIVATION_GAIN
-    return x if clamp is None else x.clamp(-clamp, clamp)
+    return limit(x, clamp)
+
+
+def limit(x: Tensor, clamp: float | None) -> Tensor:
+    """Clamps to ±`clamp` in float16, the one type that such values are too large for."""
+    return x if clamp is None or x.dtype != torch.float16 else x.clamp(-clamp, clamp)
 
 
 def widen(x: Tensor) -> Tensor:
@@ -138,30 +143,33 @@ class ModulatedConv(nn.Module):
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
         self._demodulate = demodulate
         self._upsample = upsample
-        # Also where demodulation cancels it: it keeps float16 sums near one.
+        # The weights' gain, applied to the style, which is smaller. Demodulation cancels it but
+        # for float16, whose sums it keeps near one.
         self._gain = 1 / math.sqrt(in_channels * kernel_size**2)
         self.register_buffer("upsampling_filter", resampling_filter(gain=4), persistent=False)
         self.register_buffer("square_sum", None, persistent=False)
 
     def sum_squares(self) -> Tensor:
-        """(out, in) sums of the scaled weights' squares over the kernel: all that demodulation
-        needs to know of them."""
-        return (widen(self.weight) * self._gain).square().sum(dim=(2, 3))
+        """(out, in) sums of the weights' squares over the kernel: all that demodulation needs to
+        know of them."""
+        return widen(self.weight).square().sum(dim=(2, 3))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[NCHW] × (N, w_dim) → [NCHW]."""
         style = widen(self.affine(w))
         if not self._demodulate:
-            return self._convolve(x * style.to(x.dtype)[:, :, None, None])
-        # A style's scale cancels; unit size keeps float16 sums in range.
-        style = style * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + _EPSILON)
+            return self._convolve(x * (style * self._gain).to(x.dtype)[:, :, None, None])
+        # A style's scale cancels; unit size keeps float16 in range.
+        style = style * (
+            self._gain * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + _EPSILON)
+        )
         square_sum = self.sum_squares() if self.square_sum is None else self.square_sum
         demodulation = torch.rsqrt(style.square() @ square_sum.to(style.dtype).T + _EPSILON)
         y = self._convolve(x * style.to(x.dtype)[:, :, None, None])
         return y * demodulation.to(x.dtype)[:, :, None, None]
 
     def _convolve(self, x: Tensor) -> Tensor:
-        weight = (self.weight * self._gain).to(x.dtype)
+        weight = self.weight.to(x.dtype)
         if not self._upsample:
             return F.conv2d(x, weight, padding=weight.shape[2] // 2)
         y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
@@ -214,7 +222,7 @@ class ToImage(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[NCHW] × (N, w_dim) → (N, img_channels, H, W)."""
         x = self.conv(x, w) + self.bias.to(x.dtype)[:, None, None]
-        return x if self._clamp is None else x.clamp(-self._clamp, self._clamp)
+        return limit(x, self._clamp)
 
 
 class SynthesisBlock(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamfer.models.export import export_onnx
+from streamfer.models.onnx_export import export_onnx
 from streamfer.models.stylegan2 import (
     Generator,
     GeneratorConfig,
@@ -135,13 +135,13 @@ def test_frozen_generator_draws_the_same_and_keeps_no_gradients() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_stays_finite_and_close_with_extreme_styles(dtype: torch.dtype) -> None:
-    generator = tiny_generator()
-    ws = torch.randn(2, TINY.num_ws, TINY.w_dim) * 100
+def test_half_precision_is_close_and_stays_finite_with_extreme_styles(dtype: torch.dtype) -> None:
+    generator = tiny_generator().freeze()
+    ws = torch.randn(2, TINY.num_ws, TINY.w_dim)
     exact, half = generator.synthesis(ws), generator.synthesis(ws, dtype=dtype)
     assert half.dtype == torch.float32
-    assert torch.isfinite(half).all()
     assert (half - exact).abs().mean() < 0.03 * exact.abs().mean()
+    assert torch.isfinite(generator.synthesis(ws * 1e4, dtype=dtype)).all()
 
 
 def test_exported_to_onnx_it_draws_the_same() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from streamfer.models.export import export_onnx
+from streamfer.models.onnx_export import export_onnx
 
 
 class TwoOutputs(nn.Module):
