@@ -1,57 +1,66 @@
-"""ONNX export of the shipped networks."""
+"""From a torch module to ONNX, the form that every serving backend reads."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
+import onnx
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
-
-from streamfer.models.vgg import ServedFaceVGG, example_faces, load_face_vgg
 
 OPSET = 18
 """ONNX operator set: new enough for torch's exporter, old enough for every backend here."""
 
 
-def export_face_classifier(weights_path: Path) -> bytes:
-    """The face classifier as an ONNX model.
-
-    Input `faces`: uint8 (N, 64, 64) gray aligned crops. Outputs `probs_ferplus` and
-    `probs_fer2013`: float32 (N, 7), temperatures baked in. N is dynamic.
+def export_onnx(
+    module: nn.Module,
+    example_inputs: Sequence[Tensor],
+    *,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+) -> bytes:
+    """Exports a module with a free batch size.
 
     Args:
-        weights_path: a file written by `streamfer.models.vgg.save_face_vgg`.
+        module: what to export; it is exported in evaluation mode.
+        example_inputs: one tensor per input, axis 0 the batch (at least 2, because the exporter
+            takes a size of 1 for a constant).
+        input_names: the inputs' names in the ONNX graph.
+        output_names: the outputs' names.
 
-    Raises:
-        EngineError: the weights are missing or broken.
+    Returns:
+        The serialised, checked ONNX model; its weights are inside.
     """
-    served = ServedFaceVGG(load_face_vgg(weights_path)).eval()
+    batch = torch.export.Dim("batch", min=1, max=4096)
     with _quiet_exporter():
         program = torch.onnx.export(
-            served,
-            (example_faces(2),),
-            input_names=["faces"],
-            output_names=["probs_ferplus", "probs_fer2013"],
-            dynamic_shapes={"faces": {0: torch.export.Dim("batch", min=1, max=4096)}},
+            module.eval(),
+            tuple(example_inputs),
+            input_names=list(input_names),
+            output_names=list(output_names),
             opset_version=OPSET,
+            dynamic_shapes=tuple({0: batch} for _ in example_inputs),
             dynamo=True,
             verbose=False,
         )
-        assert program is not None
-    return bytes(program.model_proto.SerializeToString())
+    assert program is not None
+    model = program.model_proto
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Silences what the exporter says of its own internals; nothing a user could act on."""
+    """Silences the exporter's notes about itself, and keeps its progress bars, which nobody sees,
+    from starting a thread that never ends."""
     logger = logging.getLogger("torch.onnx")
     level, interval = logger.level, tqdm.monitor_interval
     logger.setLevel(logging.ERROR)
-    tqdm.monitor_interval = 0  # else its progress bars leave a thread behind
+    tqdm.monitor_interval = 0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
