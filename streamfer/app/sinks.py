@@ -12,6 +12,7 @@ from streamfer.errors import OutputError
 from streamfer.media.records import RecordWriter
 from streamfer.media.video_writer import VideoWriter
 from streamfer.pipeline.stats import RunStatistics
+from streamfer.pipeline.timing import StageTimes
 from streamfer.types import FrameResult, StreamEvent, UInt8Array
 from streamfer.vision.overlay import Overlay, StripInfo
 
@@ -22,10 +23,12 @@ class AnnotatedPicture:
     Args:
         overlay: what draws.
         statistics: where the strip's figures come from.
+        times: where the time it takes is counted.
     """
 
-    def __init__(self, overlay: Overlay, statistics: RunStatistics) -> None:
+    def __init__(self, overlay: Overlay, statistics: RunStatistics, times: StageTimes) -> None:
         self._overlay = overlay
+        self._times = times
         self._statistics = statistics
         self._drawn: FrameResult | None = None
 
@@ -42,7 +45,8 @@ class AnnotatedPicture:
                 dropped=figures.dropped,
                 live=frame.wall is not None,
             )
-            self._overlay.draw(frame.image, result.faces, strip)
+            with self._times.stage("overlay"):
+                self._overlay.draw(frame.image, result.faces, strip)
             self._drawn = result
         return result.frame.image
 
@@ -53,15 +57,18 @@ class RecordSink:
     Args:
         writer: the shared writer; it does its own locking.
         name: the path, for messages.
+        times: where the time it takes is counted.
     """
 
-    def __init__(self, writer: RecordWriter, name: str) -> None:
+    def __init__(self, writer: RecordWriter, name: str, times: StageTimes) -> None:
         self.name = name
         self._writer = writer
+        self._times = times
 
     def write(self, result: FrameResult) -> None:
         """Writes one frame's record."""
-        self._writer.write(result)
+        with self._times.stage("records"):
+            self._writer.write(result)
 
     def event(self, event: StreamEvent) -> None:
         """Writes an event's line."""
@@ -78,21 +85,29 @@ class VideoSink:
         name: the path, for messages.
         open_writer: opens the file.
         picture: draws the overlay.
+        times: where the time of encoding is counted.
     """
 
     def __init__(
-        self, name: str, open_writer: Callable[[], VideoWriter], picture: AnnotatedPicture
+        self,
+        name: str,
+        open_writer: Callable[[], VideoWriter],
+        picture: AnnotatedPicture,
+        times: StageTimes,
     ) -> None:
         self.name = name
+        self._times = times
         self._open_writer = open_writer
         self._picture = picture
         self._writer: VideoWriter | None = None
 
     def write(self, result: FrameResult) -> None:
         """Encodes one frame."""
-        if self._writer is None:
-            self._writer = self._open_writer()
-        self._writer.write(result.frame, self._picture.draw(result))
+        image = self._picture.draw(result)
+        with self._times.stage("encode"):
+            if self._writer is None:
+                self._writer = self._open_writer()
+            self._writer.write(result.frame, image)
 
     def event(self, event: StreamEvent) -> None:
         """Events do not show in the video."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from streamfer.engine import Engine
 from streamfer.labels import LABELS, LabelSet
+from streamfer.pipeline.timing import StageTimes
 from streamfer.tracking.schedule import DetectionSchedule
 from streamfer.tracking.smoothing import ProbabilitySmoother, SmoothingConfig
 from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig
@@ -51,14 +52,20 @@ class Analyzer:
         face_engine: the network that reads aligned faces: `faces` (N, 64, 64) uint8 in,
             `probs_ferplus` and `probs_fer2013` (N, 7) float32 out.
         config: what to do.
+        times: where the time of each step is counted.
     """
 
     def __init__(
-        self, detector: Detector, face_engine: Engine, config: AnalyzerConfig | None = None
+        self,
+        detector: Detector,
+        face_engine: Engine,
+        config: AnalyzerConfig | None = None,
+        times: StageTimes | None = None,
     ) -> None:
         self._detector = detector
         self._face_engine = face_engine
         self._config = config or AnalyzerConfig()
+        self._times = times or StageTimes()
         self._memories: dict[str, _StreamMemory] = {}
 
     def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
@@ -74,12 +81,14 @@ class Analyzer:
             EngineError: a network failed.
         """
         tracked = self._find_faces(frames)
-        crops = [
-            align_face(frame.image, face.detection).image
-            for frame, faces in zip(frames, tracked, strict=True)
-            for face in faces
-        ]
-        probs = iter(self._read_faces(crops))
+        with self._times.stage("align"):
+            crops = [
+                align_face(frame.image, face.detection).image
+                for frame, faces in zip(frames, tracked, strict=True)
+                for face in faces
+            ]
+        with self._times.stage("classify"):
+            probs = iter(self._read_faces(crops))
         return [
             FrameResult(frame, tuple(self._finish(frame, face, next(probs)) for face in faces))
             for frame, faces in zip(frames, tracked, strict=True)
@@ -98,12 +107,14 @@ class Analyzer:
         tracked: list[list[TrackedFace]] = [[] for _ in frames]
         for members in _rounds(frames):
             due = [i for i in members if self._detection_due(frames[i])]
-            found = self._detector.detect([frames[i].image for i in due]) if due else []
+            with self._times.stage("detect"):
+                found = self._detector.detect([frames[i].image for i in due]) if due else []
             detections = dict(zip(due, found, strict=True))
-            for i in members:
-                frame = frames[i]
-                tracker = self._memory(frame).tracker
-                tracked[i] = tracker.update(frame.image, frame.time_s, detections.get(i))
+            with self._times.stage("track"):
+                for i in members:
+                    frame = frames[i]
+                    tracker = self._memory(frame).tracker
+                    tracked[i] = tracker.update(frame.image, frame.time_s, detections.get(i))
         return tracked
 
     def _detection_due(self, frame: Frame) -> bool:

@@ -59,13 +59,3 @@ class Lane:
         """Media time of the newest analysed frame, in seconds."""
         self.failure: StreamferError | None = None
         """Why the source ended early."""
-
-    def admit(self, item: PendingFrame | Frame, dropped: int) -> Frame:
-        """Turns what came out of the inbox into a frame; converts it where that was put off.
-
-        Raises:
-            SourceError: the picture cannot be converted.
-        """
-        if isinstance(item, PendingFrame):
-            return item.to_frame(self.name, dropped)
-        return item

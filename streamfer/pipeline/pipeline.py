@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -12,11 +13,13 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from streamfer.errors import PipelineError, SourceError, StreamferError
+from streamfer.media.source import PendingFrame
 from streamfer.pipeline.channel import ChannelClosed, ChannelGroup
 from streamfer.pipeline.collector import Admission, Collector, CollectorConfig
 from streamfer.pipeline.lane import Lane, StreamPlan
 from streamfer.pipeline.outlet import Outlet, OutputLedger
 from streamfer.pipeline.stats import RunStatistics
+from streamfer.pipeline.timing import StageTimes
 from streamfer.types import Frame, FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
@@ -78,6 +81,7 @@ class Pipeline:
         analyze: the analyzer.
         statistics: where stages count.
         config: sizes and limits.
+        times: where the time of decoding and conversion is counted.
         clock: monotonic seconds.
     """
 
@@ -87,11 +91,13 @@ class Pipeline:
         analyze: Analyze,
         statistics: RunStatistics,
         config: PipelineConfig | None = None,
+        times: StageTimes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config or PipelineConfig()
         self._analyze = analyze
         self._statistics = statistics
+        self._times = times or StageTimes()
         self._clock = clock
         self._group = ChannelGroup()
         self._collector = Collector(self._group, self._config.collector, clock)
@@ -166,6 +172,18 @@ class Pipeline:
         self._end_sources()
         self._group.cancel()
         self._collector.close()
+
+    def post(self, event: StreamEvent) -> None:
+        """Takes an event from a source, from any thread, to the stream's outputs."""
+        with self._changed:
+            lane = self._active.get(event.stream)
+        if lane is None:
+            return
+        if "width" in event.details:  # the size of a live stream, first or changed
+            size = {side: event.details[side] for side in ("width", "height")}
+            lane.info = dataclasses.replace(lane.info, **size)
+            self._statistics.add_stream(lane.info)
+        lane.outbox.push(event)
 
     @property
     def stuck_threads(self) -> tuple[str, ...]:
@@ -256,13 +274,22 @@ class Pipeline:
             lane.outbox.push(StreamEvent(lane.name, "opened", 0.0, details=size))
 
     def _pump(self, lane: Lane) -> None:
-        for pending in lane.plan.source.frames():
+        frames = iter(lane.plan.source.frames())
+        while True:
+            with self._times.stage("decode"):
+                pending = next(frames, None)
+            if pending is None:
+                return
             self._statistics.decoded(lane.name)
             # What is never dropped is converted here, beside the analyzer; what may be dropped,
             # only once it is admitted.
-            item = pending.to_frame(lane.name, 0) if lane.plan.lossless else pending
+            item = self._convert(lane, pending, 0) if lane.plan.lossless else pending
             if not lane.inbox.put(item):
                 return
+
+    def _convert(self, lane: Lane, pending: PendingFrame, dropped: int) -> Frame:
+        with self._times.stage("convert"):
+            return pending.to_frame(lane.name, dropped)
 
     def _source_failed(self, lane: Lane, error: StreamferError) -> None:
         lane.failure = error
@@ -295,7 +322,7 @@ class Pipeline:
         lanes: list[Lane] = []
         for admission in batch:
             try:
-                frames.append(admission.lane.admit(admission.item, admission.dropped))
+                frames.append(self._admit(admission))
                 lanes.append(admission.lane)
             except SourceError as error:  # one picture that cannot be converted
                 log.warning("%s: %s", admission.lane.name, error)
@@ -304,6 +331,11 @@ class Pipeline:
             self._statistics.analysed(result)
             lane.time_s = result.frame.time_s
             lane.outbox.put_reserved(result)
+
+    def _admit(self, admission: Admission) -> Frame:
+        if isinstance(admission.item, Frame):
+            return admission.item
+        return self._convert(admission.lane, admission.item, admission.dropped)
 
     def _end_input(self, lane: Lane) -> None:
         lane.plan.source.interrupt()

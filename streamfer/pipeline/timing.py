@@ -1,0 +1,56 @@
+"""How much time each stage of the pipeline takes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+STAGES = (
+    "decode", "convert", "detect", "track", "align", "classify", "overlay", "encode", "records"
+)  # fmt: skip
+"""In the order in which a frame passes through them."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """What one stage has taken so far."""
+
+    seconds: float
+    """Wall-clock seconds of the threads in this stage, all streams together."""
+    calls: int
+
+
+class StageTimes:
+    """Adds up the time spent in each stage, over all threads.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._times: dict[str, StageTime] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Counts the time spent in the `with` block."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self.add(name, self._clock() - began)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Counts time measured elsewhere."""
+        with self._lock:
+            before = self._times.get(name, StageTime(0.0, 0))
+            self._times[name] = StageTime(before.seconds + seconds, before.calls + 1)
+
+    def snapshot(self) -> dict[str, StageTime]:
+        """Every stage's time so far."""
+        with self._lock:
+            return dict(self._times)
