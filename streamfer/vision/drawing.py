@@ -1,0 +1,259 @@
+"""Small anti-aliased pictures, made once, cached and blended into frames.
+
+Text, panels and rounded shapes become a `Sprite`; drawing one costs two vectorised passes over its
+own rectangle and touches nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from streamfer.types import FloatArray, UInt8Array
+
+Colour = tuple[int, int, int]
+"""sRGB, 0–255."""
+
+Rect = tuple[int, int, int, int]
+"""Left, top, right, bottom in whole pixels; right and bottom are outside."""
+
+WHITE: Colour = (255, 255, 255)
+INK: Colour = (13, 15, 20)
+"""The dark of panels and halos: nearly black, slightly blue."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sprite:
+    """A picture with transparency, ready to be blended: `frame · keep / 255 + colour`."""
+
+    colour: UInt8Array = field(repr=False)
+    """(h, w, 3) uint8, premultiplied with its opacity."""
+    keep: UInt8Array = field(repr=False)
+    """(h, w, 3) uint8: how much of the frame stays, 255 where the sprite is clear."""
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.colour.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.colour.shape[0])
+
+
+class Canvas:
+    """Where a sprite is composed, layer over layer.
+
+    Args:
+        width: pixels.
+        height: pixels.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self._colour = np.zeros((height, width, 3), dtype=np.float32)
+        self._keep = np.ones((height, width, 1), dtype=np.float32)
+
+    def paint(
+        self, coverage: FloatArray, colour: Colour, x: int = 0, y: int = 0, opacity: float = 1.0
+    ) -> None:
+        """Lays one colour over what is there.
+
+        Args:
+            coverage: (h, w) float32 in [0, 1], the shape; what hangs over the canvas is cut.
+            colour: the colour.
+            x: left edge of the shape in the canvas, not negative.
+            y: top edge.
+            opacity: scales `coverage`.
+        """
+        target = self._colour[y : y + coverage.shape[0], x : x + coverage.shape[1]]
+        keep = self._keep[y : y + coverage.shape[0], x : x + coverage.shape[1]]
+        alpha = coverage[: target.shape[0], : target.shape[1], None] * opacity
+        target *= 1 - alpha
+        target += alpha * np.asarray(colour, dtype=np.float32)
+        keep *= 1 - alpha
+
+    def sprite(self) -> Sprite:
+        """What has been painted."""
+        keep = np.repeat(self._keep * 255, 3, axis=2)
+        return Sprite(np.rint(self._colour).astype(np.uint8), np.rint(keep).astype(np.uint8))
+
+
+def blend(image: UInt8Array, sprite: Sprite, x: int, y: int) -> None:
+    """Draws a sprite into an image, in place; what lies outside the image is cut.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        sprite: what to draw.
+        x: left edge in the image.
+        y: top edge.
+    """
+    height, width = image.shape[:2]
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + sprite.width, width), min(y + sprite.height, height)
+    if left >= right or top >= bottom:
+        return
+    target = image[top:bottom, left:right]
+    part = np.s_[top - y : bottom - y, left - x : right - x]
+    cv2.multiply(target, sprite.keep[part], dst=target, scale=1 / 255)
+    cv2.add(target, sprite.colour[part], dst=target)
+
+
+def rounded_coverage(width: int, height: int, radius: float) -> FloatArray:
+    """Anti-aliased rounded rectangle filling a (height, width) array, float32 in [0, 1]."""
+    distance = _distance_to_rounded(width, height, width / 2, height / 2, radius)
+    return np.clip(np.float32(0.5) - distance, 0, 1)
+
+
+def _distance_to_rounded(
+    width: int, height: int, half_width: float, half_height: float, radius: float
+) -> FloatArray:
+    """Signed distance in px of every pixel centre to a centred rounded rectangle's edge."""
+    radius = min(radius, half_width, half_height)
+    x = np.abs(np.arange(width, dtype=np.float32) + 0.5 - width / 2) - (half_width - radius)
+    y = np.abs(np.arange(height, dtype=np.float32) + 0.5 - height / 2) - (half_height - radius)
+    outside = np.hypot(np.maximum(x, 0)[None, :], np.maximum(y, 0)[:, None])
+    inside = np.minimum(np.maximum(x[None, :], y[:, None]), 0)
+    return (outside + inside - radius).astype(np.float32)
+
+
+@lru_cache(maxsize=256)
+def pill(width: int, height: int, colour: Colour) -> Sprite:
+    """A bar with round ends."""
+    canvas = Canvas(width, height)
+    canvas.paint(rounded_coverage(width, height, height / 2), colour)
+    return canvas.sprite()
+
+
+@lru_cache(maxsize=64)
+def frame_corner(thickness: int, radius: int, colour: Colour) -> Sprite:
+    """The smallest rounded frame: its quarters are corners and its middle lines are edges.
+
+    A dark halo on both sides of the line keeps it visible on any background.
+
+    Args:
+        thickness: of the line, in px.
+        radius: of the corners' centre line, in px.
+        colour: of the line.
+
+    Returns:
+        An odd-sized square sprite.
+    """
+    halo = max(1.0, thickness / 2)
+    half_line = thickness / 2
+    reach = int(np.ceil(half_line + halo))
+    half = radius + reach
+    size = 2 * half + 1
+    # An odd line is sharp when centred on pixels, an even one between them.
+    inset = half - reach + (0.0 if thickness % 2 else 0.5)
+    distance = np.abs(_distance_to_rounded(size, size, inset, inset, radius))
+    canvas = Canvas(size, size)
+    canvas.paint(np.clip(half_line + halo - distance + 0.5, 0, 1), INK, opacity=0.5)
+    canvas.paint(np.clip(half_line - distance + 0.5, 0, 1), colour)
+    return canvas.sprite()
+
+
+def draw_frame(image: UInt8Array, rect: Rect, sprite: Sprite) -> None:
+    """Draws a rounded frame inside `rect`, in place.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        rect: where; at least as large as the sprite.
+        sprite: from `frame_corner`.
+    """
+    left, top, right, bottom = rect
+    half = sprite.width // 2
+    far = half + 1
+    for x, columns in ((left, np.s_[:half]), (right - half, np.s_[far:])):
+        for y, rows in ((top, np.s_[:half]), (bottom - half, np.s_[far:])):
+            corner = Sprite(sprite.colour[rows, columns], sprite.keep[rows, columns])
+            blend(image, corner, x, y)
+        _draw_edge(image, sprite, (columns, bottom - top - 2 * half), x, top + half, upright=True)
+    for y, rows in ((top, np.s_[:half]), (bottom - half, np.s_[far:])):
+        _draw_edge(image, sprite, (rows, right - left - 2 * half), left + half, y, upright=False)
+
+
+def _draw_edge(
+    image: UInt8Array, sprite: Sprite, part: tuple[slice, int], x: int, y: int, *, upright: bool
+) -> None:
+    """Blends a frame's middle line, stretched to a length."""
+    across, length = part
+    half = sprite.width // 2
+    line = np.s_[half : half + 1, across] if upright else np.s_[across, half : half + 1]
+    axis = 0 if upright else 1
+    # The half that is clear costs as much as the line; cut it off.
+    colour, keep = sprite.colour[line], sprite.keep[line]
+    blend(image, Sprite(colour.repeat(length, axis), keep.repeat(length, axis)), x, y)
+
+
+@lru_cache(maxsize=32)
+def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)  # Aileron, which Pillow carries: no font file needed
+
+
+@lru_cache(maxsize=1024)
+def _has_glyph(character: str) -> bool:
+    missing = bytes(_font(32).getmask("\uffff"))
+    return character == " " or (
+        character.isprintable() and bytes(_font(32).getmask(character)) != missing
+    )
+
+
+def drawable(text: str) -> str:
+    """`text` with a question mark for every character that the font lacks."""
+    return "".join(c if _has_glyph(c) else "?" for c in text)
+
+
+@lru_cache(maxsize=512)
+def text_width(text: str, size: int) -> int:
+    """Width of a line of text in px, as `text_coverage` draws it.
+
+    Args:
+        text: the line.
+        size: font size (em) in px.
+    """
+    return int(np.ceil(_font(size).getlength(text))) + 1
+
+
+def text_coverage(text: str, size: int, height: int, weight: float = 0.0) -> FloatArray:
+    """One line of text, its capitals centred in the given height.
+
+    Args:
+        text: the line; see `drawable`.
+        size: font size (em) in px.
+        height: of the result, in px.
+        weight: extra stroke in em; 0.02 looks half bold.
+
+    Returns:
+        (height, `text_width`) float32 in [0, 1].
+    """
+    picture = Image.new("L", (max(text_width(text, size), 1), height))
+    font = _font(size)
+    capital = -font.getbbox("H", anchor="ls")[1]
+    baseline = round((height + capital) / 2)
+    ImageDraw.Draw(picture).text(
+        (0, baseline), text, fill=255, font=font, anchor="ls", stroke_width=weight * size
+    )
+    return np.asarray(picture, dtype=np.float32) / np.float32(255)
+
+
+@lru_cache(maxsize=192)
+def text_sprite(text: str, size: int, height: int, colour: Colour, weight: float = 0.0) -> Sprite:
+    """`text_coverage` as a sprite of one colour."""
+    coverage = text_coverage(text, size, height, weight)
+    canvas = Canvas(coverage.shape[1], height)
+    canvas.paint(coverage, colour)
+    return canvas.sprite()
+
+
+def readable_on(background: Colour) -> Colour:
+    """Near-black or white, whichever contrasts more (WCAG relative luminance)."""
+    linear = [
+        (c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in background
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return INK if luminance > 0.18 else WHITE
