@@ -120,7 +120,10 @@ class Analyzer:
     def _detection_due(self, frame: Frame) -> bool:
         memory = self._memory(frame)
         due = memory.schedule.due(
-            frame.index, frame.time_s, doubtful=memory.tracker.doubtful, segment=frame.segment
+            frame.index,
+            frame.time_s,
+            patience_s=memory.tracker.patience_s,
+            segment=frame.segment,
         )
         if due:
             memory.schedule.detected(frame.index, frame.time_s)

@@ -22,9 +22,9 @@ _REACH_PER_S = 1.5
 _MAX_SIZE_RATIO = 2.0
 _SURE_IOU = 0.35
 """From this overlap on a live track takes a detection whatever it looks like: heads turn."""
-_SAME_FACE = 0.6
+_SAME_FACE = 0.75
 """Likeness from which on a detection may be the face of the track."""
-_SAME_FACE_ANYWHERE = 0.8
+_SAME_FACE_ANYWHERE = 0.88
 """Likeness that brings a face that left back from anywhere in the picture."""
 _LOST_PENALTY = 0.3
 """So that of two equally good tracks the live one gets the detection."""
@@ -42,7 +42,7 @@ def match_confident(
         tracks: (n, 4) px, the box that each track predicts.
         absent_s: (n,) seconds since each track was last reported; 0 for live ones.
         detections: (m, 4) px.
-        likeness: (n, m) in [-1, 1].
+        likeness: (n, m) in [0, 1].
 
     Returns:
         Pairs (track, detection), by track.
@@ -62,7 +62,7 @@ def match_confident(
     cost = (
         (1 - iou)
         + 0.5 * np.minimum(distance / reach, 2.0)
-        + 1.5 * (1 - likeness)
+        + 2.0 * (1 - likeness)
         + _LOST_PENALTY * lost
     )
     return _assign(np.where(possible, cost, _IMPOSSIBLE))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Literal
 
 MAX_WAIT_S = 0.2
 """No new face waits longer for its first detection."""
-_DOUBTFUL_WAIT_S = 0.1
-"""The same while the tracker is unsure of a face that it carries."""
 _INTERVALS = 16
 """Frame intervals remembered; the longest of them is how late the next frame may be."""
 _ROUNDING_S = 1e-6
@@ -40,14 +39,19 @@ class DetectionSchedule:
         self._segment = 0
 
     def due(
-        self, frame_index: int, time_s: float, *, doubtful: bool = False, segment: int = 0
+        self,
+        frame_index: int,
+        time_s: float,
+        *,
+        patience_s: float = math.inf,
+        segment: int = 0,
     ) -> bool:
         """Whether the detector runs on this frame. Call it once per frame.
 
         Args:
             frame_index: counts decoded frames.
             time_s: media time.
-            doubtful: whether the tracker is unsure (`Tracker.doubtful`).
+            patience_s: how long the tracker goes without a detection (`Tracker.patience_s`).
             segment: changes with the picture's size.
         """
         if self._last_frame_s is not None:
@@ -59,7 +63,7 @@ class DetectionSchedule:
         if self._every != "auto":
             return frame_index - self._last_index >= self._every
         since_s = time_s - self._last_detected_s
-        wait_s = _DOUBTFUL_WAIT_S if doubtful else MAX_WAIT_S
+        wait_s = min(MAX_WAIT_S, patience_s)
         return since_s < 0 or since_s + max(self._intervals_s) > wait_s + _ROUNDING_S
 
     def detected(self, frame_index: int, time_s: float) -> None:
