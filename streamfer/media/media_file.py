@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 from pathlib import Path
@@ -27,6 +28,8 @@ def open_media_file(path: Path) -> Any:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError as error:
+        raise SourceError(missing_file_message(path)) from error
     except OSError as error:
         raise SourceError(f"cannot open {path}: {error.strerror}") from error
     try:
@@ -44,6 +47,17 @@ def open_media_file(path: Path) -> Any:
         ) from error
     finally:
         os.close(descriptor)
+
+
+def missing_file_message(path: Path) -> str:
+    """Says that a file is missing, and which one may have been meant."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"cannot open {path}: there is no directory {folder}"
+    names = os.listdir(folder) if os.access(folder, os.R_OK) else []
+    near = difflib.get_close_matches(path.name, names, n=1)
+    hint = f"; did you mean {folder / near[0]}?" if near else ""
+    return f"cannot open {path}: no such file{hint}"
 
 
 def video_stream(container: Any, path: Path) -> Any:
