@@ -6,6 +6,7 @@ own rectangle and touches nothing else.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -24,6 +25,10 @@ Rect = tuple[int, int, int, int]
 WHITE: Colour = (255, 255, 255)
 INK: Colour = (13, 15, 20)
 """The dark of panels and halos: nearly black, slightly blue."""
+
+
+_TEXT_GAMMA = 0.8
+"""Thickens the soft edges of thin strokes, which look too faint when blended linearly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,8 +209,20 @@ def _has_glyph(character: str) -> bool:
 
 
 def drawable(text: str) -> str:
-    """`text` with a question mark for every character that the font lacks."""
-    return "".join(c if _has_glyph(c) else "?" for c in text)
+    """`text` in the characters that the font has: accents go, the rest become question marks."""
+    return "".join(_closest(c) for c in unicodedata.normalize("NFC", text))
+
+
+def _closest(character: str) -> str:
+    if _has_glyph(character):
+        return character
+    base = unicodedata.normalize("NFKD", character)[0]
+    return base if _has_glyph(base) else "?"
+
+
+def _oversampling(size: int) -> int:
+    """Small text is drawn larger and averaged: a hinted font spaces its letters by whole pixels."""
+    return 4 if size < 24 else 1
 
 
 @lru_cache(maxsize=512)
@@ -216,7 +233,8 @@ def text_width(text: str, size: int) -> int:
         text: the line.
         size: font size (em) in px.
     """
-    return int(np.ceil(_font(size).getlength(text))) + 1
+    factor = _oversampling(size)
+    return int(np.ceil(_font(size * factor).getlength(text) / factor)) + 1
 
 
 def text_coverage(text: str, size: int, height: int, weight: float = 0.0) -> FloatArray:
@@ -231,14 +249,19 @@ def text_coverage(text: str, size: int, height: int, weight: float = 0.0) -> Flo
     Returns:
         (height, `text_width`) float32 in [0, 1].
     """
-    picture = Image.new("L", (max(text_width(text, size), 1), height))
-    font = _font(size)
-    capital = -font.getbbox("H", anchor="ls")[1]
-    baseline = round((height + capital) / 2)
+    factor = _oversampling(size)
+    width = text_width(text, size)
+    font = _font(size * factor)
+    capital = -font.getbbox("H", anchor="ls")[1] / factor
+    baseline = round((height + capital) / 2) * factor  # on a whole pixel: sharp feet
+    picture = Image.new("L", (width * factor, height * factor))
     ImageDraw.Draw(picture).text(
-        (0, baseline), text, fill=255, font=font, anchor="ls", stroke_width=weight * size
+        (0, baseline), text, fill=255, font=font, anchor="ls", stroke_width=weight * size * factor
     )
-    return np.asarray(picture, dtype=np.float32) / np.float32(255)
+    coverage = cv2.resize(
+        np.asarray(picture, dtype=np.float32) / 255, (width, height), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(np.power(coverage, _TEXT_GAMMA), dtype=np.float32)
 
 
 @lru_cache(maxsize=192)

@@ -109,7 +109,7 @@ def _figures(info: StripInfo) -> Iterator[tuple[str, str, Colour]]:
     clock = format_clock(info.time_s)
     yield clock, "0" * 2 + clock[2:], WHITE
     yield f"{info.fps:.1f} fps", "000.0 fps", DIM
-    latency = "– ms" if info.latency_ms is None else f"{info.latency_ms:.0f} ms"
+    latency = "-- ms" if info.latency_ms is None else f"{info.latency_ms:.0f} ms"
     yield latency, "000 ms", DIM
     if info.live or info.dropped:
         text = f"{info.dropped} dropped"
