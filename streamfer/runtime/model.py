@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
+Progress = Callable[[str, float], None]
+"""Told what is being done and how much of it is done, 0–1."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxModel:
-    """A network as an ONNX file in memory."""
+    """A network as an ONNX file in memory, and as a torch module where it has that form."""
 
     name: str
     data: bytes = field(repr=False)
     sha256: str
     """SHA-256 (hex) of `data`."""
+    precision: Precision = "fp32"
+    """`int8` for a file with quantised weights and activations."""
+    torch_module: Callable[[], Any] | None = field(default=None, repr=False)
+    """Makes the same network as a `torch.nn.Module` in float32: it takes the file's inputs in the
+    file's order and returns the outputs in the file's order (one tensor, or a tuple)."""
 
     @classmethod
-    def from_bytes(cls, name: str, data: bytes) -> OnnxModel:
+    def from_bytes(
+        cls,
+        name: str,
+        data: bytes,
+        precision: Precision = "fp32",
+        torch_module: Callable[[], Any] | None = None,
+    ) -> OnnxModel:
         """Wraps ONNX bytes and takes their hash."""
-        return cls(name, data, hashlib.sha256(data).hexdigest())
+        return cls(name, data, hashlib.sha256(data).hexdigest(), precision, torch_module)
 
 
 def check_inputs(model: str, specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:
@@ -48,6 +61,22 @@ def check_inputs(model: str, specs: Sequence[TensorSpec], inputs: Mapping[str, A
                 f"{model}: input {spec.name}: expected shape {describe_shape(spec.shape)},"
                 f" got {describe_shape(array.shape)}"
             )
+
+
+def check_precision(
+    model: OnnxModel, backend: str, precision: Precision, offered: Sequence[Precision]
+) -> None:
+    """Refuses a precision that a backend or a model lacks.
+
+    Raises:
+        EngineError: says what can be had.
+    """
+    if precision not in offered:
+        raise EngineError(
+            f"{model.name}: {backend} runs in {', '.join(offered)} here, not in {precision}"
+        )
+    if (precision == "int8") != (model.precision == "int8"):
+        raise EngineError(f"{model.name}: its file is {model.precision}, not {precision}")
 
 
 def shape_fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:

@@ -26,7 +26,8 @@ _ERRORS_ONLY = 3
 
 
 class OnnxRuntimeEngine:
-    """An engine on ONNX Runtime's CPU provider, in the precision of the file.
+    """An engine on ONNX Runtime's CPU provider, in the precision of the file
+    (float32 or quantised).
 
     Args:
         model: the network.
@@ -56,7 +57,7 @@ class OnnxRuntimeEngine:
         self.sha256 = model.sha256
         self.inputs = tuple(_spec(node) for node in session.get_inputs())
         self.outputs = tuple(_spec(node) for node in session.get_outputs())
-        self.precision = "fp32"
+        self.precision: str = model.precision
         self._output_names = [spec.name for spec in self.outputs]
         self._session: ort.InferenceSession | None = session
 

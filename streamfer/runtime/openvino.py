@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import io
+import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
-from streamfer.runtime.model import OnnxModel, Precision, check_inputs
+from streamfer.runtime.hardware import find_cpu
+from streamfer.runtime.model import OnnxModel, Precision, check_inputs, check_precision
+from streamfer.runtime.store import EngineKey, EngineStore
 
-_PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_PRECISION_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""What the float parts of a network compute in; quantised parts carry their type in the file."""
+_RECIPE = 1
+_UNWANTED_MODULES = ("openvino.tools.ovc", "openvino_telemetry")
 
 
 class OpenVinoEngine:
@@ -20,9 +27,9 @@ class OpenVinoEngine:
 
     Args:
         model: the network.
-        precision: `fp32`, or `bf16` on CPUs that compute in it.
+        precision: `fp32`, `bf16` (slow on CPUs without it), or `int8` for a quantised file.
         threads: threads of one run; None leaves the choice to OpenVINO.
-        cache_dir: folder for compiled models, so that the next start is quick; None for none.
+        store: keeps the compiled network, so that the next start is quick.
 
     Raises:
         EngineError: the file is broken, or the precision is not to be had.
@@ -37,27 +44,13 @@ class OpenVinoEngine:
         *,
         precision: Precision = "fp32",
         threads: int | None = None,
-        cache_dir: Path | None = None,
+        store: EngineStore | None = None,
     ) -> None:
-        import openvino as ov
-
-        if precision not in _PRECISION_HINTS:
-            raise EngineError(f"{model.name}: OpenVINO runs in fp32 or bf16, not in {precision}")
-        properties: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
-        }
+        check_precision(model, self.backend, precision, tuple(_PRECISION_HINTS))
+        properties: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
             properties["INFERENCE_NUM_THREADS"] = threads
-        if cache_dir is not None:
-            properties["CACHE_DIR"] = str(cache_dir)
-        try:
-            core = ov.Core()
-            compiled = core.compile_model(core.read_model(model.data), "CPU", properties)
-        except RuntimeError as error:
-            raise EngineError(
-                f"{model.name}: OpenVINO cannot compile it: {_first_line(error)}"
-            ) from error
+        compiled = _compile(model, precision, properties, store)
         self.name = model.name
         self.sha256 = model.sha256
         self.precision: str = precision
@@ -73,12 +66,74 @@ class OpenVinoEngine:
         try:
             results = self._request.infer(dict(inputs), share_inputs=True)
         except RuntimeError as error:
-            raise EngineError(f"{self.name}: OpenVINO failed: {_first_line(error)}") from error
+            raise EngineError(f"{self.name}: OpenVINO failed: {_last_line(error)}") from error
         return {spec.name: results[index] for index, spec in enumerate(self.outputs)}
 
     def close(self) -> None:
-        """Frees the compiled model."""
+        """Frees the compiled network."""
         self._request = None
+
+
+def import_openvino() -> Any:
+    """Imports OpenVINO without its model converter.
+
+    The converter, which nothing here needs, reports its import to Google Analytics and takes most
+    of the time; OpenVINO itself allows it to be absent. Every import of OpenVINO goes through here.
+
+    Raises:
+        EngineError: OpenVINO is missing or cannot be loaded.
+    """
+    absent = [name for name in _UNWANTED_MODULES if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not importable
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise EngineError(f"OpenVINO cannot be loaded: {error}") from error
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+def _compile(
+    model: OnnxModel, precision: Precision, properties: dict[str, Any], store: EngineStore | None
+) -> Any:
+    """The compiled network, from the store where it holds it."""
+    ov = import_openvino()
+    core = ov.Core()
+
+    def compile_fresh() -> Any:
+        hint = {"INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision]}
+        try:
+            return core.compile_model(core.read_model(model.data), "CPU", properties | hint)
+        except RuntimeError as error:
+            raise EngineError(
+                f"{model.name}: OpenVINO cannot compile it: {_last_line(error)}"
+            ) from error
+
+    def export() -> bytes:
+        blob = io.BytesIO()
+        compile_fresh().export_model(blob)
+        return blob.getvalue()
+
+    def load(blob: bytes) -> Any:
+        try:
+            return core.import_model(io.BytesIO(blob), "CPU", properties)
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO refuses it: {_last_line(error)}") from error
+
+    if store is None:
+        return compile_fresh()
+    key = EngineKey(
+        model=model.name,
+        model_sha256=model.sha256,
+        backend="openvino",
+        version=ov.get_version(),
+        device=str(find_cpu()),
+        precision=precision,
+        shapes="",
+        recipe=_RECIPE,
+    )
+    return store.open(key, export, load)
 
 
 def _spec(port: Any) -> TensorSpec:
@@ -88,7 +143,7 @@ def _spec(port: Any) -> TensorSpec:
     return TensorSpec(port.get_any_name(), np.dtype(port.get_element_type().to_dtype()), shape)
 
 
-def _first_line(error: BaseException) -> str:
-    """The part of OpenVINO's several lines that says what is wrong."""
+def _last_line(error: BaseException) -> str:
+    """The line of OpenVINO's several that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -101,6 +101,7 @@ def centerface_onnx(published: bytes) -> bytes:
             raise ValueError(f"{len(model.graph.output)} outputs, expected 4")
         _take_uint8_pictures(model.graph)
         _name_outputs(model.graph)
+        _drop_unused_weights(model.graph)
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # protobuf and onnx raise many unrelated types
         raise EngineError(f"centerface: not the published model: {error}") from error
@@ -131,3 +132,11 @@ def _name_outputs(graph: Any) -> None:
     for name, channels in _OUTPUT_CHANNELS.items():
         shape = ["batch", channels, "rows", "columns"]
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+
+def _drop_unused_weights(graph: Any) -> None:
+    """Drops the training counters that the exporter left in the file."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [weight for weight in graph.initializer if weight.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

@@ -1,0 +1,112 @@
+"""Opens a network on the best backend that works here."""
+
+from __future__ import annotations
+
+from streamfer.engine import Engine
+from streamfer.errors import EngineError
+from streamfer.runtime.model import OnnxModel, Progress
+from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
+from streamfer.runtime.planning import Machine, Plan, find_machine, plan_engine
+from streamfer.runtime.self_check import Verdict, self_check
+from streamfer.runtime.store import EngineKey, EngineStore
+
+_CHECK_RECIPE = 1
+
+
+def open_engine(
+    model: OnnxModel,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    store: EngineStore,
+    threads: int | None = None,
+    on_progress: Progress | None = None,
+    machine: Machine | None = None,
+) -> Engine:
+    """Opens a network on the backend asked for, or on the best that works.
+
+    Under `auto` a backend other than the reference (ONNX Runtime in the file's own precision)
+    serves only after its answers were held against the reference; the verdict is kept in the store.
+
+    Args:
+        model: the network.
+        backend: one of BACKENDS, or `auto`.
+        device: `cpu`, `cuda`, `cuda:N`, or `auto`.
+        precision: a `Precision`, or `auto`.
+        store: keeps compiled engines and verdicts, and passes on lines for people.
+        threads: threads of one run on the CPU; None leaves it to the backend.
+        on_progress: told how far a long build is.
+        machine: what there is; None looks.
+
+    Raises:
+        EngineError: nothing that fits the request works here; says why.
+    """
+    machine = machine or find_machine()
+    plans = plan_engine(model, machine, backend=backend, device=device, precision=precision)
+    obstacles = []
+    for plan in plans:
+        try:
+            engine = _open(model, plan, store, threads, on_progress)
+            if backend != "auto":
+                return engine
+            verdict = _verdict(engine, model, machine, store)
+            if verdict.passed:
+                return engine
+            engine.close()
+            obstacles.append(
+                f"{plan.backend} in {plan.precision} failed its self-check"
+                f" ({verdict.output} is off by {verdict.relative_error:.2g})"
+            )
+        except EngineError as error:
+            obstacles.append(str(error))
+        if plan is not plans[-1]:
+            store.notify(f"{model.name}: {obstacles[-1]}; trying the next backend")
+    raise EngineError(f"{model.name}: no backend works: {'; '.join(obstacles)}")
+
+
+def _open(
+    model: OnnxModel,
+    plan: Plan,
+    store: EngineStore,
+    threads: int | None,
+    on_progress: Progress | None,
+) -> Engine:
+    match plan.backend:
+        case "openvino":
+            from streamfer.runtime.openvino import OpenVinoEngine
+
+            return OpenVinoEngine(model, precision=plan.precision, threads=threads, store=store)
+        case "onnxruntime":
+            return OnnxRuntimeEngine(model, threads=threads)
+    raise EngineError(f"{model.name}: {plan.backend} is not there")
+
+
+def _verdict(engine: Engine, model: OnnxModel, machine: Machine, store: EngineStore) -> Verdict:
+    """The stored verdict on an engine, or a fresh one."""
+    if engine.backend == "onnxruntime":
+        return Verdict(True, "", 0.0)
+    key = EngineKey(
+        model=model.name,
+        model_sha256=model.sha256,
+        backend=f"{engine.backend}-check",
+        version=",".join(f"{b} {v}" for b, v in sorted(machine.versions.items())),
+        device=engine.device if engine.device == "cpu" else _gpu_name(machine, engine.device),
+        precision=engine.precision,
+        shapes=str(machine.cpu),
+        recipe=_CHECK_RECIPE,
+    )
+
+    def check() -> bytes:
+        reference = OnnxRuntimeEngine(model)
+        try:
+            return self_check(engine, reference).to_bytes()
+        finally:
+            reference.close()
+
+    return store.open(key, check, Verdict.from_bytes)
+
+
+def _gpu_name(machine: Machine, device: str) -> str:
+    index = int(device.partition(":")[2])
+    return next(str(gpu) for gpu in machine.gpus if gpu.index == index)

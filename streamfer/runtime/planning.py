@@ -1,0 +1,208 @@
+"""Which backend runs a network on this machine, and why."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from streamfer.errors import ConfigError, EngineError
+from streamfer.runtime.hardware import Cpu, Gpu, find_cpu, find_gpus
+from streamfer.runtime.model import OnnxModel, Precision
+
+Backend = Literal["tensorrt", "torch", "openvino", "onnxruntime"]
+BACKENDS: tuple[Backend, ...] = ("tensorrt", "torch", "openvino", "onnxruntime")
+"""In the order in which `auto` prefers them."""
+
+_PACKAGES: dict[Backend, tuple[str, ...]] = {
+    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
+    "torch": ("torch",),
+    "openvino": ("openvino",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+}
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the choice of a backend depends on."""
+
+    cpu: Cpu
+    gpus: tuple[Gpu, ...]
+    versions: Mapping[Backend, str]
+    """Installed backends and their versions."""
+    torch_sees_gpu: bool
+    """Whether the installed torch can use the GPUs; CUDA backends hand tensors to it."""
+    x86: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to run a network."""
+
+    backend: Backend
+    device: str
+    """`cpu` or `cuda:N`."""
+    precision: Precision
+    reason: str
+    """Why, for people."""
+
+
+@functools.cache
+def find_machine() -> Machine:
+    """Looks at this machine; loads torch only where there is a GPU."""
+    versions = {backend: version for backend in BACKENDS if (version := _version(backend))}
+    gpus = find_gpus()
+    return Machine(
+        cpu=find_cpu(),
+        gpus=gpus,
+        versions=versions,
+        torch_sees_gpu=bool(gpus) and "torch" in versions and _torch_sees_gpu(),
+        x86=platform.machine().lower() in ("x86_64", "amd64"),
+    )
+
+
+def plan_engine(
+    model: OnnxModel,
+    machine: Machine,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+) -> list[Plan]:
+    """The ways to run a network that fit the request, best first.
+
+    Args:
+        model: the network.
+        machine: what there is.
+        backend: one of BACKENDS, or `auto`.
+        device: `cpu`, `cuda`, `cuda:N`, or `auto`.
+        precision: a `Precision`, or `auto`.
+
+    Raises:
+        ConfigError: the device's name is malformed.
+        EngineError: nothing fits; says why, backend by backend.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise ConfigError(f"unknown device {device!r}; expected auto, cpu, cuda or cuda:N")
+    asked = [b for b in BACKENDS if backend in ("auto", b)]
+    if backend == "torch" and model.torch_module is None:
+        asked = ["onnxruntime"]
+    plans: list[Plan] = []
+    obstacles: list[str] = []
+    for candidate in asked:
+        try:
+            where = _device(candidate, machine, device)
+            plans += [
+                Plan(candidate, where, p, _reason(model, candidate, where, p, backend))
+                for p in _precisions(candidate, where, model, machine, precision)
+                if backend != "auto" or _eligible(candidate, where, model, machine)
+            ]
+        except EngineError as error:
+            obstacles.append(str(error))
+    if not plans:
+        raise EngineError(f"{model.name}: no backend fits: {'; '.join(obstacles)}")
+    return plans
+
+
+def _version(backend: Backend) -> str | None:
+    if importlib.util.find_spec(backend) is None:
+        return None
+    for package in _PACKAGES[backend]:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _torch_sees_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _device(backend: Backend, machine: Machine, device: str) -> str:
+    """Where a backend would run.
+
+    Raises:
+        EngineError: the backend is missing, or cannot run on the device.
+    """
+    if backend not in machine.versions:
+        raise EngineError(f"{backend} is not installed")
+    wants_cuda = device.startswith("cuda")
+    if backend in ("openvino", "onnxruntime"):
+        if wants_cuda:
+            raise EngineError(f"{backend} runs on the CPU here")
+        return "cpu"
+    usable = bool(machine.gpus) and machine.torch_sees_gpu
+    if backend == "tensorrt" and device == "cpu":
+        raise EngineError("tensorrt runs on a GPU only")
+    if (wants_cuda or backend == "tensorrt") and not usable:
+        lack = "there is no NVIDIA GPU" if not machine.gpus else "torch is built without CUDA"
+        raise EngineError(f"{backend} needs CUDA and {lack}")
+    if device == "cpu" or not usable:
+        return "cpu"
+    index = int(device.partition(":")[2] or 0) if wants_cuda else 0
+    if index not in {gpu.index for gpu in machine.gpus}:
+        raise EngineError(f"{backend}: there is no GPU {index}")
+    return f"cuda:{index}"
+
+
+def _precisions(
+    backend: Backend, device: str, model: OnnxModel, machine: Machine, asked: str
+) -> list[Precision]:
+    """The precisions to try on a backend, best first.
+
+    Raises:
+        EngineError: it lacks the one asked for.
+    """
+    offered: list[Precision]
+    if model.precision == "int8":
+        offered = ["int8"] if device == "cpu" and backend != "torch" else []
+    elif device != "cpu":
+        offered = ["fp16", "fp32"]
+    elif backend == "openvino":
+        has_bf16 = {"avx512_bf16", "amx_bf16"} & set(machine.cpu.features)
+        offered = ["bf16", "fp32"] if has_bf16 else ["fp32"]
+    else:
+        offered = ["fp32"]
+    if asked == "auto":
+        return offered
+    chosen: list[Precision] = [p for p in offered if p == asked]
+    if not chosen:
+        raise EngineError(
+            f"{backend} on {device} offers {' or '.join(offered) or 'nothing'}"
+            f" for this model, not {asked}"
+        )
+    return chosen
+
+
+def _eligible(backend: Backend, device: str, model: OnnxModel, machine: Machine) -> bool:
+    """Whether `auto` would take the backend at all."""
+    if backend == "torch":
+        return device != "cpu" and model.torch_module is not None
+    return backend != "openvino" or machine.x86
+
+
+def _reason(
+    model: OnnxModel, backend: Backend, device: str, precision: Precision, asked: str
+) -> str:
+    if asked == "torch" and backend != "torch":
+        return f"{model.name} exists as an ONNX file only, so ONNX Runtime runs it"
+    if asked != "auto":
+        return "asked for"
+    if device != "cpu":
+        return "there is an NVIDIA GPU, and this is the fastest backend installed for it"
+    if backend == "openvino":
+        return (
+            "no usable GPU; this CPU computes in bf16, where OpenVINO is fastest"
+            if precision == "bf16"
+            else "no usable GPU; OpenVINO is the fastest backend on x86"
+        )
+    return "no usable GPU; it runs on every CPU"

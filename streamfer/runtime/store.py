@@ -1,0 +1,306 @@
+"""The store of compiled engines: content-keyed, checked on load, safe between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+import streamfer
+from streamfer.errors import EngineError
+
+_PAYLOAD = "engine.bin"
+_DESCRIPTION = "engine.json"
+_BUILDING = ".building-"
+_DIGEST_CHARS = 16
+"""Hex digits of the key in a folder's name; the description holds the whole key."""
+
+T = TypeVar("T")
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKey:
+    """Everything that a compiled artifact depends on; if any of it differs, it is another one."""
+
+    model: str
+    model_sha256: str
+    """SHA-256 (hex) of the final ONNX bytes."""
+    backend: str
+    version: str
+    """The backend's full version."""
+    device: str
+    """CPU features, or GPU name and compute capability."""
+    precision: str
+    shapes: str
+    """Optimisation profiles; empty where the artifact takes any shape."""
+    recipe: int
+    """Version of our own code that makes the artifact."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the key."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder in the store."""
+        return f"{self.model}-{self.backend}-{self.precision}-{self.digest[:_DIGEST_CHARS]}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEntry:
+    """One artifact in the store."""
+
+    path: Path
+    size: int
+    """Bytes on disk."""
+    key: EngineKey | None
+    """None where the description is missing or broken."""
+
+
+class EngineStore:
+    """A folder of compiled engines, one folder per key.
+
+    Readers take no lock: an artifact appears whole, by one rename. Builders of the same key wait
+    for each other. Nothing that goes wrong with the folder stops the program: what cannot be
+    kept is compiled again next time, and a line says so.
+
+    Args:
+        root: the folder; made when first needed.
+        notify: gets one line for people whenever an artifact is rebuilt, waited for or not kept.
+    """
+
+    def __init__(self, root: Path | None = None, notify: Notify = lambda line: None) -> None:
+        self.root = root or default_root()
+        self.notify = notify
+
+    def open(self, key: EngineKey, build: Callable[[], bytes], load: Callable[[bytes], T]) -> T:
+        """Loads the artifact of a key, building it first where it is missing or unusable.
+
+        Args:
+            key: what it depends on.
+            build: makes the artifact; called at most once.
+            load: turns the artifact into what the caller wants. An `EngineError` from a stored
+                artifact leads to a rebuild.
+
+        Raises:
+            EngineError: `build` failed, or `load` failed on what it made.
+        """
+        loaded = self._load_stored(key, load)
+        if loaded is not None:
+            return loaded[0]
+        with self._lock(key):
+            loaded = self._load_stored(key, load, explain=True)
+            if loaded is not None:
+                return loaded[0]
+            payload = build()
+            result = load(payload)
+            self._keep(key, payload)
+        return result
+
+    def entries(self) -> list[StoreEntry]:
+        """What the store holds, by name."""
+        if not self.root.is_dir():
+            return []
+        folders = sorted(path for path in self.root.iterdir() if _is_entry(path))
+        return [StoreEntry(path, _size(path), _read_key(path)) for path in folders]
+
+    def clean(self) -> list[StoreEntry]:
+        """Empties the store.
+
+        Returns:
+            What it held.
+
+        Raises:
+            EngineError: something could not be deleted.
+        """
+        entries = self.entries()
+        try:
+            for entry in entries:
+                shutil.rmtree(entry.path)
+            if self.root.is_dir():
+                for lock in self.root.glob(".*.lock"):
+                    lock.unlink()
+        except OSError as error:
+            raise EngineError(f"engine store: cannot empty {self.root}: {error}") from error
+        return entries
+
+    def _load_stored(
+        self, key: EngineKey, load: Callable[[bytes], T], explain: bool = False
+    ) -> tuple[T] | None:
+        """What the stored artifact loads to, in a tuple; None where there is no usable one."""
+        folder = self.root / key.folder
+        try:
+            return (load(_read_checked(folder, key)),)
+        except (FileNotFoundError, NotADirectoryError):
+            reason = self._what_changed(key)
+        except (EngineError, OSError) as error:
+            reason = str(error)
+        if explain and reason:
+            self.notify(f"{key.model}: rebuilding for {key.backend}: {reason}")
+        return None
+
+    def _what_changed(self, key: EngineKey) -> str | None:
+        """How the nearest stored relative of a missing artifact differs; None without one."""
+        relatives = [
+            _differences(entry.key, key)
+            for entry in self.entries()
+            if entry.key is not None
+            and (entry.key.model, entry.key.backend) == (key.model, key.backend)
+            and entry.key.precision == key.precision
+        ]
+        return min(relatives, key=len, default=None)
+
+    def _keep(self, key: EngineKey, payload: bytes) -> None:
+        description = {"key": asdict(key), "sha256": _sha256(payload), "bytes": len(payload)}
+        building = self.root / f"{_BUILDING}{key.digest[:_DIGEST_CHARS]}"
+        folder = self.root / key.folder
+        try:
+            # The lock is held, so an old folder of this name was left by a killed process.
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir(parents=True)
+            _write_synced(building / _PAYLOAD, payload)
+            _write_synced(building / _DESCRIPTION, json.dumps(description, indent=2).encode())
+            if folder.exists():
+                shutil.rmtree(folder)
+            building.rename(folder)
+        except OSError as error:
+            shutil.rmtree(building, ignore_errors=True)
+            reason = error.strerror or error
+            self.notify(
+                f"{key.model}: its engine could not be kept in {self.root} ({reason}),"
+                " so the next start compiles it again"
+            )
+
+    @contextlib.contextmanager
+    def _lock(self, key: EngineKey) -> Iterator[None]:
+        """Holds the key's lock; goes without one where the folder cannot be written."""
+        path = self.root / f".{key.digest[:_DIGEST_CHARS]}.lock"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            yield
+            return
+        try:
+            if not _try_lock(descriptor):
+                self.notify(f"{key.model}: waiting for another process that compiles it")
+                _wait_for_lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def default_root() -> Path:
+    """`engines/` of the checkout; `STREAMFER_HOME` or the user's cache directory without one."""
+    checkout = Path(streamfer.__file__).resolve().parents[1]
+    if (checkout / "engines" / "README.md").is_file() and (checkout / "pyproject.toml").is_file():
+        return checkout / "engines"
+    home = os.environ.get("STREAMFER_HOME")
+    return (Path(home) if home else _user_cache() / "streamfer") / "engines"
+
+
+def _user_cache() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _is_entry(path: Path) -> bool:
+    return path.is_dir() and (path.name.startswith(_BUILDING) or not path.name.startswith("."))
+
+
+def _read_checked(folder: Path, key: EngineKey) -> bytes:
+    """The artifact's bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        EngineError: it is damaged or belongs to another key.
+    """
+    payload = (folder / _PAYLOAD).read_bytes()
+    try:
+        description = json.loads((folder / _DESCRIPTION).read_bytes())
+        stored_key, stored_sha256 = description["key"], description["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError("its description is missing or damaged") from error
+    if stored_key != asdict(key):
+        raise EngineError("the stored one was made for something else")
+    if stored_sha256 != _sha256(payload):
+        raise EngineError("the stored one is damaged")
+    return payload
+
+
+def _read_key(folder: Path) -> EngineKey | None:
+    try:
+        stored = json.loads((folder / _DESCRIPTION).read_bytes())["key"]
+        return EngineKey(**stored)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _differences(old: EngineKey, new: EngineKey) -> str:
+    names = {"model_sha256": "the model", "recipe": "the recipe", "shapes": "the shapes"}
+    changed = []
+    for name in (field.name for field in fields(EngineKey)):
+        before, now = getattr(old, name), getattr(new, name)
+        if before != now:
+            changed.append(
+                f"{names[name]} changed" if name in names else f"{name} was {before}, is {now}"
+            )
+    return ", ".join(changed)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _sha256(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _wait_for_lock(descriptor: int) -> None:
+        while True:
+            try:  # LK_LOCK gives up after ten seconds
+                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+                return
+            except OSError:
+                continue
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _wait_for_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

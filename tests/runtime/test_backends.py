@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamfer.errors import EngineError
+from streamfer.runtime import backends
+from streamfer.runtime.backends import open_engine
+from streamfer.runtime.model import OnnxModel
+from streamfer.runtime.openvino import OpenVinoEngine
+from streamfer.runtime.planning import find_machine
+from streamfer.runtime.self_check import Verdict
+from streamfer.runtime.store import EngineStore
+from tests.support.models import small_network
+
+MODEL = small_network()
+CPU_MACHINE = replace(find_machine(), gpus=(), torch_sees_gpu=False, x86=True)
+
+
+class Bench:
+    def __init__(self, root: Path) -> None:
+        self.lines: list[str] = []
+        self.store = EngineStore(root, self.lines.append)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_auto_checks_once_and_remembers(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: list[str] = []
+    real_check = backends.self_check
+
+    def counted(engine: object, reference: object) -> Verdict:
+        checks.append("check")
+        return real_check(engine, reference)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(backends, "self_check", counted)
+    for _ in range(2):
+        engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+        assert engine.backend == "openvino"
+        engine.close()
+    assert checks == ["check"]
+    assert bench.lines == []
+
+
+def test_auto_passes_over_a_backend_that_fails_its_check(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "self_check", lambda *engines: Verdict(False, "probs", 0.7))
+    engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+    assert engine.backend == "onnxruntime"
+    engine.close()
+    assert len(bench.lines) == 1
+    assert "failed its self-check (probs is off by 0.7); trying the next" in bench.lines[0]
+
+
+def test_auto_passes_over_a_backend_that_breaks(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: object, *args: object, **options: object) -> None:
+        raise EngineError("no kernel")
+
+    monkeypatch.setattr(OpenVinoEngine, "__init__", broken)
+    engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+    assert engine.backend == "onnxruntime"
+    engine.close()
+    assert len(bench.lines) == 1
+    assert bench.lines[0].endswith("no kernel; trying the next backend")
+
+
+def test_a_backend_asked_for_is_not_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, *args: object, **options: object) -> None:
+        raise EngineError("no kernel")
+
+    monkeypatch.setattr(OpenVinoEngine, "__init__", broken)
+    with pytest.raises(EngineError, match="no kernel"):
+        open_engine(MODEL, backend="openvino", store=bench.store, machine=CPU_MACHINE)
+
+
+def test_a_broken_file_names_every_attempt(bench: Bench) -> None:
+    broken = OnnxModel.from_bytes("broken", b"not a model")
+    with pytest.raises(EngineError, match=r"broken: no backend works: .*OpenVINO.*ONNX Runtime"):
+        open_engine(broken, store=bench.store, machine=CPU_MACHINE)
+
+
+def test_a_corrupted_compiled_network_is_rebuilt(bench: Bench) -> None:
+    images = {"images": np.full((1, 8, 8, 3), 90, dtype=np.uint8)}
+    answers = []
+    for _ in range(2):
+        engine = open_engine(MODEL, backend="openvino", store=bench.store, threads=1)
+        answers.append(engine.run(images)["probs"])
+        engine.close()
+        (entry,) = bench.store.entries()
+        (entry.path / "engine.bin").write_bytes(b"garbage")
+    np.testing.assert_array_equal(*answers)
+    assert bench.lines == ["small: rebuilding for openvino: the stored one is damaged"]
