@@ -1,0 +1,217 @@
+"""One connection to a live stream: from opening it to losing it."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+import av
+from av.codec.context import Flags, ThreadType
+
+from streamfer.media.endpoint import Endpoint
+from streamfer.media.redact import redact_text
+
+ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
+"""Of pictures that carry no time of their own and get that of their arrival."""
+
+_UNTIMED_FORMATS = frozenset({"mpjpeg"})
+"""Formats whose PTS are made up by the demuxer."""
+
+_MAX_BAD_PACKETS = 250
+"""Packets in a row that cannot be decoded before the stream counts as lost: ten seconds' worth."""
+
+
+class LossKind(Enum):
+    """Why there is no connection, as far as the next step depends on it."""
+
+    NETWORK = "network"
+    SILENCE = "silence"
+    """It was open, and then said nothing."""
+    REFUSED = "refused"
+    """User name and password are wrong or missing."""
+    UNSUPPORTED = "unsupported"
+    """Trying again cannot help."""
+
+
+class ConnectionLost(Exception):
+    """A stream cannot be opened, or ended. Its text is one line without credentials."""
+
+    def __init__(self, reason: str, kind: LossKind = LossKind.NETWORK) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class Connection:
+    """An open live stream; a context manager.
+
+    Reads and opening block at most as long as their time-outs; nothing else can interrupt them.
+
+    Args:
+        endpoint: what to open.
+        open_timeout_s: limit for opening, in seconds.
+        clock: monotonic seconds.
+
+    Raises:
+        ConnectionLost: it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        open_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._container = self._open(open_timeout_s)
+        try:
+            self._video = self._container.streams.video[0]
+        except IndexError:
+            self._container.close()
+            raise ConnectionLost("there is no video in it") from None
+        context = self._video.codec_context
+        context.thread_type = (
+            ThreadType.SLICE
+        )  # threads per frame would add a delay of a frame each
+        context.flags |= Flags.low_delay
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    @property
+    def codec(self) -> str:
+        """The video codec's name, such as `h264`."""
+        return str(self._video.codec_context.name)
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Declared pictures per second."""
+        rate = self._video.average_rate or self._video.guessed_rate
+        return float(rate) if rate else None
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per unit of the PTS that `pictures` gives."""
+        return ARRIVAL_TIME_BASE if self.untimed else Fraction(self._video.time_base)
+
+    @property
+    def untimed(self) -> bool:
+        """Whether pictures carry the time of their arrival instead of one of their own."""
+        return self._container.format.name in _UNTIMED_FORMATS
+
+    @property
+    def finite(self) -> bool:
+        """Whether its end is an end, and not a loss: it has a declared length."""
+        return bool(self._container.duration)
+
+    @property
+    def sample_aspect(self) -> Fraction | None:
+        """Width of a pixel divided by its height."""
+        return self._video.sample_aspect_ratio
+
+    def pictures(self) -> Iterator[tuple[av.VideoFrame, int | None]]:
+        """Decoded pictures with their PTS in `time_base`; what is damaged is left out.
+
+        Raises:
+            ConnectionLost: the stream broke off.
+        """
+        bad_packets = 0
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                bad_packets += 1
+                if bad_packets >= _MAX_BAD_PACKETS:
+                    raise ConnectionLost(f"cannot be decoded: {error.strerror}") from error
+                continue
+            for frame in frames:
+                bad_packets = 0
+                pts = frame.pts
+                if self.untimed:
+                    pts = round(self._clock() / ARRIVAL_TIME_BASE)
+                yield frame, pts
+
+    def _open(self, timeout_s: float) -> av.container.InputContainer:
+        failure: ConnectionLost | None = None
+        for options in self._endpoint.variants:
+            started_s = self._clock()
+            try:
+                return av.open(
+                    self._endpoint.url,
+                    format=self._endpoint.format,
+                    options=dict(options),
+                    timeout=(timeout_s, self._endpoint.read_timeout_s),
+                )
+            except (av.error.FFmpegError, ValueError) as error:
+                silent = self._clock() - started_s >= timeout_s
+                failure = open_failure(
+                    error,
+                    timed_out_s=timeout_s if silent else None,
+                    secure=self._endpoint.url.startswith(("rtsps:", "https:")),
+                )
+                failure.__cause__ = error
+        assert failure is not None  # an endpoint has at least one variant
+        raise failure
+
+    def _packets(self) -> Iterator[av.Packet]:
+        packets = self._container.demux(self._video)
+        while True:
+            started_s = self._clock()
+            try:
+                packet = next(packets, None)
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                timeout_s = self._endpoint.read_timeout_s
+                if self._clock() - started_s >= timeout_s:
+                    reason = f"no data for {timeout_s:g} s"
+                    raise ConnectionLost(reason, LossKind.SILENCE) from error
+                raise ConnectionLost(f"connection lost: {error.strerror}") from error
+            if packet is None:
+                return
+            yield packet
+
+
+def open_failure(error: Exception, timed_out_s: float | None, secure: bool) -> ConnectionLost:
+    """Says in one line why a stream could not be opened.
+
+    Args:
+        error: what PyAV raised.
+        timed_out_s: the time-out that ran out, in seconds; None where none did.
+        secure: whether the connection is one over TLS.
+    """
+    if isinstance(error, av.error.HTTPUnauthorizedError):
+        reason = "the server refuses the user name and password (401)"
+        return ConnectionLost(reason, LossKind.REFUSED)
+    if isinstance(error, av.error.HTTPForbiddenError):
+        return ConnectionLost("the server forbids access (403)", LossKind.REFUSED)
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return ConnectionLost("the server has no such stream (404)")
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        reason = "the installed FFmpeg cannot read this kind of address"
+        return ConnectionLost(reason, LossKind.UNSUPPORTED)
+    if timed_out_s is not None:
+        return ConnectionLost(f"no answer within {timed_out_s:g} s")
+    if isinstance(error, av.error.ConnectionRefusedError):
+        return ConnectionLost("connection refused: nothing listens at this address")
+    if isinstance(error, av.error.InvalidDataError):
+        return ConnectionLost("the server's answer is not a video stream")
+    reason = redact_text(getattr(error, "strerror", None) or str(error))
+    if getattr(error, "errno", None) == errno.EIO:  # all that FFmpeg says of DNS and TLS
+        reason = "host name unknown, or certificate not trusted" if secure else "host name unknown"
+    return ConnectionLost(f"cannot be reached: {reason}")
