@@ -22,9 +22,9 @@ _REACH_PER_S = 1.5
 _MAX_SIZE_RATIO = 2.0
 _SURE_IOU = 0.35
 """From this overlap on a live track takes a detection whatever it looks like: heads turn."""
-_SAME_FACE = 0.75
-"""Likeness from which on a detection may be the face of the track."""
-_SAME_FACE_ANYWHERE = 0.88
+_SAME_FACE = 0.65
+"""Likeness from which on a detection near a track may be its face."""
+_SAME_FACE_ANYWHERE = 0.85
 """Likeness that brings a face that left back from anywhere in the picture."""
 _LOST_PENALTY = 0.3
 """So that of two equally good tracks the live one gets the detection."""

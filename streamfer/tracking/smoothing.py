@@ -37,6 +37,10 @@ class ProbabilitySmoother:
         self._config = config or SmoothingConfig()
         self._means: dict[int, _Mean] = {}
 
+    def __len__(self) -> int:
+        """Number of tracks remembered."""
+        return len(self._means)
+
     def update(self, track_id: int, time_s: float, probs: FloatArray) -> FloatArray:
         """Takes in one frame's answer.
 

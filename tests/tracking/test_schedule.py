@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
 import pytest
 
-from streamfer.tracking.schedule import DetectionSchedule
+from streamfer.tracking.schedule import MAX_WAIT_S, DetectionSchedule
 
 
-def detections(schedule: DetectionSchedule, times_s: list[float]) -> list[int]:
+def detections(schedule: DetectionSchedule, times_s: Sequence[float]) -> list[int]:
     found = []
     for index, time_s in enumerate(times_s):
         if schedule.due(index, time_s):
@@ -23,3 +29,103 @@ def detections(schedule: DetectionSchedule, times_s: list[float]) -> list[int]:
 def test_calm_constant_rate(rate: float, spacing: int) -> None:
     times_s = [i / rate for i in range(100)]
     assert detections(DetectionSchedule("auto"), times_s) == list(range(0, 100, spacing))
+
+
+def uneven(rng: np.random.Generator) -> list[float]:
+    return rng.uniform(0.005, 0.12, size=400).tolist()
+
+
+def with_gaps(rng: np.random.Generator) -> list[float]:
+    return np.where(rng.random(400) < 0.03, rng.uniform(0.2, 5, 400), 0.04).tolist()
+
+
+def changing_rate(rng: np.random.Generator) -> list[float]:
+    return np.repeat(rng.choice([1 / 60, 1 / 30, 1 / 15, 1 / 8], size=20), 20).tolist()
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("intervals", [uneven, with_gaps, changing_rate])
+def test_no_new_face_waits_longer_than_the_limit(
+    intervals: Callable[[np.random.Generator], list[float]], seed: int
+) -> None:
+    steps = intervals(np.random.default_rng(seed))
+    times_s = np.concatenate([[0.0], np.cumsum(steps)]).tolist()
+    found = detections(DetectionSchedule("auto"), times_s)
+    for last, following in pairwise(found):
+        # A face that comes right after one detection waits for the next. That is late only if the
+        # last step was longer than the sixteen before it, which nobody could have known.
+        late = times_s[following] - times_s[last] > MAX_WAIT_S + 1e-6
+        before = steps[max(following - 17, 0) : following - 1]
+        assert not late or following == last + 1 or steps[following - 1] > max(before)
+    for index in set(range(len(times_s))) - set(found):
+        # No frame is passed over when the next one may, by what was seen, come too late.
+        last = max(i for i in found if i < index)
+        longest_seen = max(steps[max(index - 16, 0) : index])
+        assert times_s[index] + longest_seen - times_s[last] <= MAX_WAIT_S + 1e-6
+
+
+def test_seldom_enough() -> None:
+    """The limit is used: a detection earlier than needed costs the frame rate."""
+    times_s = np.concatenate([[0.0], np.cumsum(uneven(np.random.default_rng(1)))]).tolist()
+    found = detections(DetectionSchedule("auto"), times_s)
+    for last, following in pairwise(found):
+        assert times_s[following] - times_s[last] + 0.12 > MAX_WAIT_S
+
+
+@pytest.mark.parametrize(
+    ("patience_s", "found"),
+    [
+        (math.inf, [0, 5, 10, 15]),
+        (0.2, [0, 5, 10, 15]),
+        (0.1, [0, 2, 4, 6, 8, 10, 12, 14, 16]),
+        (0.0, list(range(17))),
+    ],
+)
+def test_impatient_tracker(patience_s: float, found: list[int]) -> None:
+    schedule = DetectionSchedule("auto")
+    asked = []
+    for index in range(17):
+        if schedule.due(index, index / 25, patience_s=patience_s):
+            schedule.detected(index, index / 25)
+            asked.append(index)
+    assert asked == found
+
+
+def test_every_nth_frame_counts_decoded_frames() -> None:
+    schedule = DetectionSchedule(3)
+    found = []
+    for index in [0, 1, 2, 3, 4, 8, 9, 10, 11]:  # 5, 6 and 7 were dropped
+        if schedule.due(index, index / 25, patience_s=0.0):
+            schedule.detected(index, index / 25)
+            found.append(index)
+    assert found == [0, 3, 8, 11]
+
+
+@pytest.mark.parametrize("every", ["auto", 100])
+def test_new_picture_size(every: int | Literal["auto"]) -> None:
+    schedule = DetectionSchedule(every)
+    asked = []
+    for index in range(4):
+        segment = int(index >= 2)
+        if schedule.due(index, index / 100, segment=segment):
+            schedule.detected(index, index / 100)
+            asked.append(index)
+    assert asked == [0, 2]
+
+
+def test_a_failed_detection_is_asked_for_again() -> None:
+    schedule = DetectionSchedule("auto")
+    assert schedule.due(0, 0.0)
+    assert schedule.due(1, 0.04)
+
+
+def test_time_that_runs_backward() -> None:
+    schedule = DetectionSchedule("auto")
+    assert detections(schedule, [5.0, 5.04]) == [0]
+    assert schedule.due(2, 1.0)
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_impossible_interval(every: int) -> None:
+    with pytest.raises(ValueError, match="at least 1 frame"):
+        DetectionSchedule(every)
