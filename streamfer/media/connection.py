@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterator
-from enum import Enum
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -14,36 +12,16 @@ import av
 from av.codec.context import Flags, ThreadType
 
 from streamfer.media.endpoint import Endpoint
-from streamfer.media.redact import redact_text
+from streamfer.media.loss import ConnectionLost, LossKind
 
 ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
 """Of pictures that carry no time of their own and get that of their arrival."""
 
-_UNTIMED_FORMATS = frozenset({"mpjpeg"})
-"""Formats whose PTS are made up by the demuxer."""
+_UNTIMED_FORMATS = frozenset({"mpjpeg", "x11grab"})
+"""Formats whose PTS are made up, or taken from the clock on the wall, which may jump."""
 
 _MAX_BAD_PACKETS = 250
 """Packets in a row that cannot be decoded before the stream counts as lost: ten seconds' worth."""
-
-
-class LossKind(Enum):
-    """Why there is no connection, as far as the next step depends on it."""
-
-    NETWORK = "network"
-    SILENCE = "silence"
-    """It was open, and then said nothing."""
-    REFUSED = "refused"
-    """User name and password are wrong or missing."""
-    UNSUPPORTED = "unsupported"
-    """Trying again cannot help."""
-
-
-class ConnectionLost(Exception):
-    """A stream cannot be opened, or ended. Its text is one line without credentials."""
-
-    def __init__(self, reason: str, kind: LossKind = LossKind.NETWORK) -> None:
-        super().__init__(reason)
-        self.kind = kind
 
 
 class Connection:
@@ -159,11 +137,7 @@ class Connection:
                 )
             except (av.error.FFmpegError, ValueError) as error:
                 silent = self._clock() - started_s >= timeout_s
-                failure = open_failure(
-                    error,
-                    timed_out_s=timeout_s if silent else None,
-                    secure=self._endpoint.url.startswith(("rtsps:", "https:")),
-                )
+                failure = self._endpoint.explain(error, timeout_s if silent else None)
                 failure.__cause__ = error
         assert failure is not None  # an endpoint has at least one variant
         raise failure
@@ -185,33 +159,3 @@ class Connection:
             if packet is None:
                 return
             yield packet
-
-
-def open_failure(error: Exception, timed_out_s: float | None, secure: bool) -> ConnectionLost:
-    """Says in one line why a stream could not be opened.
-
-    Args:
-        error: what PyAV raised.
-        timed_out_s: the time-out that ran out, in seconds; None where none did.
-        secure: whether the connection is one over TLS.
-    """
-    if isinstance(error, av.error.HTTPUnauthorizedError):
-        reason = "the server refuses the user name and password (401)"
-        return ConnectionLost(reason, LossKind.REFUSED)
-    if isinstance(error, av.error.HTTPForbiddenError):
-        return ConnectionLost("the server forbids access (403)", LossKind.REFUSED)
-    if isinstance(error, av.error.HTTPNotFoundError):
-        return ConnectionLost("the server has no such stream (404)")
-    if isinstance(error, av.error.ProtocolNotFoundError):
-        reason = "the installed FFmpeg cannot read this kind of address"
-        return ConnectionLost(reason, LossKind.UNSUPPORTED)
-    if timed_out_s is not None:
-        return ConnectionLost(f"no answer within {timed_out_s:g} s")
-    if isinstance(error, av.error.ConnectionRefusedError):
-        return ConnectionLost("connection refused: nothing listens at this address")
-    if isinstance(error, av.error.InvalidDataError):
-        return ConnectionLost("the server's answer is not a video stream")
-    reason = redact_text(getattr(error, "strerror", None) or str(error))
-    if getattr(error, "errno", None) == errno.EIO:  # all that FFmpeg says of DNS and TLS
-        reason = "host name unknown, or certificate not trusted" if secure else "host name unknown"
-    return ConnectionLost(f"cannot be reached: {reason}")

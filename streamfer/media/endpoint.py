@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from streamfer.errors import ConfigError
+from streamfer.media.loss import ConnectionLost, network_failure
 from streamfer.media.redact import redact_url
 
 RtspTransport = Literal["tcp", "udp"]
@@ -80,6 +81,8 @@ class Endpoint:
     """Silence after which it counts as lost."""
     paced: bool = False
     """Whether pictures may come in bursts and have to be spread over their own time."""
+    explain: Callable[[Exception, float | None], ConnectionLost] = network_failure
+    """Says why it could not be opened, from PyAV's exception and the time-out that ran out."""
 
 
 def network_endpoint(url: str, config: LiveConfig) -> Endpoint:

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import av
 
 from streamfer.errors import SourceError
-from streamfer.media.connection import Connection, ConnectionLost, LossKind
+from streamfer.media.connection import Connection
 from streamfer.media.endpoint import Endpoint, LiveConfig
 from streamfer.media.live_timing import LiveTimeline, Pace, backoff_s
+from streamfer.media.loss import ConnectionLost, LossKind
 from streamfer.media.picture import DecodedPicture, RgbConverter
 from streamfer.media.source import PendingFrame
 from streamfer.types import StreamEvent, StreamInfo, StreamState
@@ -185,7 +186,9 @@ class LiveSource:
 
     def _give_up_or_wait(self, loss: ConnectionLost, failures: int) -> None:
         limit = self._config.max_reconnects
-        if loss.kind is LossKind.UNSUPPORTED or (limit is not None and failures > limit):
+        absent = loss.kind is LossKind.ABSENT and self._index == 0
+        hopeless = absent or loss.kind is LossKind.UNSUPPORTED
+        if hopeless or (limit is not None and failures > limit):
             raise SourceError(f"{self._endpoint.label}: {loss}") from loss
         config = self._config
         delay_s = backoff_s(failures, config.backoff_min_s, config.backoff_max_s, self._jitter())

@@ -10,10 +10,11 @@ import re
 MASK = "***"
 
 _SCHEME = re.compile(
-    r"([a-z][a-z0-9+.\-]*:/{2,}|\b(?:rtsp[su]?|rtmps?|https?|srt|udp|tcp|tls|rtp):/?)",
+    r"([a-z][a-z0-9+.\-]*\\*:(?:\\*/){2,}|\b(?:rtsp[su]?|rtmps?|https?|srt|udp|tcp|tls|rtp):/?)",
     re.IGNORECASE,
 )
-"""Any `scheme://`, and the network schemes also with slashes forgotten."""
+"""Any `scheme://`, escaped as in a filter graph or not, and the network schemes also with slashes
+forgotten."""
 _AUTHORITY = re.compile(r"[^/?#\s]*")
 _PORT = re.compile(r"(?:.*[^:\]]|\[.*\]):\d{0,5}[\"'`:;,.)\]]*")
 _TOKEN = re.compile(r"\S*")

@@ -54,9 +54,10 @@ class SourceSpec:
     @property
     def label(self) -> str:
         """The location for people, without credentials."""
-        if self.kind in (SourceKind.FILE, SourceKind.NETWORK):
-            return redact_url(self.location) if self.kind is SourceKind.NETWORK else self.location
-        return f"{self.kind.value}:{self.location}"
+        if self.kind is SourceKind.FILE:
+            return self.location
+        shown = redact_url(self.location)  # a filter graph may hold URLs too
+        return shown if self.kind is SourceKind.NETWORK else f"{self.kind.value}:{shown}"
 
     @property
     def path(self) -> Path:

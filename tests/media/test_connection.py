@@ -3,11 +3,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-import av
 import pytest
 
-from streamfer.media.connection import Connection, ConnectionLost, LossKind, open_failure
+from streamfer.media.connection import Connection
 from streamfer.media.endpoint import Endpoint
+from streamfer.media.loss import ConnectionLost
 
 
 @pytest.fixture
@@ -19,27 +19,6 @@ def silent_port() -> Iterator[int]:
 
 def endpoint(url: str) -> Endpoint:
     return Endpoint(url=url, label="cam", variants=({},))
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "reason"),
-    [
-        (av.error.HTTPUnauthorizedError(1, "x"), LossKind.REFUSED, "user name and password"),
-        (av.error.HTTPForbiddenError(1, "x"), LossKind.REFUSED, "403"),
-        (av.error.HTTPNotFoundError(1, "x"), LossKind.NETWORK, "404"),
-        (av.error.ProtocolNotFoundError(1, "x"), LossKind.UNSUPPORTED, "FFmpeg"),
-        (av.error.ConnectionRefusedError(1, "x"), LossKind.NETWORK, "connection refused"),
-        (av.error.InvalidDataError(1, "x"), LossKind.NETWORK, "not a video stream"),
-        (av.error.OSError(5, "x"), LossKind.NETWORK, "host name unknown"),
-        (av.error.OSError(9, "at rtsp://u:hunter2@cam"), LossKind.NETWORK, r"\*\*\*@cam"),
-        (ValueError("no codec"), LossKind.NETWORK, "no codec"),
-    ],
-)
-def test_failures_are_told_apart(error: Exception, kind: LossKind, reason: str) -> None:
-    failure = open_failure(error, timed_out_s=None, secure=False)
-    assert failure.kind is kind
-    with pytest.raises(ConnectionLost, match=reason):
-        raise failure
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from streamfer.errors import SourceError
-from streamfer.media.connection import ConnectionLost, LossKind
 from streamfer.media.endpoint import LiveConfig
 from streamfer.media.live_source import LiveSource
+from streamfer.media.loss import ConnectionLost, LossKind
 from streamfer.media.source import PendingFrame
 from tests.support.live import ENDPOINT, FakeClock, Recorder, ScriptedConnect, ScriptedConnection
 
@@ -124,10 +124,17 @@ def test_success_forgives_earlier_failures() -> None:
     assert len(list(source_of(Recorder(), up, up, up, end, config=config).frames())) == 4
 
 
-def test_what_cannot_work_is_not_tried_again() -> None:
-    source = source_of(Recorder(), lost(LossKind.UNSUPPORTED, "no SRT"))
+@pytest.mark.parametrize("kind", [LossKind.UNSUPPORTED, LossKind.ABSENT])
+def test_what_cannot_work_is_not_tried_again(kind: LossKind) -> None:
+    source = source_of(Recorder(), lost(kind, "no SRT"))
     with pytest.raises(SourceError, match="no SRT"):
         list(source.frames())
+
+
+def test_a_device_that_was_there_is_waited_for() -> None:
+    unplugged = [ScriptedConnection(0, lost()), lost(LossKind.ABSENT), lost(LossKind.ABSENT)]
+    source = source_of(Recorder(), *unplugged, ScriptedConnection(0, finite=True))
+    assert len(list(source.frames())) == 2
 
 
 def test_a_change_of_size_is_an_event_and_a_new_segment() -> None:

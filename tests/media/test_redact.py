@@ -37,6 +37,7 @@ from streamfer.media.redact import redact_text, redact_url
         ("http://h/?next=rtsp://u:hunter2@cam/1", "http://h/?next=rtsp://***@cam/1"),
         ("http://h/?next=rtsp%3A%2F%2Fu%3Ahunter2%40cam&y=2", "http://h/?next=***&y=2"),
         ("http://h/@me/index.m3u8", "http://h/@me/index.m3u8"),
+        (r"movie=rtsp\\://u\\:hunter2@cam/1", r"movie=rtsp\\://***@cam/1"),
         ("my holiday@home.mp4", "my holiday@home.mp4"),
         ("lavfi:testsrc=size=64x64:rate=10", "lavfi:testsrc=size=64x64:rate=10"),
         ("", ""),
