@@ -57,7 +57,8 @@ def crop_matrix(detection: Detection, size: int = FACE_SIZE) -> FloatArray:
         return similarity_transform(detection.landmarks, FACE_TEMPLATE * size - 0.5)
     left, top, right, _ = square_face_box(detection.box_xyxy)
     scale = size / max(float(right - left), 1e-3)
-    shift_x, shift_y = -left * scale - 0.5 + scale / 2, -top * scale - 0.5 + scale / 2
+    # Boxes and landmarks share one coordinate system, so the same half pixel applies here.
+    shift_x, shift_y = -left * scale - 0.5, -top * scale - 0.5
     return np.array([[scale, 0, shift_x], [0, scale, shift_y]], dtype=np.float32)
 
 
