@@ -99,6 +99,8 @@ def network_endpoint(url: str, config: LiveConfig) -> Endpoint:
         options |= _rtsp_options(config)
     if scheme in ("rtsps", "https"):
         options |= _tls_options(config)
+    if scheme == "udp":
+        options["overrun_nonfatal"] = "1"  # packets that come too fast are lost, not the stream
     http = scheme in ("http", "https")
     if http:
         options["live_start_index"] = "-1"  # of a playlist: its newest segment
