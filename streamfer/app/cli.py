@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
-import sys
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +15,8 @@ from typer.exceptions import TyperException
 
 from streamfer import __version__
 from streamfer.app.config import RunConfig, flag_name, load_config, resolve
+from streamfer.app.logs import complain
 from streamfer.errors import StreamferError
-from streamfer.media.redact import redact_text
 
 app = typer.Typer(
     name="streamfer",
@@ -47,20 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except TyperException as error:  # bad usage
-        return _complain(error.format_message(), 2)
+        complain(error.format_message())
+        return 2
     except StreamferError as error:
         logging.getLogger("streamfer").debug("traceback", exc_info=error)
-        return _complain(str(error), error.exit_code)
+        complain(str(error))
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
-
-
-def _complain(message: str, code: int) -> int:
-    """Prints the one line that an error gets."""
-    line = " ".join(redact_text(message).split())
-    print(f"error: {line}", file=sys.stderr)
-    return code
 
 
 def _with_run_options(command: Callable[..., int]) -> Callable[..., int]:

@@ -78,8 +78,10 @@ class RunConfig:
     encoder: str = option(
         "libx264", "Video encoder: libx264, h264_nvenc, …", group="Outputs", metavar="NAME"
     )
-    crf: int = option(23, "Video quality; lower is better.", group="Outputs", low=0, high=51)
-    preset: str = option("veryfast", "The encoder's speed preset.", group="Outputs", metavar="NAME")
+    crf: int = option(20, "Video quality; lower is better.", group="Outputs", low=0, high=51)
+    preset: str | None = option(
+        None, "The encoder's speed preset.  [default: a fast one]", group="Outputs", metavar="NAME"
+    )
     skip_existing: bool = option(
         False, "Pass over files whose outputs are complete.", group="Outputs"
     )

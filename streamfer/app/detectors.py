@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from streamfer.errors import ConfigError
 from streamfer.runtime.backends import open_engine
@@ -11,11 +10,10 @@ from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.store import EngineKey, EngineStore
 from streamfer.vision.centerface import (
     CenterFace,
-    CenterFaceConfig,
     centerface_file,
     centerface_onnx,
 )
-from streamfer.vision.detector import Detector
+from streamfer.vision.detector import Detector, DetectorConfig
 
 DETECTORS: tuple[str, ...] = ("centerface",)
 """The names that `--detector` takes, besides `auto`."""
@@ -32,7 +30,7 @@ def open_detector(
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
-    min_face_px: float = 0.0,
+    settings: DetectorConfig | None = None,
     on_progress: Progress | None = None,
 ) -> Detector:
     """Opens a face detector.
@@ -44,7 +42,7 @@ def open_detector(
         device: see `open_engine`.
         precision: see `open_engine`.
         threads: threads of one run on the CPU.
-        min_face_px: faces whose longer side is shorter than this, in frame pixels, are dropped.
+        settings: sizes and thresholds.
         on_progress: told how far a long build is.
 
     Raises:
@@ -62,7 +60,7 @@ def open_detector(
         threads=threads,
         on_progress=on_progress,
     )
-    return CenterFace(engine, replace(CenterFaceConfig(), min_face_px=min_face_px))
+    return CenterFace(engine, settings)
 
 
 def centerface_model(store: EngineStore) -> OnnxModel:

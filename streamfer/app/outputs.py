@@ -8,8 +8,23 @@ from pathlib import Path
 
 from streamfer.app.config import RunConfig
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.output_path import same_file
+from streamfer.media.records import check_records_path
+from streamfer.media.video_writer import check_video_path
 
 STREAM_FIELD = "{stream}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a small text file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
 
 
 def output_path(template: Path, stream: str) -> Path:
@@ -40,6 +55,10 @@ def check_outputs(config: RunConfig, streams: Sequence[str], inputs: Sequence[Pa
     for flag, path in _all_outputs(config, streams):
         _check_not_an_input(flag, path, inputs)
         _check_writable(flag, path)
+        if flag == "--output":
+            check_video_path(path)
+        elif flag == "--records":
+            check_records_path(path)
         place = os.path.realpath(path)
         if place in seen:
             raise ConfigError(f"{flag} {path}: the same file as {seen[place]}")
@@ -62,8 +81,7 @@ def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[tuple[str, P
 
 def _check_not_an_input(flag: str, path: Path, inputs: Sequence[Path]) -> None:
     for source in inputs:
-        same = os.path.realpath(path) == os.path.realpath(source)
-        if same or (path.exists() and source.exists() and os.path.samefile(path, source)):
+        if same_file(path, source):
             raise ConfigError(f"{flag} {path}: is the input {source}; choose another name")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -86,6 +86,7 @@ class VideoSink:
         open_writer: opens the file.
         picture: draws the overlay.
         times: where the time of encoding is counted.
+        on_notes: takes what the summary has to say of the finished file.
     """
 
     def __init__(
@@ -94,9 +95,11 @@ class VideoSink:
         open_writer: Callable[[], VideoWriter],
         picture: AnnotatedPicture,
         times: StageTimes,
+        on_notes: Callable[[Sequence[str]], None],
     ) -> None:
         self.name = name
         self._times = times
+        self._on_notes = on_notes
         self._open_writer = open_writer
         self._picture = picture
         self._writer: VideoWriter | None = None
@@ -114,8 +117,10 @@ class VideoSink:
 
     def close(self) -> None:
         """Completes the file."""
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            self._on_notes(writer.notes)
 
 
 class SnapshotSink:

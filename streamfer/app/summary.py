@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from streamfer.errors import OutputError
+from streamfer.app.outputs import write_text
 from streamfer.pipeline.stats import RunSnapshot
 
 SCHEMA = "streamfer.summary/1"
@@ -58,10 +58,7 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    try:
-        path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+    write_text(path, json.dumps(summary, indent=2) + "\n")
 
 
 def peak_rss_mb() -> float:

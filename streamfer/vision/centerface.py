@@ -35,7 +35,7 @@ class CenterFace(EngineDetector):
         config: sizes and thresholds.
     """
 
-    def __init__(self, engine: Engine, config: CenterFaceConfig | None = None) -> None:
+    def __init__(self, engine: Engine, config: DetectorConfig | None = None) -> None:
         super().__init__(engine, config or CenterFaceConfig())
 
     def _decode(self, outputs: Outputs, index: int, network_wh: tuple[int, int]) -> Candidates:

@@ -8,6 +8,7 @@ import pytest
 from streamfer.app.detectors import centerface_model, open_detector
 from streamfer.errors import ConfigError
 from streamfer.runtime.store import EngineStore
+from streamfer.vision.detector import DetectorConfig
 from tests.support.faces import read_rgb
 
 
@@ -26,7 +27,9 @@ def test_auto_finds_faces(tmp_path: Path) -> None:
 
 def test_small_faces_can_be_left_out(tmp_path: Path) -> None:
     store = EngineStore(tmp_path)
-    detector = open_detector("centerface", store=store, threads=1, min_face_px=10_000)
+    detector = open_detector(
+        "centerface", store=store, threads=1, settings=DetectorConfig(min_face_px=10_000)
+    )
     assert detector.detect([read_rgb("media/single_face.jpg")]) == [[]]
     detector.close()
 

@@ -1,0 +1,147 @@
+"""Puts a run together from its configuration: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamfer import __version__
+from streamfer.app.config import RunConfig
+from streamfer.app.models import Models
+from streamfer.app.open_sources import OpenedStream
+from streamfer.app.outputs import output_path
+from streamfer.app.sinks import (
+    AnnotatedPicture,
+    RecordSink,
+    SnapshotSink,
+    VideoSink,
+    WindowFeed,
+    WindowSink,
+)
+from streamfer.labels import LABELS
+from streamfer.media.audio import AudioSpan
+from streamfer.media.records import ModelInfo, RecordHeader, RecordWriter, open_records
+from streamfer.media.source_list import SourceKind
+from streamfer.media.video_file import VideoConfig
+from streamfer.media.video_writer import VideoWriter
+from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.lane import StreamPlan
+from streamfer.pipeline.outlet import Sink
+from streamfer.pipeline.pipeline import Pipeline, PipelineConfig
+from streamfer.pipeline.stats import RunStatistics
+from streamfer.pipeline.timing import StageTimes
+from streamfer.types import StreamInfo
+from streamfer.vision.overlay import Overlay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunParts:
+    """What all streams of a run share."""
+
+    config: RunConfig
+    statistics: RunStatistics
+    times: StageTimes
+    overlay: Overlay
+    records: RecordWriter | None
+    feed: WindowFeed | None
+    """None where no window is shown."""
+    notes: list[str] = field(default_factory=list)
+    """What the summary has to say, added by the outputs."""
+
+
+def build_analyzer(config: RunConfig, models: Models, times: StageTimes) -> Analyzer:
+    """The analyzer of a run."""
+    settings = AnalyzerConfig(detect_every=config.detection_interval, label_set=config.label_set)
+    return Analyzer(models.detector, models.face, settings, times)
+
+
+def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Models) -> Pipeline:
+    """The pipeline of a run, not started yet."""
+    config = parts.config
+    plans = [
+        StreamPlan(
+            source=stream.source,
+            make_sinks=_sink_factory(parts, stream),
+            info=stream.info,
+            is_open=stream.is_open,
+            lossless=config.drop == "never" or (config.drop == "auto" and not stream.info.live),
+        )
+        for stream in streams
+    ]
+    return Pipeline(
+        plans,
+        build_analyzer(config, models, parts.times),
+        parts.statistics,
+        PipelineConfig(
+            max_frames=config.max_frames,
+            concurrent_files=config.concurrent_files,
+            tick_s=0.1 if parts.feed is None else 0.015,
+        ),
+        parts.times,
+        clock=time.monotonic,
+    )
+
+
+def open_record_writer(
+    config: RunConfig, models: Models, infos: Sequence[StreamInfo]
+) -> RecordWriter | None:
+    """Opens the records, if any are asked for, with their header.
+
+    Raises:
+        ConfigError: the suffix names no format.
+        OutputError: they cannot be written.
+    """
+    if config.records is None:
+        return None
+    header = RecordHeader(
+        streams=tuple(infos),
+        labels=LABELS,
+        label_set=config.label_set,
+        detector=ModelInfo(models.detector.name, models.detector.sha256),
+        face=ModelInfo(models.face.name, models.face.sha256),
+        backend=models.face.backend,
+        version=__version__,
+    )
+    return open_records(config.records, header)
+
+
+def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo], list[Sink]]:
+    """The sinks of one stream; the window first, as it may want the picture without overlay."""
+
+    def make(info: StreamInfo) -> list[Sink]:
+        config = parts.config
+        picture = AnnotatedPicture(parts.overlay, parts.statistics, parts.times)
+        sinks: list[Sink] = []
+        if parts.records is not None:
+            sinks.append(RecordSink(parts.records, str(config.records), parts.times))
+        if parts.feed is not None:
+            sinks.append(WindowSink(parts.feed, picture))
+        if config.output is not None:
+            path = output_path(config.output, info.stream)
+            audio = _audio_span(config, stream)
+            sinks.append(
+                VideoSink(
+                    str(path),
+                    lambda: VideoWriter(path, info, _video_config(config), audio),
+                    picture,
+                    parts.times,
+                    parts.notes.extend,
+                )
+            )
+        if config.snapshot_every is not None:
+            sinks.append(SnapshotSink(config.snapshot_dir, config.snapshot_every, picture))
+        return sinks
+
+    return make
+
+
+def _video_config(config: RunConfig) -> VideoConfig:
+    return VideoConfig(encoder=config.encoder, preset=config.preset, crf=config.crf)
+
+
+def _audio_span(config: RunConfig, stream: OpenedStream) -> AudioSpan | None:
+    if stream.spec.kind is not SourceKind.FILE:
+        return None
+    return AudioSpan(Path(stream.spec.location), config.start, config.duration, config.loop)

@@ -1,0 +1,122 @@
+"""From what the user typed to sources: files are opened at once, as far as files may be open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streamfer.app.config import RunConfig
+from streamfer.errors import SourceError
+from streamfer.media.camera import camera_endpoint
+from streamfer.media.endpoint import Endpoint, LiveConfig, network_endpoint
+from streamfer.media.file_source import FileSource
+from streamfer.media.lavfi_source import LavfiSource
+from streamfer.media.live_source import LiveCallbacks, LiveSource
+from streamfer.media.playback import PlaybackOptions
+from streamfer.media.screen import screen_endpoint
+from streamfer.media.source import Source
+from streamfer.media.source_list import SourceKind, SourceSpec
+from streamfer.media.synthetic import DemoSource
+from streamfer.pipeline.pipeline import Pipeline
+from streamfer.pipeline.stats import RunStatistics
+from streamfer.types import StreamEvent, StreamInfo, StreamState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedStream:
+    """A source, opened where that could be done up front."""
+
+    spec: SourceSpec
+    source: Source
+    info: StreamInfo
+    is_open: bool
+
+
+class LiveReports:
+    """Passes what live sources say to a pipeline, which is built after them."""
+
+    def __init__(self) -> None:
+        self._pipeline: Pipeline | None = None
+        self._statistics: RunStatistics | None = None
+
+    def connect(self, pipeline: Pipeline, statistics: RunStatistics) -> None:
+        """Names the receivers; sources speak only once the pipeline runs."""
+        self._pipeline = pipeline
+        self._statistics = statistics
+
+    def callbacks(self, stream: str) -> LiveCallbacks:
+        """What one live source reports to."""
+
+        def on_event(event: StreamEvent) -> None:
+            if self._pipeline is not None:
+                self._pipeline.post(event)
+
+        def on_state(state: StreamState, message: str | None) -> None:
+            if self._statistics is not None:
+                self._statistics.set_state(stream, state, message)
+
+        return LiveCallbacks(on_event, on_state)
+
+
+def open_streams(
+    specs: Sequence[SourceSpec], config: RunConfig, reports: LiveReports
+) -> list[OpenedStream]:
+    """Makes every source and opens the files that come first.
+
+    A file that fails to open now is tried again, and reported, at its turn, unless nothing else is
+    asked for.
+
+    Args:
+        specs: what to open.
+        config: how to play it.
+        reports: where live streams' states and events go.
+
+    Raises:
+        ConfigError: a source cannot be named like that.
+        SourceError: the only source cannot be opened.
+    """
+    streams: list[OpenedStream] = []
+    files = 0
+    for spec in specs:
+        source = _make_source(spec, config, reports)
+        unknown = StreamInfo(spec.name, spec.label, None, None, source.live)
+        if source.live:
+            streams.append(OpenedStream(spec, source, source.open(), True))
+            continue
+        files += 1
+        if files > config.concurrent_files:
+            streams.append(OpenedStream(spec, source, unknown, False))
+            continue
+        try:
+            streams.append(OpenedStream(spec, source, source.open(), True))
+        except SourceError:
+            if len(specs) == 1:
+                raise
+            streams.append(OpenedStream(spec, source, unknown, False))
+    return streams
+
+
+def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> Source:
+    playback = PlaybackOptions(
+        start_s=config.start,
+        duration_s=config.duration,
+        max_frames=None,  # the pipeline counts what is analysed
+        loop=config.loop,
+        realtime=config.realtime,
+    )
+    if spec.kind is SourceKind.FILE:
+        return FileSource(spec.path, spec.name, playback)
+    if spec.kind is SourceKind.DEMO:
+        return DemoSource(spec.name, playback)
+    if spec.kind is SourceKind.FILTER:
+        return LavfiSource(spec.location, spec.name, playback)
+    live = LiveConfig(max_reconnects=config.max_reconnects, rtsp_transport=config.rtsp_transport)
+    return LiveSource(spec.name, _endpoint(spec, live), reports.callbacks(spec.name), live)
+
+
+def _endpoint(spec: SourceSpec, live: LiveConfig) -> Endpoint:
+    if spec.kind is SourceKind.CAMERA:
+        return camera_endpoint(spec.location)
+    if spec.kind is SourceKind.SCREEN:
+        return screen_endpoint(spec.location)
+    return network_endpoint(spec.location, live)

@@ -1,0 +1,163 @@
+"""`streamfer run`: from a configuration to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from streamfer.app.build import RunParts, build_pipeline, open_record_writer
+from streamfer.app.build_progress import BuildProgress
+from streamfer.app.config import RunConfig
+from streamfer.app.live_view import LiveView, print_summary
+from streamfer.app.logs import complain, configure_logging
+from streamfer.app.models import Models, open_models
+from streamfer.app.open_sources import LiveReports, OpenedStream, open_streams
+from streamfer.app.outputs import check_outputs, write_text
+from streamfer.app.signals import StopSignals
+from streamfer.app.sinks import WindowFeed
+from streamfer.app.summary import summarise, write_summary
+from streamfer.app.viewer import Viewer, wants_window
+from streamfer.media.source_list import SourceKind, expand_sources
+from streamfer.pipeline.pipeline import Pipeline, RunOutcome
+from streamfer.pipeline.stats import RunSnapshot, RunStatistics
+from streamfer.pipeline.timing import StageTimes
+from streamfer.runtime.store import EngineStore
+from streamfer.vision.overlay import Overlay
+
+INTERRUPTED = 130
+"""Exit code of a run that a signal ended."""
+_DEFAULT_SOURCE = "0"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A run that has ended by itself or on request."""
+
+    outcome: RunOutcome
+    snapshot: RunSnapshot
+    stuck: tuple[str, ...]
+    """Threads that sit in reads which nothing can interrupt."""
+
+
+def run(config: RunConfig) -> int:
+    """Runs the program.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StreamferError: it could not start, or a stage failed.
+    """
+    console = Console(stderr=True, quiet=config.quiet)
+    configure_logging(config.log_level, Console(stderr=True))
+    with StopSignals() as signals, ExitStack() as stack:
+        reports = LiveReports()
+        streams = _open(config, reports)
+        for stream in streams:
+            stack.callback(stream.source.close)
+        if not streams:
+            console.print("nothing to do: every output is there already")
+            return 0
+        models = stack.enter_context(closing(load_models(config, console)))
+        if signals.count:
+            return INTERRUPTED
+        finished = analyse(config, streams, models, reports, signals, console)
+    code = _report(finished)
+    if finished.stuck:
+        # A thread in a read that nothing can interrupt would hold the interpreter's exit for ever.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def load_models(config: RunConfig, console: Console) -> Models:
+    """Opens the networks, showing what takes a while on a first start."""
+    with BuildProgress(console, config.quiet) as progress:
+        return open_models(config, EngineStore(notify=progress.note), progress.report)
+
+
+def analyse(
+    config: RunConfig,
+    streams: Sequence[OpenedStream],
+    models: Models,
+    reports: LiveReports,
+    signals: StopSignals,
+    console: Console,
+    times: StageTimes | None = None,
+) -> Finished:
+    """Runs opened streams to their ends, with every view and output that is configured.
+
+    Raises:
+        StreamferError: a stage failed; outputs are closed and playable.
+    """
+    statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
+    feed = WindowFeed() if wants_window(config.display, console) else None
+    with ExitStack() as stack:
+        records = open_record_writer(config, models, [stream.info for stream in streams])
+        if records is not None:
+            stack.callback(records.close)
+        parts = RunParts(config, statistics, times or StageTimes(), Overlay(), records, feed)
+        pipeline = build_pipeline(parts, streams, models)
+        reports.connect(pipeline, statistics)
+        viewer = stack.enter_context(Viewer(feed, config.snapshot_dir, console))
+        view = stack.enter_context(LiveView(statistics.snapshot, console))
+        with pipeline:
+            outcome = pipeline.run(_tick(pipeline, signals, viewer, view))
+    snapshot = statistics.snapshot()
+    print_summary(snapshot, console, parts.notes)
+    if config.json_summary:
+        write_summary(config.json_summary, summarise(snapshot, tuple(parts.notes)))
+    return Finished(outcome, snapshot, pipeline.stuck_threads)
+
+
+def _open(config: RunConfig, reports: LiveReports) -> list[OpenedStream]:
+    specs = expand_sources(config.source or (_DEFAULT_SOURCE,))
+    inputs = [spec.path for spec in specs if spec.kind is SourceKind.FILE]
+    check_outputs(config, [spec.name for spec in specs], inputs)
+    if config.save_config:
+        write_text(config.save_config, config.to_json())
+    return open_streams(specs, config, reports)
+
+
+def _tick(
+    pipeline: Pipeline, signals: StopSignals, viewer: Viewer, view: LiveView
+) -> Callable[[], None]:
+    """What the main thread does between looks at the pipeline."""
+    acted = 0
+
+    def tick() -> None:
+        nonlocal acted
+        if viewer.poll():
+            signals.count = max(signals.count, 1)
+        if signals.count > acted:
+            acted = signals.count
+            viewer.release()
+            pipeline.stop() if acted == 1 else pipeline.abort()
+        view.refresh()
+
+    return tick
+
+
+def _report(finished: Finished) -> int:
+    """Says on stderr what failed, one line each.
+
+    Returns:
+        The exit code: 130 for an interrupted run, else that of the worst failure.
+    """
+    outcome = finished.outcome
+    for _, error in (*outcome.source_failures, *outcome.output_failures):
+        complain(str(error))
+    if outcome.interrupted:
+        return INTERRUPTED
+    if outcome.output_failures:
+        return outcome.output_failures[0][1].exit_code
+    if outcome.source_failures:
+        return outcome.source_failures[0][1].exit_code
+    return 0

@@ -1,0 +1,38 @@
+"""Results written by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamfer.labels import LABELS
+from streamfer.types import Detection, FaceResult, FloatArray
+
+
+def probabilities(emotion: str, top: float = 0.7) -> FloatArray:
+    """(7,) with `top` for one label and the rest shared by the others."""
+    probs = np.full(len(LABELS), (1 - top) / (len(LABELS) - 1), dtype=np.float32)
+    probs[LABELS.index(emotion)] = top
+    return probs
+
+
+def detection(x: float = 100, y: float = 80, size: float = 60, score: float = 0.9) -> Detection:
+    """A frontal face whose box has its top left corner at (x, y)."""
+    landmarks = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+    return Detection(
+        box_xyxy=np.array([x, y, x + size, y + size], dtype=np.float32),
+        score=score,
+        landmarks=(landmarks * size + [x, y]).astype(np.float32),
+    )
+
+
+def face_result(track_id: int = 1, emotion: str = "happy", **place: float) -> FaceResult:
+    """A face with that answer."""
+    probs = probabilities(emotion)
+    return FaceResult(
+        track_id=track_id,
+        detection=detection(**place),
+        detected=True,
+        emotion=emotion,
+        probs=probs,
+        smoothed=probs,
+    )
