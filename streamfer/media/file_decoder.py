@@ -16,11 +16,18 @@ from streamfer.media.completeness import missing_bytes
 from streamfer.media.media_file import open_media_file, video_stream
 from streamfer.media.picture import DecodedPicture, RgbConverter, without_exif
 from streamfer.media.playback import ClipFrame
+from streamfer.media.timeline import Timeline
 
 _log = logging.getLogger(__name__)
 
 _FALLBACK_RATE = Fraction(25)
 """Frames/s where a file declares none; only matters for frames without PTS."""
+
+_ROUNDING_S = 1e-6
+"""Forgives the rounding error of a start given in seconds."""
+
+_WITHOUT_SEARCH = frozenset({"avi", "mpeg", "ogg"})
+"""Formats whose PTS come out differently after a seek: they are decoded from their beginning."""
 
 
 class FileDecoder:
@@ -30,29 +37,24 @@ class FileDecoder:
 
     Args:
         path: of the file.
-        start_s: seconds after the file's beginning; frames before it are decoded and left out.
+        start_s: seconds after its first frame; what comes before is left out.
         converter: of the stream.
 
     Raises:
-        SourceError: it cannot be opened, has no video, or no frame can be decoded.
+        SourceError: it cannot be opened, has no video, no frame of it can be decoded, or none
+            comes after `start_s`.
     """
 
     def __init__(self, path: Path, start_s: float, converter: RgbConverter) -> None:
         self._path = path
         self._converter = converter
-        self._decoded = 0
-        self._damaged = 0
-        self._container = open_media_file(path)
+        self._start_s = start_s
+        self._open()
         try:
-            self._stream = video_stream(self._container, path)
-            self._is_image = self._container.format.name.endswith("_pipe")
-            self._describe()
-            self._discard_other_streams()
-            first_pts = self._seek(start_s) if start_s > 0 else None
-            self._frames = self._decode(first_pts)
-            self.first = self._first_frame(start_s)
+            if start_s > 0:
+                self._skip()
         except BaseException:
-            self._container.close()
+            self.close()
             raise
 
     def frames(self) -> Iterator[ClipFrame]:
@@ -61,15 +63,40 @@ class FileDecoder:
         Raises:
             SourceError: reading failed, or the file ends before its declared end.
         """
-        return chain((self.first,), self._frames)
+        yield self.first
+        yield from self._frames
 
     def close(self) -> None:
         """Frees the decoder and the file."""
         self._frames.close()
         self._container.close()
 
+    def _open(self) -> None:
+        self._container = open_media_file(self._path)
+        self._decoded = 0
+        self._damaged = 0
+        self._frames = self._decode()
+        try:
+            self._stream = video_stream(self._container, self._path)
+            self._prepare()
+            first = next(self._frames, None)
+            if first is None:
+                raise SourceError(f"cannot decode {self._path}: not one frame of it is intact")
+        except BaseException:
+            self.close()
+            raise
+        self.first = first
+
+    def _prepare(self) -> None:
+        self._describe()
+        self._stream.thread_type = "AUTO"
+        for stream in self._container.streams:
+            if stream.index != self._stream.index:
+                stream.discard = av.stream.Discard.all
+
     def _describe(self) -> None:
         stream = self._stream
+        self._is_image = self._container.format.name.endswith("_pipe")
         self.time_base: Fraction = stream.time_base
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = None if self._is_image or not rate else float(rate)
@@ -84,36 +111,45 @@ class FileDecoder:
             return int(self._stream.frames)
         if self.duration_s is None or not rate:
             return None
-        return round(self.duration_s * rate)
+        return round(self.duration_s * rate) or None
 
-    def _discard_other_streams(self) -> None:
-        for stream in self._container.streams:
-            if stream.index != self._stream.index:
-                stream.discard = av.stream.Discard.all
+    def _skip(self) -> None:
+        """Goes on at the first frame at `start_s` or later, counted from the file's first one."""
+        timeline = Timeline(self.time_base, self.nominal_s)
+        if not self._seek(timeline):
+            self.close()
+            self._open()
+        for frame in chain((self.first,), self._frames):
+            if timeline.place(frame.pts).time_s >= self._start_s - _ROUNDING_S:
+                self.first = frame
+                return
+        raise SourceError(f"nothing to play in {self._path}: it ends before {self._start_s:g} s")
 
-    def _seek(self, start_s: float) -> int:
-        """Goes to the last key frame before `start_s`; returns that as PTS."""
-        first_pts = (self._stream.start_time or 0) + round(start_s / self.time_base)
+    def _seek(self, timeline: Timeline) -> bool:
+        """Goes to the last key frame before `start_s`; False where that cannot be done exactly."""
+        origin_pts = self.first.pts
+        if origin_pts is None or self._container.format.name in _WITHOUT_SEARCH:
+            return False
+        wanted_pts = origin_pts + int(self._start_s / self.time_base)
+        self._frames.close()
         try:
-            self._container.seek(first_pts, stream=self._stream)
+            self._container.seek(wanted_pts, stream=self._stream)
         except av.error.FFmpegError:
-            _log.debug("%s cannot be searched; decoding from its beginning", self._path)
-        return first_pts
+            return False
+        self._decoded = 0
+        self._frames = self._decode()
+        key_frame = next(self._frames, None)
+        if key_frame is None or key_frame.pts is None or key_frame.pts > wanted_pts:
+            return False
+        self.first = key_frame
+        timeline.place(origin_pts)
+        return True
 
-    def _first_frame(self, start_s: float) -> ClipFrame:
-        for frame in self._frames:
-            return frame
-        if self._decoded:
-            raise SourceError(f"nothing to play in {self._path}: it ends before {start_s:g} s")
-        raise SourceError(f"cannot decode {self._path}: not one frame of it is intact")
-
-    def _decode(self, first_pts: int | None) -> Generator[ClipFrame, None, None]:
-        self._stream.thread_type = "AUTO"
+    def _decode(self) -> Generator[ClipFrame, None, None]:
         for packet in self._packets():
             for frame in self._decode_packet(packet):
                 self._decoded += 1
-                if first_pts is None or frame.pts is None or frame.pts >= first_pts:
-                    yield self._clip_frame(frame)
+                yield self._clip_frame(frame)
         if self._damaged:
             _log.warning("%s: %d damaged packets left out", self._path, self._damaged)
         if self._decoded:
@@ -132,8 +168,6 @@ class FileDecoder:
     def _decode_packet(self, packet: Any) -> list[Any]:
         try:
             return self._stream.decode(packet)
-        except av.error.EOFError:
-            return []
         except av.error.FFmpegError:
             self._damaged += 1
             return []
@@ -151,12 +185,13 @@ class FileDecoder:
     def _check_complete(self) -> None:
         missing = missing_bytes(self._path)
         declared = self._stream.frames
-        if not missing or 0 < declared <= self._decoded:
+        if not missing or (self._start_s == 0 and 0 < declared <= self._decoded):
             return
-        of_declared = f" of {declared}" if declared else ""
+        where = f"after frame {self._decoded}" + (f" of {declared}" if declared else "")
+        if self._start_s > 0:
+            where = f"{self._decoded} frames after the key frame before {self._start_s:g} s"
         raise SourceError(
-            f"{self._path} is cut off after frame {self._decoded}{of_declared}: its end,"
-            f" at least {missing} bytes, is missing"
+            f"{self._path} is cut off {where}: its end, at least {missing} bytes, is missing"
         )
 
 
