@@ -1,0 +1,135 @@
+"""Weights of a network and its shape in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from streamfer.errors import EngineError
+from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.stylegan2 import Generator, GeneratorConfig
+
+GENERATOR_SCHEMA = "streamfer.stylegan2/1"
+ENCODER_SCHEMA = "streamfer.encoder/1"
+
+
+def save_generator(generator: Generator, path: Path, notes: Mapping[str, str]) -> None:
+    """Writes a generator with its shape; `notes` are more metadata, such as the recipe."""
+    config = asdict(generator.config)
+    save_with_config(half_tensors(generator), path, GENERATOR_SCHEMA, config, notes)
+
+
+def load_generator(path: Path) -> Generator:
+    """Reads a generator, frozen and in float32.
+
+    Raises:
+        EngineError: the file is missing, damaged or of another kind.
+    """
+    config, tensors = load_config(path, GENERATOR_SCHEMA)
+    try:
+        generator = Generator(GeneratorConfig(**config))
+        generator.load_state_dict(tensors)
+    except (TypeError, RuntimeError) as error:
+        raise _mismatch(path, "generator", error) from error
+    return generator.freeze()
+
+
+def save_encoder(encoder: Encoder, path: Path, notes: Mapping[str, str]) -> None:
+    """Writes an encoder with its shape; `notes` are more metadata, such as the recipe."""
+    config = asdict(encoder.config)
+    save_with_config(half_tensors(encoder), path, ENCODER_SCHEMA, config, notes)
+
+
+def load_encoder(path: Path) -> Encoder:
+    """Reads an encoder, ready for inference and in float32.
+
+    Raises:
+        EngineError: the file is missing, damaged or of another kind.
+    """
+    config, tensors = load_config(path, ENCODER_SCHEMA)
+    try:
+        encoder = Encoder(EncoderConfig(**config))
+        load_without_counters(encoder, tensors)
+    except (TypeError, RuntimeError) as error:
+        raise _mismatch(path, "encoder", error) from error
+    return encoder.eval().requires_grad_(False)
+
+
+def half_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """A module's tensors as files hold them: float16, small vectors float32, no batch counters."""
+    return {
+        name: (value.half() if value.ndim >= 2 else value.float()).contiguous().cpu()
+        for name, value in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def load_without_counters(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Loads tensors strictly, but for the counters of batch normalisation, which files omit."""
+    own = module.state_dict()
+    counters = {name: own[name] for name in own if name.endswith("num_batches_tracked")}
+    module.load_state_dict({**tensors, **counters})
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Writes a safetensors file whole or not at all."""
+    partial = path.with_suffix(path.suffix + ".partial")
+    save_file(dict(tensors), partial, dict(metadata))
+    os.replace(partial, path)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file.
+
+    Raises:
+        EngineError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise EngineError(f"{path.name}: cannot read the weights: {error}") from error
+
+
+def save_with_config(
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    schema: str,
+    config: Mapping[str, Any],
+    notes: Mapping[str, str],
+) -> None:
+    """Writes tensors with the schema and the shape of the network that they belong to."""
+    write_tensors(tensors, path, {"schema": schema, "config": json.dumps(config), **notes})
+
+
+def load_config(path: Path, schema: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Shape (lists as tuples) and float32 tensors that `save_with_config` wrote.
+
+    Raises:
+        EngineError: the file is missing, damaged or of another schema.
+    """
+    metadata, tensors = read_tensors(path)
+    if metadata.get("schema") != schema:
+        found = metadata.get("schema", "none")
+        raise EngineError(f"{path.name}: expected schema {schema}, found {found}")
+    try:
+        config = json.loads(metadata.get("config", ""))
+    except json.JSONDecodeError as error:
+        raise EngineError(f"{path.name}: the network's shape is missing: {error}") from error
+    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    return tuples, {name: value.to(torch.float32) for name, value in tensors.items()}
+
+
+def _mismatch(path: Path, kind: str, error: Exception) -> EngineError:
+    reason = str(error).splitlines()[0]
+    return EngineError(f"{path.name}: not the weights of this {kind}: {reason}")

@@ -1,0 +1,58 @@
+"""Sheets of small pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamfer.errors import OutputError
+from streamfer.types import UInt8Array
+
+_GAP_PX = 2
+_GAP_GRAY = 255
+
+
+def sheet(pictures: UInt8Array, columns: int = 8) -> UInt8Array:
+    """Lays pictures out in rows.
+
+    Args:
+        pictures: (N, H, W) uint8.
+        columns: pictures per row.
+
+    Returns:
+        (rows · (H + 2) + 2, columns · (W + 2) + 2) uint8; places left over are white.
+    """
+    n, height, width = pictures.shape
+    rows = -(-n // columns)
+    high, wide = height + _GAP_PX, width + _GAP_PX
+    shape = (rows * high + _GAP_PX, columns * wide + _GAP_PX)
+    result = np.full(shape, _GAP_GRAY, dtype=np.uint8)
+    for index, picture in enumerate(pictures):
+        top = _GAP_PX + index // columns * high
+        left = _GAP_PX + index % columns * wide
+        result[top : top + height, left : left + width] = picture
+    return result
+
+
+def write_png(image: UInt8Array, path: Path) -> None:
+    """Writes (H, W) gray or (H, W, 3) RGB uint8 as PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    picture = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    try:
+        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write the picture: {error.strerror}") from error
+
+
+def write_sheet(pictures: UInt8Array, path: Path, columns: int = 8) -> None:
+    """Writes (N, H, W) uint8 pictures as one PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_png(sheet(pictures, columns), path)

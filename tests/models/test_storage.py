@@ -1,0 +1,60 @@
+"""Weights come back as they were, and wrong files are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from streamfer.errors import EngineError
+from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.storage import (
+    load_encoder,
+    load_generator,
+    save_encoder,
+    save_generator,
+)
+from streamfer.models.stylegan2 import Generator, GeneratorConfig
+
+GENERATOR = GeneratorConfig(channels=(8, 8), z_dim=8, w_dim=8, mapping_layers=2)
+ENCODER = EncoderConfig(size=16, channels=(8, 8), blocks=(1, 1), code_dim=16, num_ws=4, w_dim=8)
+
+
+def test_generator_comes_back(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    generator = Generator(GENERATOR)
+    save_generator(generator, tmp_path / "g.safetensors", {"seed": "0"})
+    loaded = load_generator(tmp_path / "g.safetensors")
+    z = torch.randn(2, 8)
+    assert loaded.config == GENERATOR
+    torch.testing.assert_close(loaded(z), generator(z), rtol=0.02, atol=0.02)
+
+
+def test_encoder_comes_back(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(ENCODER)
+    torch.nn.init.normal_(encoder.common.weight)
+    faces = torch.randn(8, 1, 16, 16)
+    encoder(faces)  # moves the running statistics
+    save_encoder(encoder, tmp_path / "e.safetensors", {})
+    loaded = load_encoder(tmp_path / "e.safetensors")
+    torch.testing.assert_close(loaded(faces), encoder.eval()(faces), rtol=0.02, atol=0.02)
+
+
+def test_wrong_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(EngineError, match=r"weights\.safetensors: cannot read"):
+        load_generator(path)
+    path.write_bytes(b"not weights")
+    with pytest.raises(EngineError, match=r"weights\.safetensors: cannot read"):
+        load_encoder(path)
+    save_encoder(Encoder(ENCODER), path, {})
+    with pytest.raises(EngineError, match=r"expected schema streamfer\.stylegan2/1"):
+        load_generator(path)
+    save_file(
+        {"x": torch.zeros(1)}, path, {"schema": "streamfer.encoder/1", "config": '{"size": 16}'}
+    )
+    with pytest.raises(EngineError, match="not the weights of this encoder"):
+        load_encoder(path)
