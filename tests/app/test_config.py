@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamfer.app.config import RunConfig, load_config, resolve
+from streamfer.errors import ConfigError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "streamfer.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_gives_every_kind_of_value(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        source = ["a.mp4", "rtsp://camera/1"]
+        output = "out/{stream}.mp4"
+        detect-every = 5
+        min-face = 24
+        start = 3
+        display = false
+        label-set = "fer2013"
+        """,
+    )
+    config = resolve({}, load_config(path))
+    assert config.source == ("a.mp4", "rtsp://camera/1")
+    assert config.output == Path("out/{stream}.mp4")
+    assert config.detection_interval == 5
+    assert (config.min_face, config.start, config.display) == (24, 3.0, False)
+    assert config.label_set == "fer2013"
+
+
+def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -> None:
+    from_file = load_config(written(tmp_path, "crf = 30\nmin-face = 40"))
+    config = resolve({"crf": 18}, from_file)
+    assert (config.crf, config.min_face, config.loop) == (18, 40, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("crff = 3", "unknown key 'crff'; did you mean 'crf'"),
+        ("max_frame = 3", "did you mean 'max-frames'"),
+        ("zzz = 1", "unknown key 'zzz'$"),
+        ("crf = 'high'", "crf: expected a number, got 'high'"),
+        ("crf = true", "crf: expected a number, got True"),
+        ("crf = 1.5", "crf: expected a number, got 1.5"),
+        ("backend = 'cuda'", "backend: expected one of auto, tensorrt"),
+        ("quiet = 1", "quiet: expected true or false, got 1"),
+        ("output = 3", "output: expected a path, got 3"),
+        ("source = [1]", "source: expected text or a list of texts"),
+        ("source = 1", "source: expected text or a list of texts"),
+        ("crf = ", "not TOML"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as raised:
+        load_config(written(tmp_path, text))
+    assert "streamfer.toml" in str(raised.value)
+
+
+def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "none.toml")
+    binary = tmp_path / "x.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not TOML"):
+        load_config(binary)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"crf": 99}, "--crf: between 0 and 51, got 99"),
+        ({"max_frames": 0}, "--max-frames: at least 1, got 0"),
+        ({"start": -1.0}, "--start: at least 0.0, got -1.0"),
+        ({"start": float("nan")}, "--start: at least 0.0, got nan"),
+        ({"detect_every": "often"}, "--detect-every: expected a number of frames or auto"),
+        ({"detect_every": "0"}, "--detect-every: expected a number of frames or auto"),
+        ({"device": "gpu"}, "--device: expected auto, cpu, cuda or cuda:N"),
+        ({"device": "cuda:x"}, "--device: expected auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_values_out_of_range_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        RunConfig(**values)
+
+
+def test_the_resolved_configuration_can_be_read_back(tmp_path: Path) -> None:
+    config = RunConfig(source=("a.mp4",), output=Path("b.mp4"), crf=18)
+    values = json.loads(config.to_json())
+    assert values["crf"] == 18
+    assert values["output"] == "b.mp4"
+    assert values["source"] == ["a.mp4"]
+    assert values["max-frames"] is None

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from streamfer.labels import LABELS, LabelSet
+from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.types import Detection, Frame, UInt8Array
+from tests.support.engines import FakeEngine
+from tests.support.results import detection, probabilities
+from tests.support.sources import pending
+
+
+class FakeDetector:
+    """Finds the same faces in every picture and counts the pictures of each call."""
+
+    name = "fake"
+    sha256 = "0" * 64
+
+    def __init__(self, *faces: Detection) -> None:
+        self.faces = list(faces)
+        self.calls: list[int] = []
+
+    def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
+        self.calls.append(len(images))
+        return [list(self.faces) for _ in images]
+
+    def close(self) -> None:
+        pass
+
+
+def face_engine() -> FakeEngine:
+    """Says happy (FER+) or sad (FER2013), the surer the brighter the face."""
+
+    def answer(inputs):  # type: ignore[no-untyped-def]
+        level = inputs["faces"].mean(axis=(1, 2)) / 255
+        return {
+            f"probs_{label_set}": np.stack([probabilities(label, 0.5 + x / 2) for x in level])
+            for label_set, label in (("ferplus", "happy"), ("fer2013", "sad"))
+        }
+
+    return FakeEngine(answer)
+
+
+def frame(stream: str, index: int, level: int = 128) -> Frame:
+    made = pending(index).to_frame(stream, dropped=0)
+    object.__setattr__(made, "image", np.full((200, 240, 3), level, dtype=np.uint8))
+    return made
+
+
+def test_faces_get_a_number_an_answer_and_steady_probabilities() -> None:
+    analyzer = Analyzer(FakeDetector(detection()), face_engine())
+    dark, bright = analyzer([frame("talk", 0, 0), frame("talk", 1, 255)])
+    (first,), (second,) = dark.faces, bright.faces
+    assert (first.track_id, first.emotion, first.detected) == (1, "happy", True)
+    np.testing.assert_allclose(first.probs, first.smoothed)
+    assert second.track_id == 1
+    happy = LABELS.index("happy")
+    assert first.probs[happy] < second.smoothed[happy] < second.probs[happy]
+
+
+def test_every_face_of_every_frame_is_read_in_one_batch() -> None:
+    engine = face_engine()
+    detector = FakeDetector(detection(20, 20), detection(120, 100))
+    results = Analyzer(detector, engine)([frame(name, 0) for name in "abc"])
+    assert [call["faces"].shape for call in engine.calls] == [(6, 64, 64)]
+    assert detector.calls == [3]
+    assert [len(result.faces) for result in results] == [2, 2, 2]
+
+
+def test_frames_without_faces_cost_no_network_run() -> None:
+    engine = face_engine()
+    (result,) = Analyzer(FakeDetector(), engine)([frame("talk", 0)])
+    assert result.faces == ()
+    assert engine.calls == []
+
+
+@pytest.mark.parametrize(("label_set", "emotion"), [("ferplus", "happy"), ("fer2013", "sad")])
+def test_the_label_set_chooses_the_head(label_set: LabelSet, emotion: str) -> None:
+    config = AnalyzerConfig(label_set=label_set)
+    (result,) = Analyzer(FakeDetector(detection()), face_engine(), config)([frame("talk", 0)])
+    assert result.faces[0].emotion == emotion
+
+
+@pytest.mark.parametrize(("every", "detections"), [(1, 12), (4, 3)])
+def test_the_detector_runs_as_often_as_asked(every: int, detections: int) -> None:
+    detector = FakeDetector()
+    analyzer = Analyzer(detector, face_engine(), AnalyzerConfig(detect_every=every))
+    for index in range(12):
+        analyzer([frame("talk", index)])
+    assert sum(detector.calls) == detections
+
+
+def test_batches_do_not_change_results() -> None:
+    frames = [frame("a", i // 2, i * 5) if i % 2 else frame("b", i // 2, i * 6) for i in range(40)]
+    single = Analyzer(FakeDetector(detection()), face_engine())
+    batched = Analyzer(FakeDetector(detection()), face_engine())
+    one_by_one = [single([f])[0] for f in frames]
+    together = [r for start in range(0, 40, 8) for r in batched(frames[start : start + 8])]
+    for left, right in zip(one_by_one, together, strict=True):
+        assert left.frame is right.frame
+        for a, b in zip(left.faces, right.faces, strict=True):
+            assert (a.track_id, a.detected, a.emotion) == (b.track_id, b.detected, b.emotion)
+            np.testing.assert_allclose(a.smoothed, b.smoothed, atol=1e-6)
+
+
+def test_streams_are_remembered_apart_and_forgotten() -> None:
+    analyzer = Analyzer(FakeDetector(detection()), face_engine())
+    for index in range(3):
+        analyzer([frame("a", index), frame("b", index)])
+    analyzer.forget("a")
+    analyzer.forget("never seen")
+    a, b = analyzer([frame("a", 3, 255), frame("b", 3, 255)])
+    np.testing.assert_allclose(a.faces[0].probs, a.faces[0].smoothed)  # starts afresh
+    assert not np.allclose(b.faces[0].probs, b.faces[0].smoothed)
