@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.error import FFmpegError
 from av.stream import Discard
 
@@ -193,6 +194,9 @@ class CopiedAudio:
     def __init__(self, output: Any, source: Any) -> None:
         self._output = output
         self._stream = output.add_stream_from_template(source)
+        # Transport streams repeat AAC's settings in every packet; other containers have them once.
+        adts = source.codec_context.name == "aac" and not source.codec_context.extradata
+        self._filter = BitStreamFilterContext("aac_adtstoasc", in_stream=source) if adts else None
         self._last_dts: Fraction | None = None
         self.skipped = 0
 
@@ -204,8 +208,9 @@ class CopiedAudio:
             self.skipped += 1
             return
         self._last_dts = dts
-        packet.stream = self._stream
-        self._output.mux_one(packet)
+        for copied in (packet,) if self._filter is None else self._filter.filter(packet):
+            copied.stream = self._stream
+            self._output.mux_one(copied)
 
     def finish(self) -> None:
         """Nothing is held back."""
@@ -244,9 +249,7 @@ class TranscodedAudio:
         self._output.mux(self._stream.encode(None))
 
 
-def can_copy(output: Any, source: Any) -> bool:
-    """Whether a container can carry a stream's codec as it is."""
-    return source.codec_context.name in output.supported_codecs
+AudioKind = type[CopiedAudio] | type[TranscodedAudio]
 
 
 def _move(packet: Any, offset_s: Fraction) -> None:

@@ -44,6 +44,4 @@ def check_folder(path: Path, what: str) -> None:
 
 def reason(error: Exception) -> str:
     """What an I/O error says, without number and path."""
-    if isinstance(error, OSError) and error.strerror:
-        return str(error.strerror)
-    return str(error)
+    return str(getattr(error, "strerror", None) or error)

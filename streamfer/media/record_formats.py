@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from streamfer.labels import LABELS
+from streamfer.media.output_file import OutputFile
 from streamfer.media.output_path import beside
 from streamfer.media.record_schema import (
     FACE_FIELDS,
@@ -46,7 +45,7 @@ class LineFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115  (closed by close())
+        self._file = OutputFile(path)
         self._size = 0
 
     def append(self, text: str) -> None:
@@ -55,16 +54,11 @@ class LineFile:
         Raises:
             OSError: they cannot be written.
         """
-        rest = memoryview(text.encode())
-        size = len(rest)
         try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            self._size += self._file.write(text.encode())
         except OSError:
-            with contextlib.suppress(OSError):  # a device has no length
-                os.ftruncate(self._file.fileno(), self._size)
+            self._file.cut(self._size)
             raise
-        self._size += size
 
     def close(self) -> None:
         """Closes the file; closing twice is fine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,8 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.audio import AudioTrack, CopiedAudio, TranscodedAudio, can_copy
+from streamfer.media.audio import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
+from streamfer.media.output_file import OutputFile
 from streamfer.media.output_path import reason
 from streamfer.types import UInt8Array
 
@@ -115,33 +117,23 @@ class VideoFile:
     ) -> None:
         self.path = path
         self._time_base = carried_time_base(time_base)
-        self._frame_s = 1 / frame_rate
-        self._pad = (size_wh[0] % 2, size_wh[1] % 2)
+        self._frame_rate = frame_rate
+        self._size_wh = size_wh
         self._reformatter = VideoReformatter()
         self._last_pts: int | None = None
         self._last_keyframe_s: Fraction | None = None
         self._audio: AudioTrack | None = None
+        self._container: Any = None
         self._open = False
         try:
-            self._container: Any = av.open(
-                str(path),
-                "w",
-                format=CONTAINERS[path.suffix.lower()],
-                container_options=_container_options(path, indexed),
-            )
-            self._open = True
-            self._stream = self._container.add_stream(config.encoder, rate=frame_rate)
-            self._stream.time_base = self._time_base
-            context = self._stream.codec_context
-            context.width = size_wh[0] + self._pad[0]
-            context.height = size_wh[1] + self._pad[1]
-            _configure(context, config, self._time_base, frame_rate)
-            self._matrix = _tag_colours(context)
-            if audio_source is not None:
-                copied = can_copy(self._container, audio_source)
-                kind = CopiedAudio if copied else TranscodedAudio
-                self._audio = kind(self._container, audio_source)
-            self._container.start_encoding()
+            try:
+                self._start(config, indexed, audio_source, CopiedAudio)
+            except (FFmpegError, ValueError):
+                if audio_source is None:
+                    raise
+                # Some containers refuse a codec only when they see its details.
+                self.abandon()
+                self._start(config, indexed, audio_source, TranscodedAudio)
         except (FFmpegError, ValueError, OSError) as error:
             self.abandon()
             raise self._failure(error) from error
@@ -171,7 +163,7 @@ class VideoFile:
             frame = self._to_yuv(picture)
             frame.pts = self._own_pts(pts, time_base)
             frame.time_base = self._time_base
-            frame.duration = max(1, round(self._frame_s / self._time_base))
+            frame.duration = max(1, round(1 / (self._frame_rate * self._time_base)))
             if self._is_keyframe_due(frame.pts * self._time_base):
                 frame.pict_type = PictureType.I
             self._container.mux(self._stream.encode(frame))
@@ -203,11 +195,12 @@ class VideoFile:
             self._container.mux(self._stream.encode(None))
             if self._audio is not None:
                 self._audio.finish()
-            self._open = False
             self._container.close()
+            self._output.close()
         except (FFmpegError, ValueError, OSError) as error:
             self.abandon()
             raise self._failure(error) from error
+        self._open = False
 
     def abandon(self) -> None:
         """Closes the file after a failure, as it is, without a further error."""
@@ -215,10 +208,35 @@ class VideoFile:
             return
         self._open = False
         with contextlib.suppress(FFmpegError, ValueError, OSError):
-            self._container.close()
+            if self._container is not None:
+                self._container.close()
+        self._output.close()
+
+    def _start(
+        self, config: VideoConfig, indexed: bool, audio_source: Any, audio: AudioKind
+    ) -> None:
+        """Opens the file and writes its beginning."""
+        self._output = OutputFile(self.path)
+        self._open = True
+        self._container = av.open(
+            self._output,
+            "w",
+            format=CONTAINERS[self.path.suffix.lower()],
+            container_options=_container_options(self.path, indexed, self._time_base, audio_source),
+        )
+        self._stream = self._container.add_stream(config.encoder, rate=self._frame_rate)
+        self._stream.time_base = self._time_base
+        context = self._stream.codec_context
+        width, height = self._size_wh
+        context.width, context.height = width + width % 2, height + height % 2
+        _configure(context, config, self._time_base, self._frame_rate)
+        self._matrix = _tag_colours(context)
+        if audio_source is not None:
+            self._audio = audio(self._container, audio_source)
+        self._container.start_encoding()
 
     def _to_yuv(self, picture: UInt8Array) -> Any:
-        right, bottom = self._pad
+        right, bottom = self._size_wh[0] % 2, self._size_wh[1] % 2
         if right or bottom:
             picture = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24")
@@ -297,20 +315,28 @@ def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fra
     context.options = options
 
 
-def _container_options(path: Path, indexed: bool) -> dict[str, str]:
+def _container_options(
+    path: Path, indexed: bool, time_base: Fraction, audio_source: Any
+) -> dict[str, str]:
     # flush_packets: without it a killed run leaves what fits into the buffers, which is nothing.
     # max_interleave_delta, in µs: video never waits longer than this for sparse audio.
     options = {"flush_packets": "1", "max_interleave_delta": "100000"}
     if CONTAINERS[path.suffix.lower()] == "matroska":
-        return options | {"cluster_time_limit": "500"}
+        # avoid_negative_ts: audio that starts a little before 0 would move the video.
+        return options | {"cluster_time_limit": "500", "avoid_negative_ts": "disabled"}
     # delay_moov: without it the edit list lacks the delay of B-frames and all PTS move by it.
     flags = "frag_keyframe+delay_moov" + ("+hybrid_fragmented" if indexed else "")
-    return options | {"movflags": flags}
+    # The edit list counts in the movie's ticks; the default, milliseconds, would round the start.
+    ticks = time_base.denominator
+    if audio_source is not None:
+        ticks = math.lcm(ticks, audio_source.rate)
+    movie_timescale = ticks if ticks < 2**31 else time_base.denominator
+    return options | {"movflags": flags, "movie_timescale": str(movie_timescale)}
 
 
 def _exists(encoder: str) -> bool:
     try:
         av.Codec(encoder, "w")
-    except FFmpegError:
+    except ValueError:
         return False
     return True

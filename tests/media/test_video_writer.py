@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import gc
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -10,11 +16,14 @@ import av
 import numpy as np
 import pytest
 
+from streamfer.errors import ConfigError, OutputError
 from streamfer.media.audio import AudioSpan
+from streamfer.media.video_file import VideoConfig, check_encoder
 from streamfer.media.video_writer import VideoWriter
 from streamfer.types import StreamInfo, UInt8Array
 from tests.support.analysed import make_frame
 from tests.support.clips import ClipSpec, make_clip, numbered_picture, read_number
+from tests.support.written import audio_packets, frame_times
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
 
@@ -44,19 +53,6 @@ def decoded(path: Path) -> list[tuple[Fraction, UInt8Array]]:
         return [
             (frame.pts * frame.time_base, frame.to_ndarray(format="rgb24"))
             for frame in container.decode(video=0)
-        ]
-
-
-def times(path: Path) -> list[Fraction]:
-    return [time for time, _ in decoded(path)]
-
-
-def audio_packets(path: Path) -> list[tuple[Fraction, bytes]]:
-    with av.open(str(path)) as container:
-        return [
-            (packet.pts * packet.time_base, bytes(packet))
-            for packet in container.demux(container.streams.audio[0])
-            if packet.size
         ]
 
 
@@ -90,7 +86,7 @@ def test_every_frame_comes_back_in_order_at_its_time(tmp_path: Path, suffix: str
 def test_mp4_keeps_pts_exactly(tmp_path: Path, time_base: Fraction, pts: list[int]) -> None:
     path = tmp_path / "talk.mp4"
     write_pictures(path, len(pts), pts=pts, time_base=time_base)
-    assert times(path) == [p * time_base for p in pts]
+    assert frame_times(path) == [p * time_base for p in pts]
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -98,14 +94,14 @@ def test_times_below_zero_and_of_live_streams_are_moved_to_zero(tmp_path: Path, 
     path = tmp_path / "talk.mp4"
     first = 10**9 if live else -2
     write_pictures(path, 20, pts=[first + i for i in range(20)], info=info(live))
-    assert times(path) == [Fraction(i, 25) for i in range(20)]
+    assert frame_times(path) == [Fraction(i, 25) for i in range(20)]
 
 
 def test_a_time_base_too_fine_for_mp4_becomes_microseconds(tmp_path: Path) -> None:
     path = tmp_path / "talk.mp4"
     pts = [i * 41_708_333 for i in range(20)]
     write_pictures(path, 20, pts=pts, time_base=Fraction(1, 1_000_000_000))
-    errors = [abs(t - p * Fraction(1, 10**9)) for t, p in zip(times(path), pts, strict=True)]
+    errors = [abs(t - p * Fraction(1, 10**9)) for t, p in zip(frame_times(path), pts, strict=True)]
     assert max(errors) <= Fraction(1, 2_000_000)
 
 
@@ -150,38 +146,172 @@ def test_colours_come_back_and_are_tagged(tmp_path: Path, size: tuple[int, int],
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
-@pytest.mark.parametrize("codec", ["aac", "libmp3lame", "ac3"])
-def test_audio_packets_are_copied_byte_for_byte(tmp_path: Path, suffix: str, codec: str) -> None:
-    clip = make_clip(tmp_path / "in.mkv", ClipSpec(frames=60, audio=codec, audio_s=3.1))
-    path = tmp_path / f"out{suffix}"
-    writer = write_pictures(path, 60, audio=AudioSpan(clip))
-    before, after = audio_packets(clip), audio_packets(path)
-    assert [data for _, data in after] == [data for _, data in before]
-    # Matroska's ticks are milliseconds.
-    assert all(
-        abs(a - b) <= Fraction(1, 1000) for (a, _), (b, _) in zip(after, before, strict=True)
-    )
-    assert times(path) == [Fraction(i, 25) for i in range(60)]
-    assert writer.notes == ()
+def test_a_killed_run_leaves_all_but_the_last_moments(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"talk{suffix}"
+    program = f"""
+import os, signal
+from pathlib import Path
+from fractions import Fraction
+from streamfer.media.video_file import VideoConfig, check_encoder
+from streamfer.media.video_writer import VideoWriter
+from tests.media.test_video_writer import info
+from tests.support.analysed import make_frame
+from tests.support.clips import numbered_picture
+writer = VideoWriter(Path({str(path)!r}), info())
+for index in range(60):
+    writer.write(make_frame(index), numbered_picture(index, (96, 64)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    frames = decoded(path)
+    assert [read_number(image) for _, image in frames] == list(range(len(frames)))
+    assert [time for time, _ in frames] == [Fraction(i, 25) for i in range(len(frames))]
+    # Half a second in the last fragment, and what the encoder holds back.
+    assert len(frames) >= 60 - 13 - 6
 
 
-def test_audio_that_the_container_cannot_carry_becomes_aac(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "in.avi", ClipSpec(frames=50, audio="pcm_mulaw"))
-    path = tmp_path / "out.mp4"
-    writer = write_pictures(path, 50, audio=AudioSpan(clip))
-    with av.open(str(path)) as container:
-        stream = container.streams.audio[0]
-        assert stream.codec_context.name == "aac"
-        samples = sum(frame.samples for frame in container.decode(stream))
-        assert samples / stream.rate == pytest.approx(2.0, abs=0.05)
-    assert writer.notes == ("sound made AAC: .mp4 cannot carry pcm_mulaw",)
+def test_a_change_of_size_starts_a_new_file_from_zero(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp4"
+    with closing(VideoWriter(path, info())) as writer:
+        for index in range(20):
+            size = (96, 64) if index < 12 else (48, 80)
+            frame = make_frame(index, segment=index // 12)
+            writer.write(frame, numbered_picture(index, size))
+    assert writer.paths == (path, tmp_path / "talk.1.mp4")
+    assert frame_times(path) == [Fraction(i, 25) for i in range(12)]
+    assert frame_times(writer.paths[1]) == [Fraction(i, 25) for i in range(8)]
+    assert decoded(writer.paths[1])[0][1].shape == (80, 48, 3)
 
 
-def test_sound_stops_with_a_video_that_stops_early(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "in.mp4", ClipSpec(frames=100, audio="aac"))
-    path = tmp_path / "out.mp4"
-    write_pictures(path, 50, pts=[i * 512 for i in range(50)], time_base=Fraction(1, 12800),
-                   audio=AudioSpan(clip))  # fmt: skip
-    before, after = audio_packets(clip), audio_packets(path)
-    assert after == before[: len(after)]
-    assert 1.9 < after[-1][0] <= 2.0
+def test_rolling_goes_on_in_a_new_file_and_shares_out_the_sound(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", ClipSpec(frames=50, audio="libmp3lame"))
+    path = tmp_path / "talk.mp4"
+    with closing(VideoWriter(path, info(), audio=AudioSpan(clip))) as writer:
+        for index in range(50):
+            if index in (20, 40):
+                writer.roll()
+            writer.write(make_frame(index), numbered_picture(index, (96, 64)))
+        writer.roll()
+    assert [len(frame_times(p)) for p in writer.paths] == [20, 20, 10]
+    parts = [audio_packets(p) for p in writer.paths]
+    assert [d for part in parts for _, d in part] == [d for _, d in audio_packets(clip)]
+    assert all(-0.03 < part[0][0] < 0.03 for part in parts)
+
+
+def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(b"x" * 10_000_000)
+    write_pictures(path, 3)
+    assert len(frame_times(path)) == 3
+    assert path.stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("name", ["talk.gif", "talk", "talk.jsonl"])
+def test_an_unknown_container_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"\.mp4, \.m4v, \.mov, \.mkv"):
+        VideoWriter(tmp_path / name, info())
+
+
+def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", ClipSpec(frames=3))
+    link = tmp_path / "link.mp4"
+    link.symlink_to(clip)
+    before = clip.read_bytes()
+    with pytest.raises(OutputError, match="is the input"):
+        VideoWriter(link, info(), audio=AudioSpan(clip))
+    assert clip.read_bytes() == before
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def missing_parent(path: Path) -> None:
+    path.parent.rmdir()
+
+
+def full_disk(path: Path) -> None:
+    path.symlink_to("/dev/full")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("trouble", [folder, missing_parent, full_disk])
+def test_a_path_that_cannot_be_written_is_one_line(
+    tmp_path: Path, trouble: Callable[[Path], None], suffix: str
+) -> None:
+    path = tmp_path / "out" / f"talk{suffix}"
+    path.parent.mkdir()
+    trouble(path)
+    with pytest.raises(OutputError) as caught:
+        write_pictures(path)
+    assert str(caught.value).startswith(f"{path}: cannot write the video (")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_a_disk_that_fills_up_leaves_what_was_written_playable(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"talk{suffix}"
+    program = f"""
+import resource, signal
+from pathlib import Path
+import numpy as np
+from streamfer.errors import ConfigError, OutputError
+from streamfer.media.video_file import VideoConfig, check_encoder
+from streamfer.media.video_writer import VideoWriter
+from tests.media.test_video_writer import info
+from tests.support.analysed import make_frame
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+writer = VideoWriter(Path({str(path)!r}), info())
+noise = np.random.default_rng(1)
+try:
+    for index in range(2000):
+        writer.write(make_frame(index), noise.integers(0, 255, (64, 96, 3), dtype=np.uint8))
+except OutputError as error:
+    writer.write(make_frame(2001), np.zeros((64, 96, 3), np.uint8))
+    writer.close()
+    writer.close()
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == f"{path}: cannot write the video (File too large)"
+    assert done.stderr == b""
+    with av.open(str(path)) as container, contextlib.suppress(av.error.InvalidDataError):
+        frames = 0
+        for _ in container.decode(video=0):  # up to the packet that the failure tore
+            frames += 1
+    assert frames > 20
+
+
+def test_no_descriptor_is_left_open_after_failures(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp4"
+    path.symlink_to("/dev/full")
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        with pytest.raises(OutputError):
+            write_pictures(path)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_encoders_that_are_missing_or_refuse_are_named_with_the_available_ones() -> None:
+    check_encoder(VideoConfig())
+    with pytest.raises(ConfigError, match=r"--encoder libx999: not available.*libx264"):
+        check_encoder(VideoConfig(encoder="libx999"))
+    with pytest.raises(ConfigError, match=r"preset warp .*libx264"):
+        check_encoder(VideoConfig(preset="warp"))
+
+
+def test_the_quality_setting_reaches_the_encoder(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1)
+    pictures = noise.integers(0, 255, (10, 64, 96, 3), dtype=np.uint8)
+    sizes = []
+    for crf in (15, 40):
+        path = tmp_path / f"{crf}.mp4"
+        with closing(VideoWriter(path, info(), VideoConfig(crf=crf))) as writer:
+            for index, picture in enumerate(pictures):
+                writer.write(make_frame(index), picture)
+        sizes.append(path.stat().st_size)
+    assert sizes[0] > 3 * sizes[1]
