@@ -39,14 +39,20 @@ class LineFile:
 
     Args:
         path: replaced if it exists.
+        first: its first lines.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: str) -> None:
         self._file = OutputFile(path)
         self._size = 0
+        try:
+            self.append(first)
+        except OSError:
+            self.close()
+            raise
 
     def append(self, text: str) -> None:
         """Writes lines; where that fails half-way, the half is taken back.
@@ -74,8 +80,7 @@ class JsonlRecords:
     """Records as JSON lines: the header, then frames and events in order."""
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        self._lines = LineFile(path)
-        self._lines.append(to_line(header))
+        self._lines = LineFile(path, to_line(header))
 
     def frame(self, record: Mapping[str, Any]) -> None:
         """Appends one frame's record."""
@@ -101,8 +106,9 @@ class EventLines:
     def append(self, record: Mapping[str, Any]) -> None:
         """Appends one event."""
         if self._lines is None:
-            self._lines = LineFile(self._path)
-        self._lines.append(to_line(record))
+            self._lines = LineFile(self._path, to_line(record))
+        else:
+            self._lines.append(to_line(record))
 
     def close(self) -> None:
         """Closes the file, if there is one."""
@@ -114,10 +120,9 @@ class CsvRecords:
     """Records as CSV: one row per face, the header in `….header.json` beside it."""
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        self._lines = LineFile(path)
-        self._lines.append(",".join(CSV_COLUMNS) + "\n")
         beside(path, "header.json").write_text(json.dumps(header, indent=2) + "\n", "utf-8")
         self._events = EventLines(path)
+        self._lines = LineFile(path, ",".join(CSV_COLUMNS) + "\n")
 
     def frame(self, record: Mapping[str, Any]) -> None:
         """Appends one frame's rows."""
@@ -193,9 +198,12 @@ def _row_of_cells(cells: Mapping[str, str]) -> dict[str, Any]:
             row[name] = None
         else:
             numbers = [float(cells[column]) for column in columns]
-            points = [list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
-            row[name] = points if name == "landmarks" else numbers
+            row[name] = _pairs(numbers) if name == "landmarks" else numbers
     return row
+
+
+def _pairs(numbers: list[float]) -> list[list[float]]:
+    return [list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
 
 
 def _parsed(name: str, text: str) -> Any:
