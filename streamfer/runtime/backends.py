@@ -47,7 +47,7 @@ def open_engine(
     obstacles = []
     for plan in plans:
         try:
-            engine = _open(model, plan, store, threads, on_progress)
+            engine = _open(model, plan, machine, store, threads, on_progress)
             if backend != "auto":
                 return engine
             verdict = _verdict(engine, model, machine, store)
@@ -68,6 +68,7 @@ def open_engine(
 def _open(
     model: OnnxModel,
     plan: Plan,
+    machine: Machine,
     store: EngineStore,
     threads: int | None,
     on_progress: Progress | None,
@@ -79,7 +80,23 @@ def _open(
             return OpenVinoEngine(model, precision=plan.precision, threads=threads, store=store)
         case "onnxruntime":
             return OnnxRuntimeEngine(model, threads=threads)
-    raise EngineError(f"{model.name}: {plan.backend} is not there")
+        case "torch":
+            from streamfer.runtime.torch import TorchCudaEngine, TorchEngine
+
+            if plan.device == "cpu":
+                return TorchEngine(model)
+            return TorchCudaEngine(model, device=plan.device, precision=plan.precision)
+        case "tensorrt":
+            from streamfer.runtime.tensorrt import TensorRtEngine
+
+            return TensorRtEngine(
+                model,
+                device=plan.device,
+                gpu=machine.gpu_name(plan.device),
+                precision=plan.precision,
+                store=store,
+                on_progress=on_progress,
+            )
 
 
 def _verdict(engine: Engine, model: OnnxModel, machine: Machine, store: EngineStore) -> Verdict:
@@ -91,7 +108,7 @@ def _verdict(engine: Engine, model: OnnxModel, machine: Machine, store: EngineSt
         model_sha256=model.sha256,
         backend=f"{engine.backend}-check",
         version=",".join(f"{b} {v}" for b, v in sorted(machine.versions.items())),
-        device=engine.device if engine.device == "cpu" else _gpu_name(machine, engine.device),
+        device=engine.device if engine.device == "cpu" else machine.gpu_name(engine.device),
         precision=engine.precision,
         shapes=str(machine.cpu),
         recipe=_CHECK_RECIPE,
@@ -105,8 +122,3 @@ def _verdict(engine: Engine, model: OnnxModel, machine: Machine, store: EngineSt
             reference.close()
 
     return store.open(key, check, Verdict.from_bytes)
-
-
-def _gpu_name(machine: Machine, device: str) -> str:
-    index = int(device.partition(":")[2])
-    return next(str(gpu) for gpu in machine.gpus if gpu.index == index)

@@ -89,3 +89,32 @@ def shape_fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
 def describe_shape(shape: Sequence[int | None]) -> str:
     """A shape for people, dynamic axes as `?`: `(?, 3, 64, 64)`."""
     return "(" + ", ".join("?" if side is None else str(side) for side in shape) + ")"
+
+
+def onnx_specs(model: OnnxModel) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs that an ONNX file declares.
+
+    Raises:
+        EngineError: the file is broken.
+    """
+    import onnx
+
+    try:
+        graph = onnx.load_model_from_string(model.data).graph
+        specs = (
+            tuple(_declared(value) for value in graph.input),
+            tuple(_declared(value) for value in graph.output),
+        )
+    except Exception as error:  # protobuf raises many unrelated types
+        raise EngineError(f"{model.name}: not an ONNX file: {error}") from error
+    if not specs[0] or not specs[1]:
+        raise EngineError(f"{model.name}: not an ONNX file: it has no inputs or outputs")
+    return specs
+
+
+def _declared(value: Any) -> TensorSpec:
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    tensor = value.type.tensor_type
+    shape = tuple(side.dim_value or None for side in tensor.shape.dim)
+    return TensorSpec(value.name, tensor_dtype_to_np_dtype(tensor.elem_type), shape)

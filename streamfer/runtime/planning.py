@@ -40,6 +40,11 @@ class Machine:
     """Whether the installed torch can use the GPUs; CUDA backends hand tensors to it."""
     x86: bool
 
+    def gpu_name(self, device: str) -> str:
+        """Name and compute capability of the GPU `cuda:N`."""
+        index = int(device.partition(":")[2])
+        return next(str(gpu) for gpu in self.gpus if gpu.index == index)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

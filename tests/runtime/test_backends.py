@@ -9,11 +9,13 @@ import pytest
 from streamfer.errors import EngineError
 from streamfer.runtime import backends
 from streamfer.runtime.backends import open_engine
+from streamfer.runtime.hardware import Gpu
 from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.openvino import OpenVinoEngine
 from streamfer.runtime.planning import find_machine
 from streamfer.runtime.self_check import Verdict
 from streamfer.runtime.store import EngineStore
+from streamfer.runtime.tensorrt import TensorRtEngine
 from tests.support.models import small_network
 
 MODEL = small_network()
@@ -99,3 +101,40 @@ def test_a_corrupted_compiled_network_is_rebuilt(bench: Bench) -> None:
         (entry.path / "engine.bin").write_bytes(b"garbage")
     np.testing.assert_array_equal(*answers)
     assert bench.lines == ["small: rebuilding for openvino: the stored one is damaged"]
+
+
+@pytest.mark.parametrize(("torch_form", "backend"), [(True, "torch"), (False, "onnxruntime")])
+def test_torch_runs_what_has_its_form(bench: Bench, torch_form: bool, backend: str) -> None:
+    model = small_network(torch_form=torch_form)
+    engine = open_engine(model, backend="torch", store=bench.store, machine=CPU_MACHINE)
+    assert engine.backend == backend
+    engine.close()
+
+
+def test_tensorrt_is_opened_for_the_gpu_planned(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, object] = {}
+
+    def opened(self: object, model: OnnxModel, **options: object) -> None:
+        asked.update(options)
+        raise EngineError("enough")
+
+    monkeypatch.setattr(TensorRtEngine, "__init__", opened)
+    machine = replace(
+        CPU_MACHINE,
+        gpus=(Gpu(0, "L4", (8, 9), 24 << 30), Gpu(1, "H100", (9, 0), 80 << 30)),
+        torch_sees_gpu=True,
+        versions={**CPU_MACHINE.versions, "tensorrt": "11.4"},
+    )
+    engine = open_engine(MODEL, store=bench.store, threads=1, machine=machine)
+    assert engine.backend == "openvino"
+    engine.close()
+    assert [line.rpartition(": ")[2] for line in bench.lines] == [
+        "enough; trying the next backend",
+        "enough; trying the next backend",
+    ]
+    with pytest.raises(EngineError, match="enough"):
+        open_engine(MODEL, device="cuda:1", store=bench.store, machine=machine)
+    assert asked["device"] == "cuda:1"
+    assert asked["gpu"] == "H100 (sm_90)"

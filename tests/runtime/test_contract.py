@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,24 +15,65 @@ from streamfer.errors import EngineError
 from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.openvino import OpenVinoEngine
+from streamfer.runtime.store import EngineStore
+from streamfer.runtime.tensorrt import TensorRtEngine
+from streamfer.runtime.torch import TorchCudaEngine, TorchEngine
+from tests.support.fake_tensorrt import VERSIONS, FakeTensorRT
+from tests.support.gpu import require_gpu
 from tests.support.models import small_network
+from tests.support.queues import HostQueue
 
 MODEL = small_network(torch_form=True)
 
-OPENERS: dict[str, Callable[[OnnxModel], Engine]] = {
-    "onnxruntime": lambda model: OnnxRuntimeEngine(model, threads=1),
-    "openvino": lambda model: OpenVinoEngine(model, threads=1),
+Opener = Callable[[OnnxModel, Path, pytest.MonkeyPatch], Engine]
+
+
+def fake_tensorrt(version: str) -> Opener:
+    def opener(model: OnnxModel, folder: Path, patch: pytest.MonkeyPatch) -> Engine:
+        patch.setitem(sys.modules, "tensorrt", FakeTensorRT(version))
+        return TensorRtEngine(
+            model, gpu="fake", precision="fp32", store=EngineStore(folder), queue=HostQueue()
+        )
+
+    return opener
+
+
+def real_tensorrt(model: OnnxModel, folder: Path, patch: pytest.MonkeyPatch) -> Engine:
+    require_gpu("tensorrt")
+    return TensorRtEngine(model, gpu="real", precision="fp32", store=EngineStore(folder))
+
+
+def real_torch(model: OnnxModel, folder: Path, patch: pytest.MonkeyPatch) -> Engine:
+    require_gpu("torch")
+    return TorchCudaEngine(model, precision="fp32")
+
+
+OPENERS: dict[str, Opener] = {
+    "onnxruntime": lambda model, folder, patch: OnnxRuntimeEngine(model, threads=1),
+    "openvino": lambda model, folder, patch: OpenVinoEngine(model, threads=1),
+    "torch": lambda model, folder, patch: TorchEngine(model),
+    "torch on a host queue": lambda model, folder, patch: TorchCudaEngine(
+        model, precision="fp32", queue=HostQueue()
+    ),
+    **{f"tensorrt fake {version}": fake_tensorrt(version) for version in VERSIONS},
+    "torch cuda": real_torch,
+    "tensorrt cuda": real_tensorrt,
 }
 
 
-@pytest.fixture(params=OPENERS)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.gpu if name.endswith("cuda") else [])
+        for name in OPENERS
+    ]
+)
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def engine(backend: str) -> Iterator[Engine]:
-    opened = OPENERS[backend](MODEL)
+def engine(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    opened = OPENERS[backend](MODEL, tmp_path, monkeypatch)
     yield opened
     opened.close()
 
@@ -41,7 +84,8 @@ def pictures(count: int, seed: int = 0) -> dict[str, Array]:
 
 
 def test_it_says_what_it_is(engine: Engine, backend: str) -> None:
-    assert (engine.name, engine.backend, engine.device) == ("small", backend, "cpu")
+    assert (engine.name, engine.backend) == ("small", backend.partition(" ")[0])
+    assert engine.device == ("cuda:0" if backend.endswith("cuda") else "cpu")
     assert engine.precision == "fp32"
     assert engine.sha256 == hashlib.sha256(MODEL.data).hexdigest()
     assert [(s.name, s.dtype, s.shape) for s in engine.inputs] == [
@@ -53,7 +97,7 @@ def test_it_says_what_it_is(engine: Engine, backend: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("count", [1, 3, 2, 40])
+@pytest.mark.parametrize("count", [1, 3, 2, 300])
 def test_it_agrees_with_the_reference_at_any_batch(engine: Engine, count: int) -> None:
     reference = OnnxRuntimeEngine(MODEL, threads=1)
     inputs = pictures(count)
@@ -118,6 +162,9 @@ def test_closing_twice_is_fine_and_running_after_is_an_error(engine: Engine) -> 
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", MODEL.data[: len(MODEL.data) // 2]])
-def test_a_broken_file_is_named(backend: str, data: bytes) -> None:
+def test_a_broken_file_is_named(
+    backend: str, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = OnnxModel.from_bytes("broken", data, torch_module=MODEL.torch_module)
     with pytest.raises(EngineError, match="broken:"):
-        OPENERS[backend](OnnxModel.from_bytes("broken", data))
+        OPENERS[backend](broken, tmp_path, monkeypatch)

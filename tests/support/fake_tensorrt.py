@@ -1,0 +1,346 @@
+"""TensorRT's Python API by hand, on the CPU.
+
+`tensorrt_api.json` holds the public names of three real versions, read from the modules that NVIDIA
+publishes. The fake has those names and no others: any other one fails the test. Networks run on
+ONNX Runtime, on the memory whose addresses it is given. So tests with it prove that the calls exist
+in every version, come in the right order and are all checked. They prove nothing about the speed or
+accuracy of the real one, nor about CUDA.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import enum
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto
+
+from tests.support.queues import HostQueue
+
+_API = json.loads((Path(__file__).parent / "tensorrt_api.json").read_text())
+VERSIONS = tuple(_API)
+"""The recorded versions."""
+
+_ENUMS = (
+    "BuilderFlag",
+    "DataType",
+    "MemoryPoolType",
+    "NetworkDefinitionCreationFlag",
+    "TensorIOMode",
+)
+_ONNX_TYPES = {
+    TensorProto.FLOAT: "FLOAT",
+    TensorProto.FLOAT16: "HALF",
+    TensorProto.UINT8: "UINT8",
+    TensorProto.INT32: "INT32",
+    TensorProto.INT64: "INT64",
+}
+
+
+class FakeTensorRT:
+    """The module `tensorrt` of one version.
+
+    Args:
+        version: one of VERSIONS.
+        failure: what goes wrong: `driver`, `parse`, `build`, `runtime`, `deserialize`, `context`,
+            `shape`, `missing`, `address` or `execute`.
+    """
+
+    def __init__(self, version: str, failure: str = "") -> None:
+        self.__version__ = version
+        self._surface = _API[version]
+        self._failure = failure
+        self._enums = {name: self._enum(name) for name in _ENUMS}
+        self.builds = 0
+        self.settings: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        assert name in self._surface["module"], f"TensorRT {self.__version__} has no {name}"
+        if name in self._enums:
+            return self._enums[name]
+        return getattr(self, f"_make_{name}")
+
+    def _enum(self, name: str) -> type[enum.IntEnum]:
+        members = [member for member in self._surface["classes"][name] if member.isupper()]
+        return enum.IntEnum(name, members, start=0)  # type: ignore[return-value]
+
+    def _object(self, class_name: str, **members: Any) -> Any:
+        return _Checked(class_name, self._surface["classes"][class_name], members, self.__version__)
+
+    @property
+    def _make_ILogger(self) -> type:
+        return _Logger
+
+    @property
+    def _make_IProgressMonitor(self) -> type:
+        return _ProgressMonitor
+
+    def _make_Builder(self, log: Any) -> Any:
+        if self._failure == "driver":
+            log.log(_Logger.Severity.ERROR, "CUDA initialization failure with error: 35")
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+        return self._object(
+            "Builder",
+            create_network=self._create_network,
+            create_builder_config=self._create_config,
+            create_optimization_profile=lambda: self._create_profile(),
+            build_serialized_network=lambda net, cfg: self._build(log, net, cfg),
+        )
+
+    def _create_network(self, flags: int) -> Any:
+        assert flags == 1 << self._enums["NetworkDefinitionCreationFlag"]["STRONGLY_TYPED"]
+        return self._object("INetworkDefinition")
+
+    def _create_config(self) -> Any:
+        self.settings = {"limits": {}, "cleared": [], "profiles": []}
+        return self._object(
+            "IBuilderConfig",
+            set_memory_pool_limit=self.settings["limits"].__setitem__,
+            clear_flag=self.settings["cleared"].append,
+            add_optimization_profile=self.settings["profiles"].append,
+        )
+
+    def _create_profile(self) -> Any:
+        shapes: dict[str, Any] = {}
+
+        def set_shape(name: str, low: Any, best: Any, high: Any) -> None:
+            assert all(a <= b <= c for a, b, c in zip(low, best, high, strict=True))
+            shapes[name] = [list(low), list(best), list(high)]
+
+        profile = self._object("IOptimizationProfile", set_shape=set_shape)
+        object.__setattr__(profile, "_shapes", shapes)
+        return profile
+
+    def _make_OnnxParser(self, network: Any, log: Any) -> Any:
+        errors: list[Any] = []
+
+        def parse(data: bytes) -> bool:
+            try:
+                model = onnx.load_model_from_string(data)
+                if self._failure == "parse" or not model.graph.node:
+                    raise ValueError("no importer for operator Strange")
+            except Exception as error:
+                text = f"In node 3: {error}"
+                errors.append(self._object("ParserError", desc=lambda: text))
+                return False
+            self._fill(network, model)
+            return True
+
+        parser = self._object("OnnxParser", parse=parse, get_error=lambda index: errors[index])
+        parser._provide("num_errors", lambda: len(errors))
+        return parser
+
+    def _fill(self, network: Any, model: Any) -> None:
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+        values = [*inferred.graph.value_info, *inferred.graph.output]
+        types = {value.name: value.type.tensor_type.elem_type for value in values}
+        layers = [self._layer(types[node.output[0]]) for node in inferred.graph.node]
+        inputs = [self._input(value) for value in inferred.graph.input]
+        network._provide("num_layers", lambda: len(layers))
+        network._provide("get_layer", lambda: layers.__getitem__)
+        network._provide("num_inputs", lambda: len(inputs))
+        network._provide("get_input", lambda: inputs.__getitem__)
+        object.__setattr__(network, "_model", model)
+
+    def _layer(self, elem_type: int) -> Any:
+        dtype = self._enums["DataType"][_ONNX_TYPES[elem_type]]
+        output = self._object("ITensor", dtype=dtype)
+        return self._object("ILayer", get_output=lambda index: output)
+
+    def _input(self, value: Any) -> Any:
+        shape = tuple(side.dim_value or -1 for side in value.type.tensor_type.shape.dim)
+        return self._object("ITensor", name=value.name, shape=shape)
+
+    def _build(self, log: Any, network: Any, config: Any) -> Any:
+        self.builds += 1
+        if self._failure == "build":
+            log.log(_Logger.Severity.ERROR, "Out of memory\nmore")
+            return None
+        monitor = config.progress_monitor if config._has("progress_monitor") else None
+        if monitor is not None:
+            _report(monitor)
+        (profile,) = self.settings["profiles"]
+        plan = {
+            "onnx": base64.b64encode(network._model.SerializeToString()).decode(),
+            "profile": profile._shapes,
+        }
+        return json.dumps(plan).encode()
+
+    def _make_Runtime(self, log: Any) -> Any:
+        if self._failure == "runtime":
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
+        def deserialize(plan: bytes) -> Any:
+            if self._failure == "deserialize":
+                log.log(_Logger.Severity.ERROR, "Version tag does not match")
+                return None
+            return self._engine(json.loads(plan))
+
+        return self._object("Runtime", deserialize_cuda_engine=deserialize)
+
+    def _engine(self, plan: dict[str, Any]) -> Any:
+        session = ort.InferenceSession(base64.b64decode(plan["onnx"]), _quiet())
+        nodes = {node.name: node for node in [*session.get_inputs(), *session.get_outputs()]}
+        input_names = {node.name for node in session.get_inputs()}
+        modes, types = self._enums["TensorIOMode"], self._enums["DataType"]
+        short = {"tensor(float)": "FLOAT", "tensor(uint8)": "UINT8"}
+        engine = self._object(
+            "ICudaEngine",
+            get_tensor_name=lambda index: list(nodes)[index],
+            get_tensor_shape=lambda name: _dynamic(nodes[name].shape),
+            get_tensor_dtype=lambda name: types[short[nodes[name].type]],
+            get_tensor_mode=lambda name: modes["INPUT" if name in input_names else "OUTPUT"],
+            get_tensor_profile_shape=lambda name, index: plan["profile"][name],
+            create_execution_context=lambda: self._context(session, plan["profile"]),
+        )
+        engine._provide("num_io_tensors", lambda: len(nodes))
+        return engine
+
+    def _context(self, session: Any, profile: dict[str, Any]) -> Any:
+        if self._failure == "context":
+            return None
+        context = _Execution(session, profile, self._failure)
+        return self._object(
+            "IExecutionContext",
+            set_input_shape=context.set_input_shape,
+            infer_shapes=context.infer_shapes,
+            get_tensor_shape=context.get_tensor_shape,
+            set_tensor_address=context.set_tensor_address,
+            execute_async_v3=context.execute_async_v3,
+        )
+
+
+class _Checked:
+    """An object with the names of a TensorRT class, of which some do something."""
+
+    def __init__(self, kind: str, names: Iterable[str], members: dict[str, Any], ver: str) -> None:
+        unknown = members.keys() - set(names)
+        assert not unknown, f"TensorRT {ver}: {kind} has no {unknown}"
+        object.__setattr__(self, "_recorded", SimpleNamespace(kind=kind, names=names, version=ver))
+        object.__setattr__(self, "_members", dict(members))
+        object.__setattr__(self, "_properties", {})
+
+    def __getattr__(self, name: str) -> Any:
+        self._must_exist(name)
+        if name in self._properties:
+            return self._properties[name]()
+        return self._members[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._must_exist(name)
+        self._members[name] = value
+
+    def _must_exist(self, name: str) -> None:
+        real = self._recorded
+        assert name in real.names, f"TensorRT {real.version}: {real.kind} has no {name}"
+
+    def _provide(self, name: str, value: Any) -> None:
+        self._must_exist(name)
+        self._properties[name] = value
+
+    def _has(self, name: str) -> bool:
+        return name in self._members
+
+
+class _Logger:
+    Severity = enum.IntEnum("Severity", ["INTERNAL_ERROR", "ERROR", "WARNING"], start=0)
+
+    def __init__(self) -> None:
+        self.constructed = True
+
+
+class _ProgressMonitor:
+    def __init__(self) -> None:
+        self.constructed = True
+
+
+class _Execution:
+    """An execution context."""
+
+    def __init__(self, session: Any, profile: dict[str, Any], failure: str) -> None:
+        self._session = session
+        self._profile = profile
+        self._failure = failure
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._addresses: dict[str, int] = {}
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        low, _, high = self._profile[name]
+        inside = all(a <= b <= c for a, b, c in zip(low, shape, high, strict=True))
+        if not inside or self._failure == "shape":
+            return False
+        self._shapes[name] = tuple(shape)
+        return True
+
+    def infer_shapes(self) -> list[str]:
+        if self._failure == "missing":
+            return ["images"]
+        zeros = {
+            node.name: np.zeros(self._shapes[node.name], _numpy_type(node))
+            for node in self._session.get_inputs()
+        }
+        for node, array in zip(
+            self._session.get_outputs(), self._session.run(None, zeros), strict=True
+        ):
+            self._shapes[node.name] = array.shape
+        return []
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return self._shapes[name]
+
+    def set_tensor_address(self, name: str, address: int) -> bool:
+        self._addresses[name] = address
+        return self._failure != "address"
+
+    def execute_async_v3(self, stream_handle: int) -> bool:
+        assert stream_handle == HostQueue.handle, "the default stream must not be used"
+        if self._failure == "execute":
+            return False
+        inputs = {node.name: self._memory(node) for node in self._session.get_inputs()}
+        for node, array in zip(
+            self._session.get_outputs(), self._session.run(None, inputs), strict=True
+        ):
+            self._memory(node)[...] = array
+        return True
+
+    def _memory(self, node: Any) -> np.ndarray:
+        shape, dtype = self._shapes[node.name], np.dtype(_numpy_type(node))
+        size = int(np.prod(shape)) * dtype.itemsize
+        raw = (ctypes.c_uint8 * size).from_address(self._addresses[node.name])
+        return np.frombuffer(raw, dtype=dtype).reshape(shape)
+
+
+def _numpy_type(node: Any) -> Any:
+    return {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}[node.type]
+
+
+def _dynamic(shape: Iterable[int | str]) -> tuple[int, ...]:
+    return tuple(side if isinstance(side, int) else -1 for side in shape)
+
+
+def _quiet() -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    return options
+
+
+def _report(monitor: Any) -> None:
+    assert monitor.constructed
+    monitor.phase_start("Building", None, 4)
+    monitor.phase_start("Inner", "Building", 100)
+    assert monitor.step_complete("Inner", 50)
+    for step in range(4):
+        assert monitor.step_complete("Building", step)
+    monitor.phase_finish("Inner")
+    monitor.phase_finish("Building")
