@@ -49,6 +49,8 @@ class RunParts:
     """None where no window is shown."""
     notes: list[str] = field(default_factory=list)
     """What the summary has to say, added by the outputs."""
+    extra: Sink | None = None
+    """One more sink of every stream, after the others."""
 
 
 def build_analyzer(config: RunConfig, models: Models, times: StageTimes) -> Analyzer:
@@ -132,6 +134,8 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
             )
         if config.snapshot_every is not None:
             sinks.append(SnapshotSink(config.snapshot_dir, config.snapshot_every, picture))
+        if parts.extra is not None:
+            sinks.append(parts.extra)
         return sinks
 
     return make

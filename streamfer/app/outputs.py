@@ -10,6 +10,7 @@ from streamfer.app.config import RunConfig
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.output_path import same_file
 from streamfer.media.records import check_records_path
+from streamfer.media.source_list import SourceKind, SourceSpec
 from streamfer.media.video_writer import check_video_path
 
 STREAM_FIELD = "{stream}"
@@ -30,6 +31,12 @@ def write_text(path: Path, text: str) -> None:
 def output_path(template: Path, stream: str) -> Path:
     """The path of one stream's output: `out/{stream}.mp4` → `out/talk.mp4`."""
     return Path(str(template).replace(STREAM_FIELD, stream))
+
+
+def check_run_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> None:
+    """`check_outputs` for the sources of a run."""
+    inputs = [spec.path for spec in specs if spec.kind is SourceKind.FILE]
+    check_outputs(config, [spec.name for spec in specs], inputs)
 
 
 def check_outputs(config: RunConfig, streams: Sequence[str], inputs: Sequence[Path]) -> None:

@@ -18,12 +18,12 @@ from streamfer.app.live_view import LiveView, print_summary
 from streamfer.app.logs import complain, configure_logging
 from streamfer.app.models import Models, open_models
 from streamfer.app.open_sources import LiveReports, OpenedStream, open_streams
-from streamfer.app.outputs import check_outputs, write_text
+from streamfer.app.outputs import check_run_outputs, write_text
 from streamfer.app.signals import StopSignals
 from streamfer.app.sinks import WindowFeed
 from streamfer.app.summary import summarise, write_summary
 from streamfer.app.viewer import Viewer, wants_window
-from streamfer.media.source_list import SourceKind, expand_sources
+from streamfer.media.source_list import expand_sources
 from streamfer.pipeline.pipeline import Pipeline, RunOutcome
 from streamfer.pipeline.stats import RunSnapshot, RunStatistics
 from streamfer.pipeline.timing import StageTimes
@@ -54,7 +54,7 @@ def run(config: RunConfig) -> int:
     Raises:
         StreamferError: it could not start, or a stage failed.
     """
-    console = Console(stderr=True, quiet=config.quiet)
+    console = Console(quiet=config.quiet)
     configure_logging(config.log_level, Console(stderr=True))
     with StopSignals() as signals, ExitStack() as stack:
         reports = LiveReports()
@@ -111,7 +111,9 @@ def analyse(
         with pipeline:
             outcome = pipeline.run(_tick(pipeline, signals, viewer, view))
     snapshot = statistics.snapshot()
-    print_summary(snapshot, console, parts.notes)
+    print_summary(snapshot, console)
+    for note in parts.notes:
+        console.print(note, markup=False, highlight=False)
     if config.json_summary:
         write_summary(config.json_summary, summarise(snapshot, tuple(parts.notes)))
     return Finished(outcome, snapshot, pipeline.stuck_threads)
@@ -119,8 +121,7 @@ def analyse(
 
 def _open(config: RunConfig, reports: LiveReports) -> list[OpenedStream]:
     specs = expand_sources(config.source or (_DEFAULT_SOURCE,))
-    inputs = [spec.path for spec in specs if spec.kind is SourceKind.FILE]
-    check_outputs(config, [spec.name for spec in specs], inputs)
+    check_run_outputs(config, specs)
     if config.save_config:
         write_text(config.save_config, config.to_json())
     return open_streams(specs, config, reports)

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
-import streamfer
 from streamfer.errors import EngineError
 
 _PAYLOAD = "engine.bin"
@@ -201,7 +200,7 @@ class EngineStore:
 
 def default_root() -> Path:
     """`engines/` of the checkout; `STREAMFER_HOME` or the user's cache directory without one."""
-    checkout = Path(streamfer.__file__).resolve().parents[1]
+    checkout = Path(__file__).resolve().parents[2]
     if (checkout / "engines" / "README.md").is_file() and (checkout / "pyproject.toml").is_file():
         return checkout / "engines"
     home = os.environ.get("STREAMFER_HOME")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import streamfer
 from streamfer.errors import EngineError
+from streamfer.runtime import store
 from streamfer.runtime import store as store_module
 from streamfer.runtime.store import EngineKey, EngineStore, default_root
 
@@ -249,13 +249,14 @@ def test_an_absent_store_is_empty(bench: Bench) -> None:
 
 def test_the_checkout_keeps_engines_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMFER_HOME", "/elsewhere")
-    assert default_root() == Path(streamfer.__file__).resolve().parents[1] / "engines"
+    assert default_root() == Path(store.__file__).resolve().parents[2] / "engines"
 
 
 def test_an_installed_package_keeps_engines_in_the_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(streamfer, "__file__", str(tmp_path / "site" / "streamfer" / "x.py"))
+    installed = tmp_path / "site" / "streamfer" / "runtime" / "store.py"
+    monkeypatch.setattr(store, "__file__", str(installed))
     monkeypatch.setenv("STREAMFER_HOME", str(tmp_path / "home"))
     assert default_root() == tmp_path / "home" / "engines"
     monkeypatch.delenv("STREAMFER_HOME")
