@@ -2,7 +2,8 @@
 
 FFmpeg ends a cut file cleanly, and declared durations and frame counts are estimates in many
 containers; but MP4/MOV, Matroska/WebM and RIFF (AVI) state sizes in bytes. A file shorter than
-those is cut, without doubt; the other containers promise nothing that could be broken.
+those is cut, without doubt. Of the other containers nothing is said: they state no length, or at
+most a duration that is an estimate or that of the sound.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _BOXES = (b"mdat", b"moov", b"moof")
 
 def missing_bytes(path: Path) -> int:
     """How many bytes the file lacks, at least; 0 where it is whole or nothing can be said."""
+    if not path.is_file():  # a pipe would be read, and block
+        return 0
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

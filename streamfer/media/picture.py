@@ -33,8 +33,11 @@ _LARGEST_ASPECT = 4
 _EXIF = 31
 """AV_FRAME_DATA_EXIF."""
 
-_IDENTITY = (1, 0, 0, 1)
-_TURNS: dict[tuple[int, int, int, int], Callable[[UInt8Array], UInt8Array]] = {
+Turn = tuple[int, int, int, int]
+"""A display matrix's (a, b, c, d) as -1, 0 and 1: (x, y) goes to (ax + cy, bx + dy)."""
+
+_IDENTITY: Turn = (1, 0, 0, 1)
+_TURNS: dict[Turn, Callable[[UInt8Array], UInt8Array]] = {
     (-1, 0, 0, -1): lambda image: cv2.rotate(image, cv2.ROTATE_180),
     (0, 1, -1, 0): lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
     (0, -1, 1, 0): lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
@@ -43,7 +46,6 @@ _TURNS: dict[tuple[int, int, int, int], Callable[[UInt8Array], UInt8Array]] = {
     (0, 1, 1, 0): cv2.transpose,
     (0, -1, -1, 0): lambda image: cv2.rotate(cv2.transpose(image), cv2.ROTATE_180),
 }
-"""What to do for each display matrix (a, b, c, d), which sends (x, y) to (ax + cy, bx + dy)."""
 
 
 class RgbConverter:
@@ -55,6 +57,18 @@ class RgbConverter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._lock = threading.Lock()
+        self._turns: dict[int, Turn] = {}
+
+    def turn(self, frame: av.VideoFrame) -> Turn:
+        """How the stream's pictures with this one's rotation have to be turned and mirrored.
+
+        The display matrix is read from the first of them only: reading it ties the frame into a
+        reference cycle, and pictures that wait for the garbage collector fill the memory.
+        """
+        rotation = frame.rotation
+        if rotation not in self._turns:
+            self._turns[rotation] = display_turn(frame)
+        return self._turns[rotation]
 
     def convert(self, frame: av.VideoFrame, size_wh: tuple[int, int]) -> UInt8Array:
         """The picture as coded, scaled to `size_wh`: (H, W, 3) uint8 RGB.
@@ -101,7 +115,7 @@ class DecodedPicture:
         self._frame = frame
         self._converter = converter
         self._aspect = sample_aspect
-        self._turn = display_turn(frame)
+        self._turn = converter.turn(frame)
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -151,8 +165,8 @@ def square_size(width: int, height: int, sample_aspect: Fraction | None) -> tupl
     return width, round(height / sample_aspect)
 
 
-def display_turn(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """The display matrix's (a, b, c, d), rounded to the nearest right angle, as -1, 0 and 1."""
+def display_turn(frame: av.VideoFrame) -> Turn:
+    """The frame's display matrix, rounded to the nearest right angle."""
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # another entry is of a kind that PyAV has no name for
@@ -182,6 +196,6 @@ def without_exif(frame: av.VideoFrame) -> av.VideoFrame:
     return graph.pull()
 
 
-def _turn_of_angle(counter_clockwise_deg: int) -> tuple[int, int, int, int]:
+def _turn_of_angle(counter_clockwise_deg: int) -> Turn:
     quarter = round(counter_clockwise_deg / 90) % 4
     return (_IDENTITY, (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))[quarter]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,12 @@ def test_bytes(content: bytes, missing: int, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     assert missing_bytes(path) == missing
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipe_is_left_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert missing_bytes(tmp_path / "pipe") == 0
 
 
 def test_file_that_vanished(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -348,3 +349,15 @@ def test_no_descriptor_stays_open(make: object, tmp_path: Path) -> None:
             pass
         source.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_used_frames_are_freed_at_once(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4", ClipSpec(frames=40, rotation=90))
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in play(path, PlaybackOptions(loop=2))) == 80
+        left = sum(isinstance(o, av.VideoFrame) for o in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left <= 2  # the first one, whose display matrix was read, and nothing for each frame
