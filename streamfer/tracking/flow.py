@@ -18,6 +18,8 @@ from streamfer.types import FloatArray, UInt8Array
 
 _FACE_PX = 48.0
 """Size of the face in the patch, as the root of its area."""
+_MIN_PATCH_PX = 22
+"""Windows of which less lies in the picture are of no use."""
 _MAX_ENLARGE = 2.0
 """Small faces are enlarged by at most this factor."""
 _MARGIN = 0.45
@@ -30,8 +32,11 @@ _GRID = np.stack(
 ).reshape(-1, 2)
 """Points as fractions of the box; its corners, which show background, are left out below."""
 _GRID = _GRID[(((_GRID - [0.5, 0.5]) / [0.5, 0.52]) ** 2).sum(axis=1) < 1.0]
-_LK_WINDOW = (11, 11)
-_LK_LEVELS = 2
+_LK_WINDOW = (7, 7)
+"""Small against the face: a larger one mixes neighbouring motions and sees turns too small (by a
+quarter with 11 × 11)."""
+_LK_LEVELS = 3
+"""Halvings of the patch, so that motions of nearly half a face are found all the same."""
 _LK_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 12, 0.02)
 _MAX_ROUND_TRIP_PX = 0.7
 """Forward-backward error, in patch pixels, beyond which a point is not believed."""
@@ -93,7 +98,7 @@ def place_window(image: UInt8Array, box_xyxy: FloatArray) -> FaceWindow | None:
     right, bottom = min(int(x2 + margin) + 1, width), min(int(y2 + margin) + 1, height)
     scale = min(_FACE_PX / size, _MAX_ENLARGE)
     patch_w, patch_h = round((right - left) * scale), round((bottom - top) * scale)
-    if min(patch_w, patch_h) < 2 * _LK_WINDOW[0]:
+    if min(patch_w, patch_h) < _MIN_PATCH_PX:
         return None
     return FaceWindow(
         origin_xy=(left, top),
@@ -171,7 +176,7 @@ def _lucas_kanade(
 def _robust_similarity(
     source: NDArray[np.float64], target: NDArray[np.float64], pixel: float, needed: float
 ) -> FloatArray | None:
-    """Least squares, refitted twice to the points near the fit; starts from the median shift.
+    """Least squares over the points near the median shift, then over those near the first fit.
 
     `pixel` is the size of a patch pixel, the unit of the errors, in frame pixels.
     """
@@ -180,7 +185,7 @@ def _robust_similarity(
     shift = w - z
     residual = np.abs(shift - complex(_median(shift.real), _median(shift.imag)))
     a, b = complex(1.0), 0j
-    for _ in range(3):
+    for _ in range(2):
         near = residual <= max(2.5 * _median(residual), 0.5 * pixel)
         z_near, w_near = z[near], w[near]
         if len(z_near) < needed * 0.75:

@@ -11,7 +11,7 @@ from streamfer.types import FloatArray
 
 _VELOCITY_MEMORY_S = 0.4
 """Time constant with which an unobserved velocity fades: heads turn back, they do not fly on."""
-_ACCELERATION = np.array([6.0, 6.0, 1.0, 1.0])
+_ACCELERATION = np.array([3.0, 3.0, 0.7, 0.7])
 """Spectral density of the acceleration of centre and size, in face sizes per s^1.5."""
 _FIRST_SPEED = np.array([2.0, 2.0, 0.5, 0.5])
 """Standard deviation of the velocity of a face seen once, in face sizes per s."""

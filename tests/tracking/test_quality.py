@@ -11,8 +11,8 @@ import pytest
 
 from streamfer.tracking.schedule import DetectionSchedule
 from streamfer.tracking.tracker import Tracker
-from tests.support.mot import TrackingCounts
 from tests.support.scenes import PaintedDetector, Person, Pose, Scene, play
+from tests.support.tracking_counts import TrackingCounts
 
 Path = Callable[[float], Pose | None]
 

@@ -1,0 +1,330 @@
+"""What the tracker reports, frame by frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import pytest
+
+from streamfer.geometry import box_iou
+from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig
+from streamfer.types import Detection, UInt8Array
+from tests.support.scenes import Person, Pose, Scene, SceneFrame, play
+
+
+def frames_of(*paths: Callable[[float], Pose | None], seconds: float = 1.0) -> list[SceneFrame]:
+    return list(play(Scene([Person(i, path) for i, path in enumerate(paths)], seconds)))
+
+
+def still(t: float) -> Pose:
+    return Pose(200, 130)
+
+
+def truth(frame: SceneFrame, score: float = 0.9) -> list[Detection]:
+    return [Detection(d.box_xyxy, score, d.landmarks) for d in frame.truth.values()]
+
+
+def numbers(faces: Sequence[TrackedFace]) -> list[int]:
+    return [face.track_id for face in faces]
+
+
+def blank(like: UInt8Array, seed: int = 0) -> UInt8Array:
+    """A picture that has nothing in common with the one before."""
+    return np.random.default_rng(seed).integers(0, 256, like.shape, dtype=np.uint8)
+
+
+def test_a_face_is_reported_from_its_first_detection() -> None:
+    (frame,) = frames_of(still, seconds=1 / 24)
+    (detection,) = truth(frame)
+    (face,) = Tracker().update(frame.image, 0.0, [detection])
+    assert face.track_id == 1
+    assert face.detected
+    assert face.detection is detection
+
+
+def test_nothing_is_reported_before_a_detection() -> None:
+    (frame,) = frames_of(still, seconds=1 / 24)
+    tracker = Tracker()
+    assert tracker.update(frame.image, 0.0, None) == []
+    assert tracker.update(frame.image, 0.1, []) == []
+    assert tracker.patience_s == math.inf
+
+
+MOTIONS: dict[str, Callable[[float], Pose]] = {
+    "still": still,
+    "slow": lambda t: Pose(150 + 60 * t, 120 + 30 * t),
+    "quick": lambda t: Pose(80 + 400 * t, 130),
+    "near": lambda t: Pose(220, 130, width=50 * 1.4**t),
+    "tilting": lambda t: Pose(220, 130, angle=0.8 * math.sin(3 * t)),
+    "all at once": lambda t: Pose(100 + 150 * t, 120, width=60 + 20 * t, angle=0.4 * t),
+}
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+@pytest.mark.parametrize("enlarge", [0.4, 1, 4])
+def test_box_and_landmarks_are_carried(name: str, enlarge: float) -> None:
+    frames = frames_of(MOTIONS[name], seconds=0.42)
+    tracker = Tracker()
+    for index, frame in enumerate(frames):
+        image = cv2.resize(frame.image, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_AREA)
+        # Pixel centres: enlarging maps x to (x + 0.5) · factor − 0.5.
+        (real,) = truth(frame)
+        box = ((real.box_xyxy + 0.5) * enlarge - 0.5).astype(np.float32)
+        landmarks = ((real.landmarks + 0.5) * enlarge - 0.5).astype(np.float32)
+        detections = [Detection(box, 0.9, landmarks)] if index == 0 else None
+        (face,) = tracker.update(image, frame.time_s, detections)
+        assert face.detected == (index == 0)
+        assert face.detection.score == pytest.approx(0.9)
+        off = np.linalg.norm(face.detection.landmarks - landmarks, axis=1) / (box[2] - box[0])
+        assert off.max() < 0.05
+        # A tilting head changes the upright box's shape; the carried one keeps it.
+        assert box_iou(face.detection.box_xyxy, box)[0, 0] > (0.75 if "tilt" in name else 0.9)
+
+
+def test_a_carried_face_is_not_trusted_with_every_motion() -> None:
+    """Quick faces are detected more often, calm ones are left to the flow."""
+    patience = {}
+    for name in ("still", "quick"):
+        tracker = Tracker()
+        for frame in frames_of(MOTIONS[name], seconds=0.6):
+            tracker.update(
+                frame.image, frame.time_s, truth(frame) if frame.index % 4 == 0 else None
+            )
+        patience[name] = tracker.patience_s
+    assert patience["still"] == math.inf
+    assert 0 < patience["quick"] < 0.2
+
+
+def test_a_new_face_is_soon_looked_at_again() -> None:
+    frames = frames_of(still)
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    assert 0 < tracker.patience_s < 0.2
+
+
+def test_a_face_that_the_detector_does_not_find_is_not_reported() -> None:
+    frames = frames_of(still)
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    assert tracker.update(frames[1].image, 0.04, []) == []
+    assert tracker.patience_s == 0
+    assert tracker.update(frames[2].image, 0.08, None) == []
+    assert numbers(tracker.update(frames[3].image, 0.12, truth(frames[3]))) == [1]
+    assert tracker.patience_s > 0
+
+
+@pytest.mark.parametrize(("absent_s", "number"), [(0.1, 1), (1.9, 1), (2.1, 2), (10.0, 2)])
+def test_a_face_that_left_is_remembered(absent_s: float, number: int) -> None:
+    frames = frames_of(still)
+    tracker = Tracker(TrackerConfig(memory_s=2.0))
+    tracker.update(frames[0].image, 5.0, truth(frames[0]))
+    for time_s in np.arange(5.04, 5 + absent_s, 0.04).tolist():
+        assert tracker.update(frames[1].image, time_s, []) == []
+    (face,) = tracker.update(frames[2].image, 5 + absent_s, truth(frames[2]))
+    assert face.track_id == number
+
+
+def test_a_gap_in_the_stream_counts_as_absence() -> None:
+    frames = frames_of(still)
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    assert numbers(tracker.update(blank(frames[0].image), 60.0, [])) == []
+    assert numbers(tracker.update(frames[1].image, 60.1, truth(frames[1]))) == [2]
+
+
+def test_low_scores_keep_a_face_but_start_none() -> None:
+    frames = frames_of(still)
+    tracker = Tracker(TrackerConfig(new_score=0.5))
+    assert tracker.update(frames[0].image, 0.0, truth(frames[0], 0.4)) == []
+    assert numbers(tracker.update(frames[1].image, 0.04, truth(frames[1], 0.5))) == [1]
+    (face,) = tracker.update(frames[2].image, 0.08, truth(frames[2], 0.2))
+    assert face.track_id == 1
+    assert face.detection.score == pytest.approx(0.2)
+    assert tracker.update(frames[3].image, 0.12, []) == []
+    assert tracker.update(frames[4].image, 0.16, truth(frames[4], 0.4)) == []
+
+
+def test_numbers_are_never_given_again() -> None:
+    frames = frames_of(still)
+    tracker, given = Tracker(), []
+    for start_s in range(0, 50, 10):
+        given += numbers(tracker.update(frames[0].image, start_s, truth(frames[0])))
+        tracker.update(frames[0].image, start_s + 5.0, [])
+    assert given == [1, 2, 3, 4, 5]
+
+
+def test_faces_come_by_number_whatever_the_detector_s_order() -> None:
+    frames = frames_of(lambda t: Pose(80, 130), lambda t: Pose(220, 130), lambda t: Pose(380, 130))
+    tracker = Tracker()
+    first = tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    again = tracker.update(frames[1].image, 0.04, truth(frames[1])[::-1])
+    assert numbers(first) == numbers(again) == [1, 2, 3]
+    for a, b in zip(first, again, strict=True):
+        assert box_iou(a.detection.box_xyxy, b.detection.box_xyxy)[0, 0] > 0.9
+
+
+def test_small_differences_to_the_carried_face_are_halved() -> None:
+    """Jitter: the detector is off by 1 % of the width, the answer by about half of that."""
+    frames = frames_of(still)
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    (real,) = truth(frames[1])
+    shift = np.float32(0.64)
+    off = Detection(real.box_xyxy + shift, 0.9, real.landmarks + shift)
+    (face,) = tracker.update(frames[1].image, 0.04, [off])
+    np.testing.assert_allclose(face.detection.landmarks - real.landmarks, 0.6 * shift, atol=0.1)
+    np.testing.assert_allclose(face.detection.box_xyxy - real.box_xyxy, 0.6 * shift, atol=0.1)
+
+
+def test_large_differences_are_the_detector_s_word() -> None:
+    """No lag: where the detector sees the face elsewhere, it is there at once."""
+    frames = frames_of(still)
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    (real,) = truth(frames[1])
+    off = Detection(real.box_xyxy + 8, 0.9, real.landmarks + 8)
+    (face,) = tracker.update(frames[1].image, 0.04, [off])
+    np.testing.assert_allclose(face.detection.box_xyxy, off.box_xyxy, atol=1e-3)
+    np.testing.assert_allclose(face.detection.landmarks, off.landmarks, atol=1e-3)
+
+
+def test_when_the_flow_fails_the_face_moves_on_and_a_detection_is_due() -> None:
+    frames = frames_of(lambda t: Pose(100 + 150 * t, 130))
+    tracker = Tracker()
+    for frame in frames[:9]:
+        before = tracker.update(frame.image, frame.time_s, truth(frame))
+    (face,) = tracker.update(blank(frames[0].image), frames[9].time_s, None)
+    assert tracker.patience_s == 0
+    assert not face.detected
+    moved = face.detection.landmarks - before[0].detection.landmarks
+    np.testing.assert_allclose(moved, np.tile([150 / 24, 0], (5, 1)), atol=1.5)
+
+
+def test_the_flow_takes_the_face_up_again() -> None:
+    """One ruined picture between two good ones costs nothing."""
+    frames = frames_of(lambda t: Pose(100 + 60 * t, 130))
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    tracker.update(blank(frames[0].image), frames[1].time_s, None)
+    (face,) = tracker.update(frames[2].image, frames[2].time_s, None)
+    (real,) = truth(frames[2])
+    np.testing.assert_allclose(face.detection.landmarks, real.landmarks, atol=1.0)
+
+
+def test_no_ghost_is_carried_blindly() -> None:
+    frames = frames_of(still)
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    for seed, time_s in enumerate(np.arange(0.04, 0.5, 0.04).tolist()):
+        last = tracker.update(blank(frames[0].image, seed), time_s, None)
+    assert last == []
+
+
+def test_a_face_that_walks_out_of_the_picture_is_not_reported() -> None:
+    tracker = Tracker()
+    for frame in frames_of(lambda t: Pose(400 + 220 * t, 130)):
+        faces = tracker.update(frame.image, frame.time_s, truth(frame) if frame.index < 3 else None)
+        x = frame.truth[0].box_xyxy[::2].mean()
+        if not 470 < x < 490:  # around the border either is right
+            assert bool(faces) == (x < 480)
+
+
+def test_a_new_picture_size_keeps_the_numbers() -> None:
+    frames = frames_of(lambda t: Pose(120, 130), lambda t: Pose(350, 130))
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    half = [
+        Detection(d.box_xyxy / np.float32(2), d.score, d.landmarks / np.float32(2))
+        for d in truth(frames[1])
+    ]
+    small = cv2.resize(frames[1].image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    faces = tracker.update(small, 0.04, half[::-1])
+    assert numbers(faces) == [1, 2]
+    np.testing.assert_allclose(faces[0].detection.box_xyxy, half[0].box_xyxy, atol=1e-3)
+
+
+def test_many_faces_keep_their_numbers() -> None:
+    def path(row: int, column: int) -> Callable[[float], Pose]:
+        return lambda t: Pose(40 + 58 * column + 20 * t, 35 + 66 * row, width=40)
+
+    paths = [path(row, column) for row in range(4) for column in range(7)]
+    people = [Person(i % 4, path) for i, path in enumerate(paths)]
+    tracker = Tracker()
+    rng = np.random.default_rng(0)
+    for frame in play(Scene(people, 1.0)):
+        detections = truth(frame)
+        order = rng.permutation(len(detections))
+        faces = tracker.update(
+            frame.image,
+            frame.time_s,
+            [detections[i] for i in order] if frame.index % 3 == 0 else None,
+        )
+        if frame.index == 0:
+            owner = {f.track_id: int(order[f.track_id - 1]) for f in faces}
+        assert len(faces) == 28
+        for face in faces:
+            real = detections[owner[face.track_id]]
+            assert box_iou(face.detection.box_xyxy, real.box_xyxy)[0, 0] > 0.7
+
+
+def test_same_input_same_output() -> None:
+    frames = frames_of(MOTIONS["all at once"], lambda t: Pose(380, 130, angle=t))
+
+    def run() -> list[list[float]]:
+        tracker, result = Tracker(), []
+        for frame in frames:
+            detections = truth(frame) if frame.index % 4 == 0 else None
+            for face in tracker.update(frame.image, frame.time_s, detections):
+                result.append([face.track_id, *face.detection.box_xyxy.tolist()])
+        return result
+
+    assert run() == run()
+
+
+def test_arguments_are_left_alone() -> None:
+    frames = frames_of(MOTIONS["slow"])
+    tracker = Tracker()
+    for frame in frames[:6]:
+        detections = truth(frame)
+        image = frame.image.copy()
+        boxes = [d.box_xyxy.copy() for d in detections]
+        frame.image.setflags(write=False)
+        tracker.update(frame.image, frame.time_s, detections if frame.index % 2 == 0 else None)
+        np.testing.assert_array_equal(frame.image, image)
+        np.testing.assert_array_equal([d.box_xyxy for d in detections], boxes)
+
+
+ODD_BOXES = [
+    [0, 0, 480, 270],
+    [-200, -150, 700, 500],
+    [470, 260, 480, 270],
+    [10, 10, 10, 10],
+    [10, 10, 12, 13],
+    [100, 100, 90, 80],
+    [500, 300, 600, 400],
+    [0, 100, 480, 101],
+]
+
+
+@pytest.mark.parametrize("box", ODD_BOXES)
+@pytest.mark.parametrize("wh", [(480, 270), (1, 1), (33, 2000)])
+def test_odd_boxes_and_pictures_do_no_harm(box: list[float], wh: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (wh[1], wh[0], 3), dtype=np.uint8)
+    corners = np.array(box, dtype=np.float32)
+    detection = Detection(corners, 0.9, np.tile(corners[:2], (5, 1)))
+    tracker = Tracker()
+    for index in range(8):
+        faces = tracker.update(image, index / 24, [detection] if index in (0, 4) else None)
+        assert len(faces) <= 1
+        assert all(np.isfinite(f.detection.box_xyxy).all() for f in faces)
+    tracker.update(image[:1], 1.0, None)
+
+
+def test_time_that_stands_still_or_runs_backward_does_no_harm() -> None:
+    frames = frames_of(still)
+    tracker = Tracker()
+    for time_s in (1.0, 1.0, 0.5, 0.5, 0.6):
+        assert numbers(tracker.update(frames[0].image, time_s, truth(frames[0]))) == [1]
