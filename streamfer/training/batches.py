@@ -1,0 +1,126 @@
+"""Batches of augmented faces, the same for a seed and an epoch whoever makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from streamfer.labels import NUM_LABELS
+from streamfer.training.augment import AugmentConfig, augment_face
+from streamfer.training.data import NO_LABEL, LabelledFaces, vote_distribution
+from streamfer.training.landmarks import LandmarkCache, whole_picture
+from streamfer.types import FloatArray, UInt8Array
+from streamfer.vision.align import crop_matrix
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Faces [NHW] uint8, targets of `ferplus` [N7] and of `fer2013` [N7], float32; a target row of
+zeros teaches nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingFaces:
+    """Everything that a batch is drawn from."""
+
+    pictures: tuple[UInt8Array, ...]
+    to_crop: FloatArray
+    """(n, 2, 3): alignment of each picture."""
+    to_whole: FloatArray
+    """(n, 2, 3): the crop of each picture without landmarks."""
+    ferplus: FloatArray
+    """(n, 7) target distributions; zeros where there are no votes."""
+    fer2013: FloatArray
+    """(n, 7) target distributions; zeros where there is no class."""
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def training_faces(
+    faces: LabelledFaces, cache: LandmarkCache, label_smoothing: float
+) -> TrainingFaces:
+    """Pairs pictures with their alignments and targets.
+
+    The smoothing of the FER2013 class goes to what the FER+ voters saw, where they voted, and
+    evenly to all seven where not.
+    """
+    votes = vote_distribution(faces.votes)
+    voted = votes.sum(axis=1, keepdims=True) > 0
+    spread = np.where(voted, votes, 1.0 / NUM_LABELS)
+    known = faces.classes != NO_LABEL
+    one_hot = np.eye(NUM_LABELS)[np.where(known, faces.classes, 0)]
+    fer2013 = ((1 - label_smoothing) * one_hot + label_smoothing * spread) * known[:, None]
+    return TrainingFaces(
+        pictures=faces.pictures,
+        to_crop=cache.matrices(faces.pictures),
+        to_whole=np.array([crop_matrix(whole_picture(p)) for p in faces.pictures], np.float32),
+        ferplus=votes,
+        fer2013=fer2013.astype(np.float32),
+    )
+
+
+class EpochBatches(Dataset[Batch]):
+    """The batches of one epoch; number i depends on seed, epoch and i alone."""
+
+    def __init__(
+        self,
+        faces: TrainingFaces,
+        augment: AugmentConfig,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        self._faces = faces
+        self._augment = augment
+        self._seed = (seed, epoch)
+        order = np.random.default_rng(self._seed).permutation(len(faces))
+        # The last, partial batch would weigh its faces more than others: it is left out.
+        count = max(len(faces) // batch_size, 1)
+        self._rows = [order[i * batch_size : (i + 1) * batch_size] for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        faces, rows = self._faces, self._rows[index]
+        rng = np.random.default_rng((*self._seed, index))
+        crops = [
+            augment_face(
+                faces.pictures[row], faces.to_crop[row], faces.to_whole[row], self._augment, rng
+            )
+            for row in rows
+        ]
+        return (
+            torch.from_numpy(np.stack(crops)),
+            torch.from_numpy(faces.ferplus[rows]),
+            torch.from_numpy(faces.fer2013[rows]),
+        )
+
+
+def load_batches(batches: EpochBatches, workers: int, pinned: bool) -> Iterator[Batch]:
+    """Iterates over the epoch, `workers` processes ahead (0: none).
+
+    Args:
+        batches: the epoch.
+        workers: processes that prepare batches.
+        pinned: puts batches into memory that a GPU copies from directly.
+    """
+    return iter(
+        DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=pinned,
+            worker_init_fn=_limit_threads,
+        )
+    )
+
+
+def _limit_threads(_worker: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
