@@ -7,15 +7,11 @@ it survives recompression, small shifts and light, and does not show the face.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
-from streamfer.errors import EngineError
 from streamfer.types import UInt8Array
 
 HASH_BYTES = 16

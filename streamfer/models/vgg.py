@@ -8,7 +8,7 @@ takes the maximum, leaves the network free of the input size, which training use
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,9 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+import streamfer
 from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import NUM_LABELS
 from streamfer.vision.align import FACE_SIZE
+
+SHIPPED_FACE_WEIGHTS = Path(streamfer.__file__).parent / "weights" / "face_vgg19.safetensors"
+"""The classifier that this package was released with."""
 
 WEIGHTS_SCHEMA = "streamfer.face_vgg19/1"
 
@@ -124,6 +128,7 @@ def folded(model: FaceVGG) -> FaceVGG:
     """A copy for inference whose batch normalisations are folded into the convolutions."""
     copy = FaceVGG(model.config)
     copy.load_state_dict(model.state_dict())
+    copy.input_size = model.input_size
     copy.eval()
     layers: list[nn.Module] = []
     for layer in copy.trunk:
@@ -150,7 +155,9 @@ def save_face_vgg(model: FaceVGG, path: Path, notes: Mapping[str, str] | None = 
         for name, value in model.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    shape = {name: str(value) for name, value in asdict(model.config).items()}
+    # What the trunk works at now: a run that starts small may be stopped before it has grown.
+    config = replace(model.config, input_size=model.input_size)
+    shape = {name: str(value) for name, value in asdict(config).items()}
     save_file(tensors, path, {"schema": WEIGHTS_SCHEMA, **shape, **(notes or {})})
 
 

@@ -127,7 +127,8 @@ def _relight(face: UInt8Array, rng: np.random.Generator) -> UInt8Array:
 
 def _compress(face: UInt8Array, rng: np.random.Generator) -> UInt8Array:
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 91))]
-    return cv2.imdecode(cv2.imencode(".jpg", face, quality)[1], cv2.IMREAD_GRAYSCALE)
+    encoded = cv2.imencode(".jpg", face, quality)[1]
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 def _erase(face: UInt8Array, rng: np.random.Generator) -> UInt8Array:

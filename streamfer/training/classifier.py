@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig, load_face_vgg, save_face_vgg
 from streamfer.training.augment import AugmentConfig
 from streamfer.training.batches import EpochBatches, TrainingFaces, load_batches, training_faces
 from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
@@ -43,6 +43,7 @@ from streamfer.training.run_state import (
     load_checkpoint,
     save_checkpoint,
 )
+from streamfer.training.widen import widened
 from streamfer.types import UInt8Array
 
 _HELD_OUT_OF = 32
@@ -56,8 +57,6 @@ class ClassifierConfig:
 
     width: float = 0.5
     """Multiplies VGG19's channel counts."""
-    input_size: int = 48
-    """Side in pixels at which the network works."""
     dropout: float = 0.5
     epochs: int = 40
     batch_size: int = 64
@@ -65,12 +64,15 @@ class ClassifierConfig:
     learning_rate: float = 0.05
     """Peak; SGD with Nesterov momentum 0.9."""
     weight_decay: float = 5e-4
-    warmup_epochs: float = 1.0
+    warmup: float = 1.0
+    """Epochs of warm-up."""
+    cooldown: float = 0.5
+    """Fraction of the run over which the learning rate falls to zero."""
     loss: Loss = "ce"
     label_smoothing: float = 0.1
     ema_decay: float = 0.999
-    progressive: bool = True
-    """Smaller pictures in the first two thirds of the run."""
+    sizes: tuple[int, ...] = (32, 40, 48)
+    """Sides in pixels at which equal parts of the run are trained; the last one is served."""
     seed: int = 0
     device: str = "cpu"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -81,6 +83,8 @@ class ClassifierConfig:
     """Torch's CPU threads; 0 leaves its default."""
 
     def __post_init__(self) -> None:
+        if not self.sizes:
+            raise ConfigError("sizes must name at least one side in pixels")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1")
@@ -89,7 +93,7 @@ class ClassifierConfig:
 
     def network(self) -> FaceVGGConfig:
         """Shape of the network that the run trains."""
-        return FaceVGGConfig(self.width, self.input_size, self.dropout)
+        return FaceVGGConfig(self.width, self.sizes[-1], self.dropout)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,14 +116,20 @@ class ClassifierRun:
     Args:
         config: the run.
         faces: what it learns from.
+        initial: a trained network to start from, widened where the run's is wider; None starts
+            from random weights.
     """
 
-    def __init__(self, config: ClassifierConfig, faces: TrainingFaces) -> None:
+    def __init__(
+        self, config: ClassifierConfig, faces: TrainingFaces, initial: FaceVGG | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.faces = faces
         self.device = torch.device(config.device)
-        self.model = FaceVGG(config.network()).to(self.device)
+        shape = config.network()
+        model = widened(initial, shape, config.seed) if initial else FaceVGG(shape)
+        self.model = model.to(self.device)
         self.average = AveragedModel(self.model, config.ema_decay)
         self.optimizer = _make_optimizer(config, self.model)
         self.epoch = 0
@@ -130,19 +140,17 @@ class ClassifierRun:
         """Trains one epoch and returns its mean loss."""
         config = self.config
         torch.manual_seed(config.seed * 100_003 + self.epoch)
-        size = input_size_of_epoch(
-            self.epoch, config.epochs, config.input_size, config.progressive
-        )
+        size = input_size_of_epoch(self.epoch, config.epochs, config.sizes)
         self.model.input_size = self.average.model.input_size = size
         self.model.train()
         batches = EpochBatches(
             self.faces, AugmentConfig(), config.batch_size, config.seed, self.epoch
         )
-        steps, warmup = len(batches) * config.epochs, int(len(batches) * config.warmup_epochs)
         total = torch.zeros((), device=self.device)
         loader = load_batches(batches, config.workers, pinned=self.device.type == "cuda")
-        for step, batch in enumerate(loader, start=len(batches) * self.epoch):
-            factor = learning_rate_factor(step, steps, warmup)
+        for step, batch in enumerate(loader):
+            position = self.epoch + step / len(batches)
+            factor = learning_rate_factor(position, config.epochs, config.warmup, config.cooldown)
             for group in self.optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
             total += self._step(*(part.to(self.device, non_blocking=True) for part in batch))
@@ -157,7 +165,7 @@ class ClassifierRun:
         loss = distribution_loss(logits_ferplus, ferplus, kind)
         loss = loss + distribution_loss(logits_fer2013, fer2013, kind)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
         self.average.update(self.model)
         return loss.detach()
@@ -180,7 +188,7 @@ class ClassifierRun:
         Raises:
             ConfigError: that run had other settings; says which.
         """
-        free = {"device", "precision", "workers", "threads"}
+        free = {"epochs", "cooldown", "device", "precision", "workers", "threads"}
         mine, theirs = asdict(self.config), state.get("config", {})
         changed = [k for k in mine if k not in free and mine[k] != theirs.get(k)]
         if changed:
@@ -203,6 +211,7 @@ def train_classifier(
     validation: LabelledFaces,
     out: Path,
     landmarks: Path | None = None,
+    initial: Path | None = None,
     resume: bool = False,
     report: Report | None = None,
     advance: Callable[[], None] = lambda: None,
@@ -219,6 +228,7 @@ def train_classifier(
         validation: faces that choose the epoch, and nothing else.
         out: folder of the run.
         landmarks: NPZ file of the landmark cache; None detects and forgets.
+        initial: weights to start from; None starts from scratch.
         resume: go on from `out`/last.pt where it exists.
         report: told of every epoch.
         advance: called after every step.
@@ -235,7 +245,8 @@ def train_classifier(
         torch.set_num_threads(config.threads)
     cache = open_landmarks(landmarks, training.pictures + validation.pictures)
     held_out, kept = _split(training)
-    run = ClassifierRun(config, training_faces(kept, cache, config.label_smoothing))
+    start = load_face_vgg(initial) if initial else None
+    run = ClassifierRun(config, training_faces(kept, cache, config.label_smoothing), start)
     calibration, exam = evaluation_faces(held_out, cache), evaluation_faces(validation, cache)
     weights, checkpoint = out / "face_vgg19.safetensors", out / "last.pt"
     _make_folder(out)

@@ -122,9 +122,7 @@ def read_fer_parquet(path: Path) -> LabelledFaces:
         raise ConfigError(f"{path}: not a readable Parquet file: {reason}") from error
     if not rows:
         raise ConfigError(f"{path}: no rows")
-    pictures = tuple(
-        decode_picture(row["image"], f"{path}: row {i}") for i, row in enumerate(rows)
-    )
+    pictures = tuple(decode_picture(row["image"], f"{path}: row {i}") for i, row in enumerate(rows))
     return LabelledFaces(
         pictures=pictures,
         classes=_classes((row["fer2013_label"] for row in rows), path),
