@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from streamfer.app.config import RunConfig
 from streamfer.app.detectors import open_detector
@@ -111,4 +112,12 @@ def face_model(store: EngineStore, on_progress: Progress) -> OnnxModel:
         shapes="",
         recipe=_FACE_RECIPE,
     )
-    return OnnxModel.from_bytes("face_vgg19", store.open(key, export, bytes))
+    data = store.open(key, export, bytes)
+    return OnnxModel.from_bytes("face_vgg19", data, torch_module=_face_module)
+
+
+def _face_module() -> Any:
+    """The face network's torch form, for `--backend torch`."""
+    from streamfer.models.vgg import ServedFaceVGG, load_face_vgg
+
+    return ServedFaceVGG(load_face_vgg(FACE_WEIGHTS))

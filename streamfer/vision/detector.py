@@ -55,7 +55,8 @@ class DetectorConfig:
     """What all detectors of this package let one set."""
 
     long_side: int = 640
-    """The network's input: pixels of its longer side, a multiple of 32."""
+    """The network's input: pixels of its longer side, at most; it is rounded down to a
+    multiple of 32."""
     max_enlarge: float = 2.0
     """A picture smaller than `long_side` is enlarged by at most this factor."""
     score_threshold: float = 0.5
@@ -95,9 +96,10 @@ def network_size(
     Both are multiples of 32, so the picture is stretched by a few per cent; boxes are mapped back
     with a factor for each axis.
     """
-    scale = min(long_side / max(width, height), max_enlarge)
+    largest = max(long_side // _STRIDE, 1) * _STRIDE
+    scale = min(largest / max(width, height), max_enlarge)
     wide, high = (max(round(side * scale / _STRIDE), 1) * _STRIDE for side in (width, height))
-    return min(wide, long_side), min(high, long_side)
+    return min(wide, largest), min(high, largest)
 
 
 def non_maximum_suppression(

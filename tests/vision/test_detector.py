@@ -35,6 +35,8 @@ def candidates(boxes: list[list[float]], scores: list[float]) -> Candidates:
         (100, 100, 640, 2.0, (192, 192)),
         (4000, 10, 640, 2.0, (640, 32)),
         (1, 1, 640, 2.0, (32, 32)),
+        (1920, 1080, 700, 1.0, (672, 384)),
+        (640, 480, 20, 1.0, (32, 32)),
     ],
 )
 def test_network_size(

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from streamfer.app.doctor import (
+    Finding,
+    check_backends,
+    check_cameras,
+    check_choice,
+    check_display,
+    check_ffmpeg,
+    check_hardware,
+    check_store,
+    check_weights,
+    doctor,
+)
+from streamfer.runtime.hardware import Cpu, Gpu
+from streamfer.runtime.planning import Machine
+from streamfer.runtime.store import EngineStore
+
+ALL = {"tensorrt": "11.4", "torch": "2.13", "openvino": "2026.4", "onnxruntime": "1.31"}
+LAPTOP = Machine(Cpu("cpu", ("avx2",)), (), ALL, False, True)  # type: ignore[arg-type]
+SERVER = replace(LAPTOP, gpus=(Gpu(0, "H100", (9, 0), 80 << 30),), torch_sees_gpu=True)
+
+
+def without(machine: Machine, *missing: str) -> Machine:
+    return replace(
+        machine, versions={k: v for k, v in machine.versions.items() if k not in missing}
+    )
+
+
+def only(findings: list[Finding], text: str) -> Finding:
+    (finding,) = [f for f in findings if text in f.text]
+    return finding
+
+
+def test_this_machine_can_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamfer.app.doctor.FACE_WEIGHTS", tmp_path / "face.safetensors")
+    shown = Console(file=io.StringIO(), width=120)
+    assert doctor(shown, EngineStore(tmp_path)) == 1
+    (tmp_path / "face.safetensors").write_bytes(b"weights")
+    assert doctor(shown, EngineStore(tmp_path)) == 0
+    assert isinstance(shown.file, io.StringIO)
+    text = shown.file.getvalue()
+    for area in ("ffmpeg", "cameras", "display", "processor", "gpu", "backends", "weights"):
+        assert area in text
+    assert "→ install streamfer again" in text
+
+
+@pytest.mark.parametrize(
+    ("missing", "state", "advice"),
+    [
+        ("h264", "missing", "pip install av"),
+        ("libx264", "absent", "choose another --encoder"),
+    ],
+)
+def test_a_missing_codec(missing: str, state: str, advice: str) -> None:
+    findings = check_ffmpeg(lambda name, mode: name != missing, has_gpu=False)
+    (lack,) = [f for f in findings if f.state != "ok"]
+    assert lack.state == state
+    assert advice in lack.advice
+
+
+def test_gpu_encoders_are_shown_with_a_gpu_only() -> None:
+    assert only(check_ffmpeg(lambda name, mode: True, has_gpu=True), "h264_nvenc")
+    texts = [f.text for f in check_ffmpeg(lambda name, mode: True, has_gpu=False)]
+    assert not any("nvenc" in text for text in texts)
+
+
+def test_cameras() -> None:
+    found = check_cameras(["/dev/video0", "/dev/video1"], lambda camera: camera.endswith("0"))
+    assert [f.state for f in found] == ["ok", "absent"]
+    assert "usermod -aG video" in found[1].advice
+    (none,) = check_cameras([], lambda camera: True)
+    assert none.state == "absent"
+    assert "plug one in" in none.advice
+
+
+def test_display() -> None:
+    assert check_display(True).state == "ok"
+    assert "--output" in check_display(False).advice
+
+
+def test_hardware() -> None:
+    assert "driver" in only(check_hardware(LAPTOP), "no NVIDIA GPU").advice
+    assert only(check_hardware(SERVER), "H100 (sm_90), 80 GiB").state == "ok"
+    blind = replace(SERVER, torch_sees_gpu=False)
+    assert "torch with CUDA" in only(check_hardware(blind), "torch cannot use it").advice
+
+
+@pytest.mark.parametrize(
+    ("machine", "text", "state", "advice"),
+    [
+        (LAPTOP, "openvino 2026.4", "ok", ""),
+        (without(LAPTOP, "onnxruntime"), "no onnxruntime", "missing", "pip install onnxruntime"),
+        (without(LAPTOP, "openvino"), "no openvino", "absent", "pip install openvino"),
+        (without(SERVER, "tensorrt"), "no tensorrt", "absent", "streamfer[gpu]"),
+        (without(LAPTOP, "tensorrt"), "no tensorrt, and no use for it here", "absent", ""),
+    ],
+)
+def test_backends(machine: Machine, text: str, state: str, advice: str) -> None:
+    finding = only(check_backends(machine), text)
+    assert finding.state == state
+    assert advice in finding.advice
+
+
+def test_the_choice_is_explained_for_every_network() -> None:
+    laptop = check_choice(LAPTOP, Path("face_vgg19.safetensors"))
+    assert [f.text.partition(": no usable")[0] for f in laptop[:2]] == [
+        "centerface: openvino on cpu in fp32",
+        "face_vgg19: openvino on cpu in fp32",
+    ]
+    server = check_choice(without(SERVER, "tensorrt"), Path("face_vgg19.safetensors"))
+    assert server[0].text.startswith("centerface: openvino on cpu")
+    assert server[1].text.startswith("face_vgg19: torch on cuda:0 in fp16: there is an NVIDIA GPU")
+
+
+def test_what_torch_cannot_run_is_said() -> None:
+    finding = only(check_choice(LAPTOP, Path("face.safetensors")), "under --backend torch")
+    assert "centerface runs on onnxruntime" in finding.text
+
+
+def test_nothing_to_run_on() -> None:
+    findings = check_choice(without(LAPTOP, *ALL), Path("face.safetensors"))
+    assert [f.state for f in findings] == ["missing", "missing"]
+
+
+def test_weights(tmp_path: Path) -> None:
+    path = tmp_path / "face.safetensors"
+    assert check_weights(path).state == "missing"
+    path.write_bytes(b"x" * 1_500_000)
+    assert check_weights(path).text == "face.safetensors, 1.5 MB"
+
+
+def test_store(tmp_path: Path) -> None:
+    assert check_store(EngineStore(tmp_path / "not" / "yet")).state == "ok"
+    (tmp_path / "file").write_text("no folder")
+    unwritable = check_store(EngineStore(tmp_path / "file" / "engines"))
+    assert unwritable.state == "absent"
+    assert "STREAMFER_HOME" in unwritable.advice
