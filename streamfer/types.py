@@ -137,3 +137,18 @@ class StreamEvent:
     """UTC, ISO 8601, for live streams."""
     details: dict[str, Any] = field(default_factory=dict)
     """JSON-ready extras: width and height of `opened`, reason of `error`, …"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refinement:
+    """Codes that optimisation found for a batch of faces."""
+
+    latents: FloatArray = field(repr=False)
+    """(N, num_ws, w_dim) float32 W+ codes."""
+    reconstructions: UInt8Array = field(repr=False)
+    """(N, R, R) uint8: the generator's pictures of them."""
+    errors: FloatArray = field(repr=False)
+    """(N,) float32 pixel MSE on a [0, 1] scale between faces and reconstructions."""
+    steps: int
+    """Steps of the optimiser."""
+    seconds: float

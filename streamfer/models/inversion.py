@@ -81,6 +81,7 @@ class Inverter:
         config: how long and how hard.
         clock: seconds, monotonic.
         dtype: of the generator's activations; float32 if None.
+        stop: asked before each step whether to end early.
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class Inverter:
         config: InversionConfig,
         clock: Callable[[], float],
         dtype: torch.dtype | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._generator = generator
         self._lens = lens
         self._config = config
         self._clock = clock
         self._dtype = dtype
+        self._stop = stop
         self._spread = style_spread(generator)
 
     def invert(self, faces: Tensor, start: Tensor) -> InversionResult:
@@ -123,7 +126,7 @@ class Inverter:
             late = config.budget_ms is not None and (
                 (self._clock() - began) * 1000 >= config.budget_ms
             )
-            if step == config.steps or late or self._stalled(history):
+            if step == config.steps or late or self._stop() or self._stalled(history):
                 break
             optimizer.zero_grad()
             torch.autograd.backward(losses.total.sum())
