@@ -16,7 +16,9 @@ from typer.exceptions import TyperException
 from streamfer import __version__
 from streamfer.app.config import RunConfig, flag_name, load_config, resolve
 from streamfer.app.logs import complain
-from streamfer.errors import StreamferError
+from streamfer.errors import PipelineError, StreamferError
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="streamfer",
@@ -48,13 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TyperException as error:  # bad usage
         complain(error.format_message())
         return 2
-    except StreamferError as error:
-        logging.getLogger("streamfer").debug("traceback", exc_info=error)
-        complain(str(error))
-        return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        log.debug("traceback", exc_info=error)
+        complain(_message(error))
+        return error.exit_code if isinstance(error, StreamferError) else 1
     return code if isinstance(code, int) else 0
+
+
+def _message(error: Exception) -> str:
+    """What the user needs to know of an error."""
+    if isinstance(error, PipelineError) and isinstance(error.__cause__, StreamferError):
+        return str(error.__cause__)  # it says itself what failed and where
+    if isinstance(error, StreamferError) and not isinstance(error, PipelineError):
+        return str(error)
+    return f"a bug in streamfer: {error!r}; --log-level debug shows where"
 
 
 def _with_run_options(command: Callable[..., int]) -> Callable[..., int]:

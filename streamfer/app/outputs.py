@@ -11,6 +11,7 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.media.output_path import same_file
 from streamfer.media.records import check_records_path
 from streamfer.media.source_list import SourceKind, SourceSpec
+from streamfer.media.video_file import VideoConfig, check_encoder
 from streamfer.media.video_writer import check_video_path
 
 STREAM_FIELD = "{stream}"
@@ -34,9 +35,16 @@ def output_path(template: Path, stream: str) -> Path:
 
 
 def check_run_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> None:
-    """`check_outputs` for the sources of a run."""
+    """Refuses what cannot be written for the sources of a run; see `check_outputs`.
+
+    Raises:
+        ConfigError: as `check_outputs`, or the encoder does not exist or refuses its settings.
+        OutputError: as `check_outputs`.
+    """
     inputs = [spec.path for spec in specs if spec.kind is SourceKind.FILE]
     check_outputs(config, [spec.name for spec in specs], inputs)
+    if config.output is not None:
+        check_encoder(VideoConfig(config.encoder, config.preset, config.crf))
 
 
 def check_outputs(config: RunConfig, streams: Sequence[str], inputs: Sequence[Path]) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from streamfer.errors import EngineError
 from streamfer.runtime import store
-from streamfer.runtime import store as store_module
 from streamfer.runtime.store import EngineKey, EngineStore, default_root
 
 KEY = EngineKey(
@@ -223,8 +222,8 @@ def test_a_builder_waits_for_another_and_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[int] = []
-    monkeypatch.setattr(store_module, "_try_lock", lambda descriptor: False)
-    monkeypatch.setattr(store_module, "_wait_for_lock", waited.append)
+    monkeypatch.setattr(store, "_try_lock", lambda descriptor: False)
+    monkeypatch.setattr(store, "_wait_for_lock", waited.append)
     bench.open()
     assert bench.lines == ["net: waiting for another process that compiles it"]
     assert len(waited) == 1

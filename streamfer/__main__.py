@@ -1,0 +1,9 @@
+"""`python -m streamfer`."""
+
+from __future__ import annotations
+
+import sys
+
+from streamfer.app.cli import main
+
+sys.exit(main())
