@@ -42,8 +42,9 @@ _HLS_READ_TIMEOUT_S = 20.0
 class LiveConfig:
     """Time-outs, retries and transport of live streams."""
 
-    open_timeout_s: float = 5.0
-    """For everything from the name look-up to the first key picture."""
+    open_timeout_s: float = 4.0
+    """Once for connecting, and once more for finding out what the stream is. With the read time-out
+    it bounds how long a source can hold the program's exit."""
     read_timeout_s: float = 4.0
     """Silence after which a stream counts as lost."""
     backoff_min_s: float = 0.5

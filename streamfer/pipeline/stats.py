@@ -14,6 +14,8 @@ from streamfer.types import FloatArray, FrameResult, StreamInfo, StreamState
 
 _LATENCY_WINDOW = 512
 """Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
+_STALLED_AFTER_S = 2.5
+"""A live stream without a new frame for so long is shown as stalled."""
 _RATE_WINDOW_S = 2.0
 """Span over which the displayed frames/s are counted."""
 
@@ -146,6 +148,7 @@ class _Stream:
         self.faces = 0
         self.reconnects = 0
         self.queue_fill = 0.0
+        self.alive_s = 0.0
         self.rate_in = _Rate()
         self.rate_out = _Rate()
         self.latencies_s: deque[float] = deque(maxlen=_LATENCY_WINDOW)
@@ -187,8 +190,10 @@ class RunStatistics:
 
     def set_state(self, stream: str, state: StreamState, message: str | None = None) -> None:
         """Notes a stream's state, with a reason where there is one."""
+        now = self._clock()
         with self._lock:
             entry = self._streams[stream]
+            entry.alive_s = now
             if state == "reconnecting" and entry.state != "reconnecting":
                 entry.reconnects += 1
             entry.state = state
@@ -200,7 +205,9 @@ class RunStatistics:
         with self._lock:
             if self._first_decoded_s is None:
                 self._first_decoded_s = now
-            self._streams[stream].rate_in.add(now)
+            entry = self._streams[stream]
+            entry.alive_s = now
+            entry.rate_in.add(now)
 
     def analysed(self, result: FrameResult) -> None:
         """Counts one analysed frame, at the moment its result exists."""
@@ -268,7 +275,7 @@ class RunStatistics:
     def _snapshot_stream(entry: _Stream, now_s: float) -> StreamSnapshot:
         return StreamSnapshot(
             info=entry.info,
-            state=entry.state,
+            state=_shown_state(entry, now_s),
             time_s=entry.time_s,
             frames=entry.frames,
             dropped=entry.dropped,
@@ -291,3 +298,9 @@ class RunStatistics:
             ),
             message=entry.message,
         )
+
+
+def _shown_state(entry: _Stream, now_s: float) -> StreamState:
+    """A source that sits in a read cannot say that nothing comes: the time since the last does."""
+    silent = entry.state == "live" and now_s - entry.alive_s > _STALLED_AFTER_S
+    return "stalled" if silent else entry.state

@@ -40,6 +40,13 @@ def read_access_units(path: str) -> list[bytes]:
     return units
 
 
+class Factory(GstRtspServer.RTSPMediaFactory):
+    """One media for all clients, also for those that come by another port, through a proxy."""
+
+    def do_gen_key(self, url: object) -> str:
+        return "one for all"
+
+
 class Mount:
     """One endless stream, paced by its own thread while at least one client plays it."""
 
@@ -47,7 +54,7 @@ class Mount:
         self.units = read_access_units(media)
         self.rate = rate
         self.send_log = open(send_log, "a", buffering=1) if send_log else None  # noqa: SIM115
-        self.factory = GstRtspServer.RTSPMediaFactory()
+        self.factory = Factory()
         self.factory.set_launch(PIPELINE.format(rate=rate))
         self.factory.set_shared(True)
         self.factory.set_latency(0)
