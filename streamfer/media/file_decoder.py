@@ -159,6 +159,9 @@ class FileDecoder:
         """All packets; at last an empty one, which makes the decoder give what it holds back."""
         try:
             yield from self._container.demux(self._stream)
+        except IndexError:
+            # PyAV 18 trips at the very end, all packets given, where a stream turned up on the way.
+            return
         except av.error.FFmpegError as error:
             yield None
             raise SourceError(

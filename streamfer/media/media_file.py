@@ -12,6 +12,10 @@ import av
 
 from streamfer.errors import SourceError
 
+MAX_PIXELS = 1 << 28
+"""Pictures of more pixels than this (16384 × 16384) are refused: a few bytes of a forged file can
+claim any size, and the memory for it would be taken."""
+
 
 def open_media_file(path: Path) -> Any:
     """Opens a local video, audio or image file for reading.
@@ -39,7 +43,15 @@ def open_media_file(path: Path) -> Any:
         if stat.S_ISREG(status.st_mode) and status.st_size == 0:
             raise SourceError(f"cannot open {path}: it is empty")
         # FFmpeg duplicates the descriptor, so ours can be closed.
-        return av.open("fd:", options={"fd": str(descriptor), "protocol_whitelist": "fd"})
+        return av.open(
+            "fd:",
+            options={
+                "fd": str(descriptor),
+                "protocol_whitelist": "fd",
+                "max_pixels": str(MAX_PIXELS),
+            },
+            metadata_errors="replace",  # titles in old encodings are no reason to refuse a video
+        )
     except av.error.FFmpegError as error:
         raise SourceError(
             f"cannot open {path}: it is damaged, or no video or image that FFmpeg knows"
@@ -76,6 +88,7 @@ def video_stream(container: Any, path: Path) -> Any:
     stream = max(streams, key=_preference)
     if stream.codec_context is None:
         raise SourceError(f"cannot decode {path}: FFmpeg has no decoder for its video")
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
 

@@ -12,6 +12,7 @@ import av
 import pytest
 
 from streamfer.errors import SourceError
+from streamfer.media import media_file
 from streamfer.media.file_source import FileSource
 from streamfer.media.playback import PlaybackOptions
 from streamfer.media.source import PendingFrame
@@ -92,6 +93,14 @@ def test_variable_frame_rate_is_kept(name: str, tmp_path: Path) -> None:
     assert times(frames) == [p / 1000 for p in pts]
 
 
+def test_metadata_in_an_old_encoding_is_no_hindrance(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4")
+    content = path.read_bytes()
+    assert content.count(b"VideoHandler") == 1
+    path.write_bytes(content.replace(b"VideoHandler", b"Vid\xe9oHandl\xe9r"))
+    assert len(list(play(path))) == 12
+
+
 def test_pts_are_the_files_own(tmp_path: Path) -> None:
     spec = ClipSpec(frames=3, pts=[5000, 5040, 5080], time_base=MS)
     frames = list(play(make_clip(tmp_path / "late.mkv", spec)))
@@ -99,10 +108,15 @@ def test_pts_are_the_files_own(tmp_path: Path) -> None:
     assert times(frames) == [0.0, 0.04, 0.08]
 
 
-def test_spliced_file_goes_on_without_a_gap_and_tells_the_new_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("audio", [None, "aac"], ids=["", "sound turns up on the way"])
+def test_spliced_file_goes_on_without_a_gap_and_tells_the_new_size(
+    audio: str | None, tmp_path: Path
+) -> None:
     long = ClipSpec(frames=60, options={"g": "10"})
     first = make_clip(tmp_path / "a.ts", long).read_bytes()
-    second = make_clip(tmp_path / "b.ts", ClipSpec(frames=8, size=(64, 96))).read_bytes()
+    second = make_clip(
+        tmp_path / "b.ts", ClipSpec(frames=8, size=(64, 96), audio=audio)
+    ).read_bytes()
     spliced = tmp_path / "spliced.ts"
     spliced.write_bytes(first + second)
     frames = list(play(spliced))
@@ -303,6 +317,23 @@ def test_start_beyond_the_end(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mp4")
     with pytest.raises(SourceError, match="it ends before 7 s"):
         list(play(path, PlaybackOptions(start_s=7.0)))
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("photo.jpg", ClipSpec(frames=1, codec="mjpeg", pix_fmt="yuvj420p")),
+        ("photo.png", ClipSpec(frames=1, codec="png", pix_fmt="rgb24")),
+        ("clip.mp4", ClipSpec()),
+    ],
+)
+def test_pictures_of_absurd_size_are_refused(
+    name: str, spec: ClipSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_clip(tmp_path / name, spec)
+    monkeypatch.setattr(media_file, "MAX_PIXELS", 1000)
+    with pytest.raises(SourceError, match=r"cannot (decode|open)"):
+        list(play(path))
 
 
 @pytest.mark.parametrize("name", ["100%03d.jpg", "a:b.jpg", "http:x.jpg", "-i.jpg", "ü 面.jpg"])
