@@ -1,0 +1,266 @@
+"""Trains the encoder of a generator: `python -m streamfer.training.encoder`.
+
+Half of what it sees is generated, so that the code is known (paper A, §3); the other half are real
+faces, which it must let the frozen generator redraw: pixels, features through a trained VGG19, and
+the expression that this network reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.inversion import style_spread
+from streamfer.models.lens import Lens
+from streamfer.models.storage import load_generator, save_encoder
+from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
+from streamfer.models.vgg import load_face_vgg
+from streamfer.training.adversarial import mix_styles
+from streamfer.training.aligned import read_aligned_faces
+from streamfer.training.command import (
+    ProgressLine,
+    config_from,
+    pick_device,
+    run_command,
+    training_parser,
+)
+from streamfer.training.reconstruction import (
+    ReconstructionWeights,
+    reconstruction_losses,
+    weighted_sum,
+)
+from streamfer.training.run_folder import RunFolder
+from streamfer.vision.sheet import write_sheet
+
+_SHEET_FACES = 32
+_FREE_OPTIONS = ("images", "max_seconds", "tick_images")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderTraining:
+    """A recipe."""
+
+    shape: EncoderConfig = field(default_factory=EncoderConfig)
+    weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
+    images: int = 3_000_000
+    """Real faces shown in all."""
+    max_seconds: float = 400.0
+    """It stops, ready to be resumed, after this long."""
+    batch_size: int = 128
+    """Real faces per step; as many generated ones come beside them."""
+    learning_rate: float = 0.002
+    """Of Adam; falls to 0 along a cosine."""
+    style_mixing: float = 0.5
+    ema_decay: float = 0.998
+    bf16: bool = True
+    """Whether the generator works in bfloat16."""
+    tick_images: int = 200_000
+    """Faces between two lines of metrics, sheets and states."""
+    seed: int = 0
+
+
+class EncoderTrainer:
+    """The encoder, what it is held to, and its steps.
+
+    Args:
+        faces: (M, R, R) uint8 aligned faces, on the device that trains.
+        generator: frozen, on that device.
+        lens: frozen, on that device.
+        config: the recipe.
+    """
+
+    def __init__(
+        self, faces: Tensor, generator: Generator, lens: Lens, config: EncoderTraining
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.faces = faces
+        self.generator = generator
+        self.lens = lens
+        self.config = config
+        self.device = faces.device
+        self.dtype = torch.bfloat16 if config.bf16 else None
+        self.spread = style_spread(generator)
+        self.encoder = Encoder(config.shape).to(self.device)
+        self.encoder.w_avg.copy_(generator.mapping.w_avg)
+        self.average = copy.deepcopy(self.encoder).eval().requires_grad_(False)
+        self.optimizer = torch.optim.Adam(
+            self.encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
+        )
+        self.images_seen = 0
+        self.sums: dict[str, Tensor] = {}
+        self._rounds = 0
+
+    def step(self, progress: float) -> None:
+        """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
+        self.encoder.train()
+        real = self._real_batch()
+        known_ws, generated = self._generated_batch()
+        common, deltas = self.encoder.offsets(torch.cat([real, generated]))
+        ws = self.encoder.compose(common, deltas)
+        n = len(real)
+        drawn = self.generator.synthesis(ws[:n], dtype=self.dtype)
+        losses = reconstruction_losses(self.lens, real, drawn)
+        losses["delta"] = (deltas / self.spread).square().mean()
+        losses["latent"] = ((ws[n:] - known_ws) / self.spread).square().mean()
+        self.optimizer.zero_grad()
+        torch.autograd.backward(weighted_sum(losses, self.config.weights))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * learning_rate_factor(progress)
+        self.optimizer.step()
+        self._follow()
+        self.images_seen += n
+        self._rounds += 1
+        for name, loss in losses.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach()
+
+    @property
+    def unreported(self) -> int:
+        """Steps since the last call of `metrics`."""
+        return self._rounds
+
+    def metrics(self) -> dict[str, float]:
+        """Means since the last call; waits for the device."""
+        means = {name: total.item() / self._rounds for name, total in self.sums.items()}
+        self.sums, self._rounds = {}, 0
+        return {"images": self.images_seen, **means}
+
+    @torch.no_grad()
+    def pairs(self, count: int) -> Tensor:
+        """(2 · count, R, R) uint8: faces, each followed by its reconstruction."""
+        faces = self.faces[:count]
+        drawn = self.generator.synthesis(self.average(from_uint8(faces)))
+        both = torch.stack([faces, to_uint8(drawn[:, 0])], dim=1)
+        return both.flatten(0, 1).cpu()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        mine, theirs = self.average.state_dict(), self.encoder.state_dict()
+        for name, value in mine.items():
+            if value.is_floating_point():
+                value.lerp_(theirs[name], 1 - self.config.ema_decay)
+
+    def _real_batch(self) -> Tensor:
+        n = self.config.batch_size
+        rows = torch.randint(len(self.faces), (n,), device=self.device)
+        real = from_uint8(self.faces[rows])
+        mirrored = torch.rand(n, 1, 1, 1, device=self.device) < 0.5
+        return torch.where(mirrored, real.flip(3), real)
+
+    @torch.no_grad()
+    def _generated_batch(self) -> tuple[Tensor, Tensor]:
+        config, shape = self.config, self.generator.config
+        n = config.batch_size
+        w = self.generator.mapping(torch.randn(2 * n, shape.z_dim, device=self.device))
+        ws = mix_styles(w[:n], w[n:], shape.num_ws, config.style_mixing)
+        return ws, self.generator.synthesis(ws, dtype=self.dtype).clamp(-1, 1)
+
+
+def learning_rate_factor(progress: float) -> float:
+    """Up over the first hundredth, then down along a cosine to a hundredth."""
+    cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    return min(1.0, progress / 0.01 + 0.01) * max(cosine, 0.01)
+
+
+def train_encoder(
+    faces: Tensor,
+    generator: Generator,
+    lens: Lens,
+    config: EncoderTraining,
+    out: Path,
+    *,
+    resume: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    on_tick: Callable[[dict[str, Any]], None] = lambda metrics: None,
+) -> Encoder:
+    """Trains until all faces are shown or the time is up.
+
+    Args:
+        faces: (M, R, R) uint8 aligned faces on the device that trains.
+        generator: frozen, on that device.
+        lens: frozen, on that device.
+        config: the recipe.
+        out: gets `config.json`, `metrics.jsonl`, `pairs.png` (faces and reconstructions),
+            `encoder.safetensors` (the averaged weights) and the state to resume from.
+        resume: go on from the state in `out`.
+        clock: seconds, monotonic.
+        on_tick: called with each line of metrics.
+
+    Returns:
+        The averaged encoder.
+
+    Raises:
+        ConfigError: it cannot be resumed with these options.
+    """
+    began = clock()
+    trainer = EncoderTrainer(faces, generator, lens, config)
+    modules = {"encoder": trainer.encoder, "average": trainer.average}
+    optimizers = {"encoder": trainer.optimizer}
+    folder = RunFolder(out, asdict(config), resume=resume, free=_FREE_OPTIONS)
+    if folder.resuming:
+        trainer.images_seen = folder.load(modules, optimizers)["images"]
+
+    def tick() -> None:
+        metrics = {**trainer.metrics(), "seconds": clock() - began}
+        folder.log(metrics)
+        write_sheet(trainer.pairs(_SHEET_FACES).numpy(), out / "pairs.png")
+        folder.save(modules, optimizers, {"images": trainer.images_seen})
+        on_tick(metrics)
+
+    next_tick = trainer.images_seen + config.tick_images
+    while trainer.images_seen < config.images:
+        elapsed = (clock() - began) / config.max_seconds
+        if elapsed >= 1:
+            break
+        # Whichever ends the run, pictures or time, ends the cosine.
+        trainer.step(max(elapsed, trainer.images_seen / config.images))
+        if trainer.images_seen >= next_tick:
+            next_tick += config.tick_images
+            tick()
+    if trainer.unreported:
+        tick()
+    save_encoder(trainer.average, out / "encoder.safetensors", {"images": str(trainer.images_seen)})
+    return trainer.average
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = training_parser(
+        "streamfer.training.encoder", "Trains the encoder of a generator.", EncoderTraining
+    )
+    parser.add_argument("--generator", type=Path, required=True, help="generator.safetensors")
+    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    return run_command(lambda: _train(parser.parse_args(arguments)))
+
+
+def _train(options: argparse.Namespace) -> None:
+    device = pick_device(options.device)
+    generator = load_generator(options.generator).to(device)
+    lens = Lens(load_face_vgg(options.classifier)).to(device)
+    shape = EncoderConfig(num_ws=generator.config.num_ws, w_dim=generator.config.w_dim)
+    config = config_from(options, EncoderTraining, shape=shape)
+    aligned = read_aligned_faces(options.data, "train", options.landmarks)
+    with ProgressLine(config.images, "encoder") as line:
+        train_encoder(
+            torch.from_numpy(aligned.crops).to(device),
+            generator,
+            lens,
+            config,
+            options.out,
+            resume=options.resume,
+            on_tick=lambda metrics: line.report(metrics["images"], metrics),
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

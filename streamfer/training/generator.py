@@ -1,0 +1,123 @@
+"""Trains a StyleGAN2 on aligned faces: `python -m streamfer.training.generator`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamfer.models.storage import save_generator
+from streamfer.models.stylegan2 import Generator
+from streamfer.training.aligned import read_aligned_faces
+from streamfer.training.command import (
+    ProgressLine,
+    config_from,
+    pick_device,
+    run_command,
+    training_parser,
+)
+from streamfer.training.gan import GeneratorTrainer, GeneratorTraining
+from streamfer.training.run_folder import RunFolder
+from streamfer.vision.sheet import write_sheet
+
+_SHEET_SIZE = 64
+"""Samples on a sheet."""
+_FREE_OPTIONS = ("images", "max_seconds", "tick_images", "cuda_graphs")
+
+
+def train_generator(
+    faces: Tensor,
+    config: GeneratorTraining,
+    out: Path,
+    *,
+    resume: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    on_tick: Callable[[dict[str, Any]], None] = lambda metrics: None,
+) -> Generator:
+    """Trains until all pictures are shown or the time is up.
+
+    Args:
+        faces: (M, R, R) uint8 aligned faces on the device that trains.
+        config: the recipe.
+        out: gets `config.json`, `metrics.jsonl`, `samples.png`, `generator.safetensors` (the
+            averaged weights as they ship) and the state to resume from.
+        resume: go on from the state in `out`.
+        clock: seconds, monotonic.
+        on_tick: called with each line of metrics.
+
+    Returns:
+        The averaged generator.
+
+    Raises:
+        ConfigError: it cannot be resumed with these options.
+    """
+    began = clock()
+    trainer = GeneratorTrainer(faces, config)
+    folder = RunFolder(out, asdict(config), resume=resume, free=_FREE_OPTIONS)
+    if folder.resuming:
+        progress = folder.load(trainer.modules(), trainer.optimizers())
+        trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
+        trainer.mean_length.fill_(progress["mean_length"])
+    next_tick = trainer.images_seen + config.tick_images
+    while trainer.images_seen < config.images and clock() - began < config.max_seconds:
+        trainer.step()
+        if trainer.images_seen >= next_tick:
+            next_tick += config.tick_images
+            _tick(trainer, folder, clock() - began, on_tick)
+    if trainer.unreported:
+        _tick(trainer, folder, clock() - began, on_tick)
+    notes = {"images": str(trainer.images_seen), "seed": str(config.seed)}
+    save_generator(trainer.G_ema, out / "generator.safetensors", notes)
+    return trainer.G_ema
+
+
+def _tick(
+    trainer: GeneratorTrainer,
+    folder: RunFolder,
+    seconds: float,
+    on_tick: Callable[[dict[str, Any]], None],
+) -> None:
+    metrics = {**trainer.metrics(), "seconds": seconds}
+    folder.log(metrics)
+    write_sheet(trainer.samples(_SHEET_SIZE, 0.7).numpy(), folder.path / "samples.png")
+    progress = {
+        "images": trainer.images_seen,
+        "steps": trainer.steps,
+        "mean_length": trainer.mean_length.item(),
+    }
+    folder.save(trainer.modules(), trainer.optimizers(), progress)
+    on_tick(metrics)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = training_parser(
+        "streamfer.training.generator", "Trains a StyleGAN2 on aligned faces.", GeneratorTraining
+    )
+    return run_command(lambda: _train(parser.parse_args(arguments)))
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = config_from(options, GeneratorTraining)
+    device = pick_device(options.device)
+    aligned = read_aligned_faces(options.data, "train", options.landmarks)
+    faces = torch.from_numpy(aligned.crops).to(device)
+    with ProgressLine(config.images, "generator") as line:
+        train_generator(
+            faces,
+            config,
+            options.out,
+            resume=options.resume,
+            on_tick=lambda metrics: line.report(metrics["images"], metrics),
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

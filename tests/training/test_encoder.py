@@ -1,0 +1,103 @@
+"""A tiny encoder learns to let a frozen generator redraw faces."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamfer.models.encoder import EncoderConfig
+from streamfer.models.lens import Lens
+from streamfer.models.storage import load_encoder
+from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig
+from streamfer.training.encoder import (
+    EncoderTrainer,
+    EncoderTraining,
+    learning_rate_factor,
+    train_encoder,
+)
+
+TINY = EncoderTraining(
+    shape=EncoderConfig(size=16, channels=(8, 8), blocks=(1, 1), code_dim=32, num_ws=6, w_dim=8),
+    images=32,
+    batch_size=8,
+    learning_rate=0.01,
+    tick_images=16,
+    bf16=False,
+)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    torch.manual_seed(0)
+    shape = GeneratorConfig(channels=(8, 8, 8), z_dim=8, w_dim=8, mapping_layers=2)
+    return Generator(shape).freeze()
+
+
+@pytest.fixture(scope="module")
+def lens() -> Lens:
+    torch.manual_seed(1)
+    return Lens(FaceVGG(FaceVGGConfig(width=0.05, input_size=16)))
+
+
+@pytest.fixture(scope="module")
+def faces(generator: Generator) -> Tensor:
+    """Pictures that the generator can draw."""
+    random = torch.Generator().manual_seed(2)
+    return to_uint8(generator(torch.randn(32, 8, generator=random))[:, 0])
+
+
+def test_reconstructions_and_known_codes_improve(
+    faces: Tensor, generator: Generator, lens: Lens
+) -> None:
+    trainer = EncoderTrainer(faces, generator, lens, TINY)
+    trainer.step(0.0)
+    first = trainer.metrics()
+    for _ in range(60):
+        trainer.step(0.1)
+    trainer.metrics()
+    for _ in range(5):
+        trainer.step(0.1)
+    last = trainer.metrics()
+    assert last["latent"] < 0.8 * first["latent"]
+    assert last["pixel"] < 0.5 * first["pixel"]
+    assert last["images"] == 66 * 8
+
+
+def test_it_leaves_weights_metrics_and_pairs(
+    tmp_path: Path, faces: Tensor, generator: Generator, lens: Lens
+) -> None:
+    encoder = train_encoder(faces, generator, lens, TINY, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["images"] for row in rows] == [16, 32]
+    assert {"pixel", "feature", "expression", "delta", "latent"} <= rows[0].keys()
+    assert (tmp_path / "pairs.png").stat().st_size > 500
+    images = torch.rand(3, 1, 16, 16)
+    loaded = load_encoder(tmp_path / "encoder.safetensors")
+    torch.testing.assert_close(loaded(images), encoder(images), rtol=0.02, atol=0.02)
+
+
+def test_resumed_it_goes_on_as_if_never_stopped(
+    tmp_path: Path, faces: Tensor, generator: Generator, lens: Lens
+) -> None:
+    whole = train_encoder(faces, generator, lens, TINY, tmp_path / "whole", clock=lambda: 0.0)
+    # The cosine runs over the images of the whole run, so the first part is ended by its time.
+    readings = iter([0.0, 0.0, 0.0, 1e10, 1e10])
+    train_encoder(
+        faces, generator, lens, TINY, tmp_path / "parts", clock=lambda: next(readings, 1e10)
+    )
+    assert json.loads((tmp_path / "parts" / "state.json").read_text())["images"] == 16
+    resumed = train_encoder(
+        faces, generator, lens, TINY, tmp_path / "parts", resume=True, clock=lambda: 0.0
+    )
+    for expected, actual in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(actual, expected)
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    factors = [learning_rate_factor(p) for p in (0.0, 0.01, 0.5, 1.0)]
+    assert factors == pytest.approx([0.01, 1.0, 0.5, 0.01], abs=0.01)
