@@ -1,9 +1,9 @@
 """Whether a media file is as long as its own structure says.
 
 FFmpeg ends a cut file cleanly, and declared durations and frame counts are estimates in many
-containers; but MP4/MOV, Matroska/WebM and RIFF (AVI) state sizes in bytes. A file shorter than
-those is cut, without doubt. Of the other containers nothing is said: they state no length, or at
-most a duration that is an estimate or that of the sound.
+containers; but MP4/MOV, Matroska/WebM and RIFF (AVI, WebP) state sizes in bytes, and a JPEG has an
+end mark. A file shorter than that is cut, without doubt. Of the other containers nothing is said:
+they state no length, or at most a duration that is an estimate or that of the sound.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 _BOXES = (b"mdat", b"moov", b"moof")
 """The ISO boxes that matter; bytes that some devices append are no boxes at all."""
+
+_START_OF_SCAN = 0xDA
 
 
 def missing_bytes(path: Path) -> int:
@@ -37,6 +39,8 @@ def _declared_end(file: BinaryIO, size: int) -> int:
         return _end_of_matroska(file)
     if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WEBP"):
         return 8 + int(struct.unpack("<I", head[4:8])[0])
+    if head[:3] == b"\xff\xd8\xff":
+        return _end_of_jpeg(file, size)
     return 0
 
 
@@ -78,3 +82,21 @@ def _read_size(file: BinaryIO) -> int | None:
     for byte in file.read(width - 1):
         value = value << 8 | byte
     return None if value == (1 << 7 * width) - 1 else value
+
+
+def _end_of_jpeg(file: BinaryIO, size: int) -> int:
+    """ITU-T T.81, annex B: segments with a length, then scans, in which only the end of the image
+    can look like its mark. What cameras append to a whole picture doesn't matter.
+    """
+    file.seek(2)
+    kind = 0
+    while kind != _START_OF_SCAN:
+        head = file.read(4)
+        if len(head) == 4 and head[0] != 0xFF:
+            return 0
+        length = int.from_bytes(head[2:], "big")
+        if file.tell() + length > size or length < 2:
+            return size + 2
+        kind = head[1]
+        file.seek(length - 2, os.SEEK_CUR)
+    return 0 if b"\xff\xd9" in file.read() else size + 2

@@ -17,6 +17,7 @@ PROMISING = {
     "a.mkv": ClipSpec(),
     "a.webm": ClipSpec(codec="libvpx"),
     "a.avi": ClipSpec(codec="mpeg4"),
+    "a.jpg": ClipSpec(frames=1, codec="mjpeg", pix_fmt="yuvj420p"),
 }
 SILENT = {"a.ts": ClipSpec(), "a.flv": ClipSpec(), "a.gif": ClipSpec(codec="gif", pix_fmt="rgb8")}
 
@@ -47,6 +48,8 @@ def test_nothing_is_said_of_containers_that_promise_nothing(
 
 FTYP = b"\0\0\0\x10ftypisom\0\0\2\0"
 EBML = b"\x1aE\xdf\xa3\x84\x42\x86\x81\x01"
+JPEG = b"\xff\xd8\xff\xe1\0\x0a<\xff\xd8\xff\xd9>..\xff\xda\0\4..scan"
+"""With a thumbnail that has an end mark of its own."""
 
 BYTES = {
     "box to the end of the file": (FTYP + b"\0\0\0\0mdat" + b"x" * 9, 0),
@@ -58,6 +61,10 @@ BYTES = {
     "matroska cut in its header": (EBML[:6], 0),
     "riff still being written": (b"RIFF\0\0\0\0AVI LIST", 0),
     "riff": (b"RIFF\x64\0\0\0AVI LIST", 92),
+    "photo with something appended": (JPEG + b"\xff\xd9" + b"ftypmp42", 0),
+    "photo cut in its thumbnail": (JPEG[:12], 2),
+    "photo cut in its scan": (JPEG, 2),
+    "no photo": (b"\xff\xd8\xff\xfe\0\2nonsense", 0),
     "sound": (b"RIFF\x64\0\0\0WAVEfmt ", 0),
     "nothing": (b"", 0),
 }

@@ -212,6 +212,16 @@ def test_benchmark_clip_cut_in_half(tmp_path: Path) -> None:
     assert len(frames) == 228
 
 
+def test_photo_cut_in_half_is_shown_and_then_named(tmp_path: Path) -> None:
+    whole = shared_file("media/multi_face.jpg").read_bytes()
+    half = tmp_path / "half.jpg"
+    half.write_bytes(whole[: len(whole) // 2])
+    frames: list[PendingFrame] = []
+    with pytest.raises(SourceError, match="cut off after frame 1:"):
+        frames.extend(play(half))
+    assert len(frames) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "count"),
     [("WolfgangLanger_Pexels.mp4", 472), ("no_face.mp4", 95), ("multi_face.jpg", 1)],

@@ -70,6 +70,11 @@ CASES = {
     ),
     "duration over a gap": (PlaybackOptions(duration_s=0.25), VFR, [100, 140, 190, 191]),
     "duration without PTS": (PlaybackOptions(duration_s=0.1), (None,) * 9, [0, 40, 80]),
+    "duration over a reset": (
+        PlaybackOptions(duration_s=0.2),
+        (5000, 5040, 0, 40, 80, 120, 160),
+        [5000, 5040, 5080, 5120, 5160],
+    ),
     "duration of each round": (
         PlaybackOptions(duration_s=0.08, loop=2),
         VFR,
