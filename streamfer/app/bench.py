@@ -117,7 +117,7 @@ def _run(config: RunConfig, models: Models, signals: StopSignals, times: StageTi
     if not config.realtime and any(stream.info.live for stream in streams):
         raise ConfigError("bench: needs files or demo:; a live source sets its own pace")
     finished: Finished = analyse(
-        config, streams, models, reports, signals, Console(quiet=True), times
+        config, streams, models, reports, signals, Console(quiet=True), times=times
     )
     for _, error in finished.outcome.source_failures:
         raise SourceError(f"bench: {error}")

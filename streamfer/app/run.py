@@ -19,6 +19,7 @@ from streamfer.app.logs import complain, configure_logging
 from streamfer.app.models import Models, open_models
 from streamfer.app.open_sources import LiveReports, OpenedStream, open_streams
 from streamfer.app.outputs import check_run_outputs, write_text
+from streamfer.app.resume import Resumption, resume
 from streamfer.app.signals import StopSignals
 from streamfer.app.sinks import WindowFeed
 from streamfer.app.summary import summarise, write_summary
@@ -57,17 +58,18 @@ def run(config: RunConfig) -> int:
     console = Console(quiet=config.quiet)
     configure_logging(config.log_level, Console(stderr=True))
     with StopSignals() as signals, ExitStack() as stack:
+        resumption = _prepare(config)
+        if not resumption.specs:
+            console.print("nothing to do: every output is complete")
+            return 0
         reports = LiveReports()
-        streams = _open(config, reports)
+        streams = open_streams(resumption.specs, config, reports)
         for stream in streams:
             stack.callback(stream.source.close)
-        if not streams:
-            console.print("nothing to do: every output is there already")
-            return 0
         models = stack.enter_context(closing(load_models(config, console)))
         if signals.count:
             return INTERRUPTED
-        finished = analyse(config, streams, models, reports, signals, console)
+        finished = analyse(config, streams, models, reports, signals, console, resumption)
     code = _report(finished)
     if finished.stuck:
         # A thread in a read that nothing can interrupt would hold the interpreter's exit for ever.
@@ -90,6 +92,7 @@ def analyse(
     reports: LiveReports,
     signals: StopSignals,
     console: Console,
+    resumption: Resumption | None = None,
     times: StageTimes | None = None,
 ) -> Finished:
     """Runs opened streams to their ends, with every view and output that is configured.
@@ -100,9 +103,13 @@ def analyse(
     statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
     feed = WindowFeed() if wants_window(config.display, console) else None
     with ExitStack() as stack:
-        records = open_record_writer(config, models, [stream.info for stream in streams])
+        done = resumption.done if resumption else ()
+        infos = [*done, *(stream.info for stream in streams)]
+        records = open_record_writer(config, models, infos)
         if records is not None:
             stack.callback(records.close)
+            if resumption is not None:
+                resumption.restore(records)
         parts = RunParts(config, statistics, times or StageTimes(), Overlay(), records, feed)
         pipeline = build_pipeline(parts, streams, models)
         reports.connect(pipeline, statistics)
@@ -119,12 +126,13 @@ def analyse(
     return Finished(outcome, snapshot, pipeline.stuck_threads)
 
 
-def _open(config: RunConfig, reports: LiveReports) -> list[OpenedStream]:
+def _prepare(config: RunConfig) -> Resumption:
+    """Checks everything that can be checked before anything is opened."""
     specs = expand_sources(config.source or (_DEFAULT_SOURCE,))
     check_run_outputs(config, specs)
     if config.save_config:
         write_text(config.save_config, config.to_json())
-    return open_streams(specs, config, reports)
+    return resume(config, specs)
 
 
 def _tick(

@@ -88,6 +88,17 @@ class RecordWriter:
         record = event_record(event)
         self._append(lambda file: file.event(record))
 
+    def restore(self, records: Records) -> None:
+        """Appends frames and events of an earlier run's file.
+
+        Raises:
+            OutputError: they cannot be written; whole records stay.
+        """
+        for frame in records.frames:
+            self._append(lambda file, frame=frame: file.frame(frame))  # type: ignore[misc]
+        for event in records.events:
+            self._append(lambda file, event=event: file.event(event))  # type: ignore[misc]
+
     def roll(self) -> None:
         """Completes the current file and goes on in a new one (`talk.1.jsonl`, …).
 

@@ -135,6 +135,8 @@ def test_an_absent_camera(capfd: Capture, camera: str) -> None:
         (["--device", "cuda", "--backend", "openvino"], 5, "CPU"),
         (["--config", "{folder}/none.toml"], 2, "none.toml"),
         (["--detector", "haar"], 2, "centerface"),
+        (["--skip-existing"], 2, "--output"),
+        (["--skip-existing", "--loop", "2", "--output", "{folder}/x.mp4"], 2, "whole files"),
     ],
 )
 def test_bad_usage(

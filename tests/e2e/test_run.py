@@ -236,3 +236,31 @@ def test_analyze_yields_results_and_can_be_left(tmp_path: Path) -> None:
         break
     with pytest.raises(StreamferError, match=r"none\.mp4"):
         next(package.analyze(str(tmp_path / "none.mp4")))
+
+
+def test_a_run_goes_on_where_an_earlier_one_stopped(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder, records = tmp_path / "in", tmp_path / "records.jsonl"
+    folder.mkdir()
+    for number in range(3):
+        make_clip(folder / f"clip{number}.mp4", ClipSpec(frames=10 + number))
+    arguments = [
+        "run", folder, "--skip-existing", "--records", records,
+        "--output", tmp_path / "out" / "{stream}.mp4",
+    ]  # fmt: skip
+    assert streamfer(capfd, *arguments).code == 0
+    first = frame_records(records)
+    # The second file's video is a shorter one, as a killed run leaves it; the third's is gone.
+    output = tmp_path / "out" / "clip1.mp4"
+    make_clip(output, ClipSpec(frames=4))
+    (tmp_path / "out" / "clip2.mp4").unlink()
+    untouched = (tmp_path / "out" / "clip0.mp4").stat().st_mtime_ns
+    again = streamfer(capfd, *arguments)
+    assert again.code == 0
+    assert (tmp_path / "out" / "clip0.mp4").stat().st_mtime_ns == untouched
+    assert "clip0" not in again.out
+    assert len(video_pts(output)) == 11
+    key = lambda record: (record["stream"], record["frame"])  # noqa: E731
+    assert sorted(frame_records(records), key=key) == sorted(first, key=key)
+    assert "nothing to do" in streamfer(capfd, *arguments).out
