@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamfer.training.data import majority_class
-from streamfer.training.landmarks import align_pictures, open_landmarks
+from streamfer.training.data import LabelledFaces, majority_class
+from streamfer.training.landmarks import align_pictures, open_landmarks, picture_key
 from streamfer.training.sources import Split, read_faces
 from streamfer.types import UInt8Array
+
+_HELD_OUT_OF = 32
+"""One picture in this many of the training data is kept back for calibration."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,3 +48,12 @@ def read_aligned_faces(path: Path, split: Split, landmarks: Path | None) -> Alig
         ferplus=majority_class(faces.votes),
         names=faces.names,
     )
+
+
+def split_held_out(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:
+    """(held out, kept): by content, so that copies of a picture stay on one side.
+
+    The rule by which the classifier was trained, so what is held out is new to its trunk.
+    """
+    bucket = np.array([picture_key(p)[0] % _HELD_OUT_OF for p in faces.pictures])
+    return faces.subset(np.flatnonzero(bucket == 0)), faces.subset(np.flatnonzero(bucket))

@@ -25,7 +25,6 @@ def training_parser(module: str, purpose: str, config: type) -> argparse.Argumen
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
-    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     for field in dataclasses.fields(config):
         default = field.default
         if isinstance(default, bool):
@@ -108,6 +107,10 @@ class ProgressLine:
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
+
+    def advance(self, count: float) -> None:
+        """Moves the bar by `count` units."""
+        self._progress.advance(self._task, count)
 
     def report(self, done: float, metrics: dict[str, Any]) -> None:
         """Moves the bar to `done` units and shows the metrics."""

@@ -240,6 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--generator", type=Path, required=True, help="generator.safetensors")
     parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     return run_command(lambda: _train(parser.parse_args(arguments)))
 
 

@@ -101,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = training_parser(
         "streamfer.training.generator", "Trains a StyleGAN2 on aligned faces.", GeneratorTraining
     )
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     return run_command(lambda: _train(parser.parse_args(arguments)))
 
 

@@ -1,0 +1,149 @@
+"""Trains the heads of the fused classifier: `python -m streamfer.training.fused`.
+
+Trunk and encoder are frozen, so augmented faces pass through them once; on the features that come
+out, heads with and without the latent branch are trained alike, and both are held against the same
+unseen faces, as photographs and as sketches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from streamfer.models.encoder import Encoder
+from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork, save_fused_heads
+from streamfer.models.storage import load_encoder
+from streamfer.models.vgg import FaceVGG, load_face_vgg
+from streamfer.training.aligned import split_held_out
+from streamfer.training.command import (
+    ProgressLine,
+    config_from,
+    pick_device,
+    run_command,
+    training_parser,
+)
+from streamfer.training.data import LabelledFaces
+from streamfer.training.fused_heads import (
+    FusedTraining,
+    calibrate,
+    collect_features,
+    compare_heads,
+    make_exam,
+    train_heads,
+)
+from streamfer.training.landmarks import LandmarkCache, align_pictures, open_landmarks
+from streamfer.training.sketch import pencil_sketch
+from streamfer.training.sources import read_faces
+
+
+def train_fused(
+    network: FaceVGG,
+    encoder: Encoder,
+    training: LabelledFaces,
+    validation: LabelledFaces,
+    cache: LandmarkCache,
+    config: FusedTraining,
+    device: torch.device,
+    out: Path,
+    advance: Callable[[int], None] = lambda count: None,
+) -> dict[str, Any]:
+    """Trains heads with and without the latent, compares them, and keeps those with.
+
+    Args:
+        network: the face network whose trunk is used; frozen.
+        encoder: frozen.
+        training: faces to learn from.
+        validation: faces to compare on.
+        cache: landmarks of both.
+        config: the recipe.
+        device: where the networks run.
+        out: gets `fused_heads.safetensors`, `config.json` and `comparison.json`.
+        advance: told how many faces went through the frozen networks.
+
+    Returns:
+        What `comparison.json` holds: per style (`photo`, `sketch`) and label set the accuracies
+        and McNemar's test.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(asdict(config), indent=1) + "\n")
+    shape = FusedHeadsConfig(
+        num_features=network.num_features,
+        num_ws=encoder.config.num_ws,
+        w_dim=encoder.config.w_dim,
+        dropout=config.dropout,
+    )
+    fused = _new_heads(shape, encoder, config.seed)
+    frozen = FusedNetwork(network, encoder, fused).to(device).eval().requires_grad_(False)
+    held_out, kept = split_held_out(training)
+    bank = collect_features(frozen, kept, cache, config, device, advance)
+    # The spread must be known before anything is trained on it.
+    fused.spread.copy_((bank.ws.float() - encoder.w_avg.to(device)).square().mean().sqrt())
+    plain = _new_heads(replace(shape, use_latent=False), encoder, config.seed).to(device)
+    calibration = make_exam(frozen, held_out, align_pictures(held_out.pictures, cache), device)
+    for heads in (plain, fused):
+        heads.requires_grad_(True)
+        train_heads(bank, heads, config)
+        calibrate(heads, calibration)
+    photos = align_pictures(validation.pictures, cache)
+    sketches = np.stack([pencil_sketch(photo) for photo in photos])
+    comparison = {
+        style: compare_heads(plain, fused, make_exam(frozen, validation, crops, device))
+        for style, crops in (("photo", photos), ("sketch", sketches))
+    }
+    (out / "comparison.json").write_text(json.dumps(comparison, indent=1) + "\n")
+    save_fused_heads(fused, out / "fused_heads.safetensors", {"seed": str(config.seed)})
+    return comparison
+
+
+def _new_heads(shape: FusedHeadsConfig, encoder: Encoder, seed: int) -> FusedHeads:
+    torch.manual_seed(seed)
+    heads = FusedHeads(shape)
+    heads.w_avg.copy_(encoder.w_avg)
+    return heads
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = training_parser(
+        "streamfer.training.fused", "Trains the heads of the fused classifier.", FusedTraining
+    )
+    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument("--encoder", type=Path, required=True, help="encoder.safetensors")
+    return run_command(lambda: _train(parser.parse_args(arguments)))
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = config_from(options, FusedTraining)
+    device = pick_device(options.device)
+    network, encoder = load_face_vgg(options.classifier), load_encoder(options.encoder)
+    training = read_faces(options.data, "train")
+    validation = read_faces(options.data, "validation")
+    cache = open_landmarks(options.landmarks, training.pictures + validation.pictures)
+    total = config.views * len(training)
+    with ProgressLine(total, "faces") as line:
+        comparison = train_fused(
+            network,
+            encoder,
+            training,
+            validation,
+            cache,
+            config,
+            device,
+            options.out,
+            line.advance,
+        )
+        for style, sets in comparison.items():
+            for name, figures in sets.items():
+                line.report(total, {"style": style, "labels": name, **figures})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
