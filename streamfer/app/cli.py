@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import logging
-import typing
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from streamfer import __version__
-from streamfer.app.config import RunConfig, flag_name, load_config, resolve
+from streamfer.app.cli_options import ConfigFile, merged_config, with_run_options
 from streamfer.app.logs import complain
 from streamfer.errors import PipelineError, StreamferError
 
@@ -24,7 +22,6 @@ app = typer.Typer(
     name="streamfer",
     help="Reads faces in live video: finds, follows and classifies every face of cameras, streams "
     "and files.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -45,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = app(args=given or ["--help"], prog_name="streamfer", standalone_mode=False)
     except TyperException as error:  # bad usage
         complain(error.format_message())
         return 2
@@ -68,98 +66,27 @@ def _message(error: Exception) -> str:
     return f"a bug in streamfer: {error!r}; --log-level debug shows where"
 
 
-def _with_run_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Gives a command the options of `RunConfig`, each of which is described only there.
-
-    The command is called with its own parameters and `given`: the values typed on the command
-    line, keyed by field.
-    """
-    hints = typing.get_type_hints(RunConfig)
-    options = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=Annotated[hints[field.name], _typer_option(field)],
-        )
-        for field in dataclasses.fields(RunConfig)
-        if field.name != "source"
-    ]
-    own = inspect.signature(command, eval_str=True)
-    own_parameters = [p for p in own.parameters.values() if p.name != "given"]
-
-    def wrapper(context: typer.Context, **values: Any) -> int:
-        given = {
-            field.name: values[field.name]
-            for field in dataclasses.fields(RunConfig)
-            if field.name in values and _was_typed(context, field.name)
-        }
-        return command(**{p.name: values[p.name] for p in own_parameters}, given=given)
-
-    wrapper.__doc__ = command.__doc__
-    wrapper.__name__ = command.__name__
-    context = inspect.Parameter(
-        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-    )
-    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own_parameters]
-    wrapper.__signature__ = own.replace(  # type: ignore[attr-defined]
-        parameters=[context, *keyword_only, *options]
-    )
-    return wrapper
-
-
-def _typer_option(field: dataclasses.Field[Any]) -> Any:
-    flag = f"--{flag_name(field.name)}"
-    if field.name in ("display",):
-        flag = f"{flag}/--no-{flag_name(field.name)}"
-    return typer.Option(
-        flag,
-        help=field.metadata["help"],
-        metavar=field.metadata["metavar"],
-        rich_help_panel=field.metadata["group"],
-        show_default=field.default not in (None, False),
-    )
-
-
-def _was_typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _config(
-    sources: list[str] | None, config_file: Path | None, given: dict[str, Any]
-) -> RunConfig:
-    file_values = load_config(config_file) if config_file else {}
-    if sources:
-        given = {**given, "source": tuple(sources)}
-    return resolve(given, file_values)
-
-
 @app.command("run")
-@_with_run_options
+@with_run_options
 def run_command(
     sources: Annotated[
         list[str] | None, typer.Argument(metavar="[SOURCE]...", help=_SOURCE_HELP)
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file with these options.")
-    ] = None,
+    config: ConfigFile = None,
     *,
     given: dict[str, Any],
 ) -> int:
     """Analyse sources: window, annotated video, records, live statistics."""
     from streamfer.app.run import run
 
-    return run(_config(sources, config, given))
+    return run(merged_config(sources, config, given))
 
 
 @app.command("bench")
-@_with_run_options
+@with_run_options
 def bench_command(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Files or demo:.")],
-    config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file with these options.")
-    ] = None,
+    config: ConfigFile = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures as JSON.")
     ] = None,
@@ -169,7 +96,7 @@ def bench_command(
     """Measure frames/s, latency, stage shares and memory on this machine."""
     from streamfer.app.bench import bench
 
-    return bench(_config(sources, config, given), json_file)
+    return bench(merged_config(sources, config, given), json_file)
 
 
 @app.command("verify")
@@ -180,8 +107,10 @@ def verify_command(
         Path | None, typer.Argument(metavar="[RECORDS]", help="Its records.")
     ] = None,
 ) -> int:
-    """Hold an annotated video and its records against the input; exit 1 with the first
-    difference."""
+    """Hold an annotated video and its records against the input.
+
+    Prints the first difference and exits with 1 if there is one.
+    """
     from streamfer.media.verify import verify_outputs
 
     differences = verify_outputs(source, output, records)
@@ -190,6 +119,51 @@ def verify_command(
         return 1
     print(f"{output}: frames, times, audio and records agree with {source}")
     return 0
+
+
+@app.command("doctor")
+def doctor_command() -> int:
+    """Say what this machine has and lacks, and what to do about it."""
+    from rich.console import Console
+
+    from streamfer.app.doctor import doctor
+
+    return doctor(Console())
+
+
+engines_app = typer.Typer(help="Engines compiled for this machine.", no_args_is_help=True)
+app.add_typer(engines_app, name="engines")
+
+
+@engines_app.command("list")
+def list_engines_command() -> int:
+    """Show what is compiled."""
+    from rich.console import Console
+
+    from streamfer.app.engines import list_engines
+
+    return list_engines(Console())
+
+
+@engines_app.command("build")
+@with_run_options
+def build_engines_command(config: ConfigFile = None, *, given: dict[str, Any]) -> int:
+    """Compile ahead of time what a run with these options needs."""
+    from rich.console import Console
+
+    from streamfer.app.engines import build_engines
+
+    return build_engines(Console(), merged_config(None, config, given))
+
+
+@engines_app.command("clean")
+def clean_engines_command() -> int:
+    """Throw the compiled engines away; they are built again when needed."""
+    from rich.console import Console
+
+    from streamfer.app.engines import clean_engines
+
+    return clean_engines(Console())
 
 
 @app.callback(invoke_without_command=True)
