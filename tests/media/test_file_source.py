@@ -57,6 +57,7 @@ FORMATS = {
     "mjpeg.avi": ClipSpec(codec="mjpeg", pix_fmt="yuvj420p"),
     "prores.mov": ClipSpec(codec="prores_ks", pix_fmt="yuv422p10le"),
     "b-frames.ts": ClipSpec(options=B_FRAMES, audio="aac"),
+    "many-key-frames.ts": ClipSpec(options={"g": "4"}),
     "mpeg2.mpg": ClipSpec(codec="mpeg2video"),
     "h264.flv": ClipSpec(),
     "raw.264": ClipSpec(),
@@ -293,6 +294,16 @@ def concat_script(folder: Path) -> Path:
     return path
 
 
+def session_description(folder: Path) -> Path:
+    """Names a UDP port to listen on."""
+    path = folder / "session.mp4"
+    path.write_text(
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        "m=video 50494 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+    )
+    return path
+
+
 def damaged_picture(folder: Path) -> Path:
     path = make_clip(folder / "photo.png", ClipSpec(frames=1, codec="png", pix_fmt="rgb24"))
     path.write_bytes(path.read_bytes()[:200])
@@ -306,6 +317,7 @@ BAD = {
     playlist: "it is damaged, or no video",
     playlist_named_mp4: "it is damaged, or no video",
     concat_script: "it is damaged, or no video",
+    session_description: "it is damaged, or no video",
     damaged_picture: "not one frame of it is intact",
     lambda folder: folder: "it is a directory",
     lambda folder: folder / "gone.mp4": "no such file",
