@@ -1,0 +1,213 @@
+"""Faces encoded and refined, with what is lost and what expression is still read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamfer.errors import EngineError
+from streamfer.labels import LABELS
+from streamfer.models.encoder import Encoder
+from streamfer.models.inversion import InversionConfig, InversionResult, Inverter
+from streamfer.models.lens import Lens
+from streamfer.models.storage import load_encoder, load_generator
+from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
+from streamfer.models.vgg import FaceVGG, load_face_vgg
+from streamfer.types import FloatArray, UInt8Array
+
+BATCH = 32
+"""Faces that are refined together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentModels:
+    """The networks that inversion needs, frozen and on one device."""
+
+    generator: Generator
+    encoder: Encoder
+    network: FaceVGG
+    lens: Lens
+    device: torch.device
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InvertedFace:
+    """One face, what the encoder made of it, and what refinement did."""
+
+    name: str
+    input: UInt8Array = field(repr=False)
+    """(R, R) uint8."""
+    encoder: UInt8Array = field(repr=False)
+    """(R, R) uint8: drawn from the encoder's estimate."""
+    refined: UInt8Array = field(repr=False)
+    """(R, R) uint8: drawn from the refined code."""
+    latent_encoder: FloatArray = field(repr=False)
+    """(num_ws, w_dim) float32."""
+    latent_refined: FloatArray = field(repr=False)
+    history: FloatArray = field(repr=False)
+    """(steps + 1,) total loss of this face before each step, and at the end."""
+    loss_encoder: float
+    """Distance through the lens."""
+    loss_refined: float
+    mse_encoder: float
+    """Pixel MSE on a [0, 1] scale."""
+    mse_refined: float
+    steps: int
+    seconds: float
+    """Its share of the time of the faces refined together with it."""
+    emotion_input: str
+    emotion_encoder: str
+    """Read from the picture drawn from the encoder's estimate."""
+    emotion_refined: str
+
+    def numbers(self) -> dict[str, Any]:
+        """All but pictures and arrays, ready for JSON."""
+        return {
+            "name": self.name,
+            "loss_encoder": self.loss_encoder,
+            "loss_refined": self.loss_refined,
+            "mse_encoder": self.mse_encoder,
+            "mse_refined": self.mse_refined,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "emotion_input": self.emotion_input,
+            "emotion_encoder": self.emotion_encoder,
+            "emotion_refined": self.emotion_refined,
+        }
+
+
+def load_latent_models(
+    generator: Path, encoder: Path, classifier: Path, device: torch.device
+) -> LatentModels:
+    """Reads the networks from their files.
+
+    Raises:
+        EngineError: a file is missing, damaged, of another kind, or does not fit the others.
+    """
+    drawn, code, network = (
+        load_generator(generator),
+        load_encoder(encoder),
+        load_face_vgg(classifier),
+    )
+    expected = (drawn.config.num_ws, drawn.config.w_dim, drawn.config.resolution)
+    found = (code.config.num_ws, code.config.w_dim, code.config.size)
+    if expected != found:
+        raise EngineError(
+            f"{encoder.name}: layers, style size and picture size {found} do not fit those of"
+            f" {generator.name}, {expected}"
+        )
+    network = network.to(device).requires_grad_(False)
+    lens = Lens(network).to(device)
+    return LatentModels(drawn.to(device), code.to(device), network, lens, device)
+
+
+def invert_faces(
+    models: LatentModels,
+    crops: UInt8Array,
+    names: Sequence[str],
+    config: InversionConfig,
+    clock: Callable[[], float] = time.perf_counter,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> list[InvertedFace]:
+    """Encodes and refines faces.
+
+    Args:
+        models: the networks.
+        crops: (N, R, R) uint8 aligned faces.
+        names: of the faces.
+        config: how long and how hard to refine.
+        clock: seconds, monotonic.
+        on_batch: told how many faces are done, batch by batch.
+    """
+    inverter = Inverter(models.generator, models.lens, config, clock)
+    faces: list[InvertedFace] = []
+    for first in range(0, len(crops), BATCH):
+        part = torch.from_numpy(crops[first : first + BATCH])
+        with torch.no_grad():
+            start = models.encoder(from_uint8(part.to(models.device)))
+            drawn = to_uint8(models.generator.synthesis(start)[:, 0]).cpu()
+        found = inverter.invert(part, start)
+        faces += _faces(models, names[first : first + BATCH], part, drawn, start, found)
+        on_batch(len(part))
+    return faces
+
+
+def _faces(
+    models: LatentModels,
+    names: Sequence[str],
+    crops: Tensor,
+    drawn: Tensor,
+    start: Tensor,
+    found: InversionResult,
+) -> list[InvertedFace]:
+    pictures = (crops, drawn, found.reconstruction)
+    emotions = [read_emotions(models.network, batch.to(models.device)) for batch in pictures]
+    start = start.cpu()
+    return [
+        InvertedFace(
+            name=name,
+            input=crops[i].numpy(),
+            encoder=drawn[i].numpy(),
+            refined=found.reconstruction[i].numpy(),
+            latent_encoder=start[i].numpy(),
+            latent_refined=found.latent[i].numpy(),
+            history=found.history[:, i].numpy(),
+            loss_encoder=found.feature_loss_start[i].item(),
+            loss_refined=found.feature_loss[i].item(),
+            mse_encoder=found.mse_start[i].item(),
+            mse_refined=found.mse[i].item(),
+            steps=found.steps,
+            seconds=found.seconds / len(names),
+            emotion_input=emotions[0][i],
+            emotion_encoder=emotions[1][i],
+            emotion_refined=emotions[2][i],
+        )
+        for i, name in enumerate(names)
+    ]
+
+
+@torch.no_grad()
+def read_emotions(network: FaceVGG, faces: Tensor) -> list[str]:
+    """The label that the network's `ferplus` head reads from each uint8 face [NHW]."""
+    ferplus, _ = network.probabilities(faces)
+    return [LABELS[index] for index in ferplus.argmax(dim=1).tolist()]
+
+
+def summarise(faces: Sequence[InvertedFace]) -> dict[str, float]:
+    """Means and shares over faces: what refinement gains and what is still read.
+
+    `loss_halved` and `mse_down_30` are the shares of the faces whose feature loss fell by at least
+    half and whose MSE fell by at least 30 %.
+    """
+    columns = {
+        key: np.array([getattr(face, key) for face in faces], dtype=np.float64)
+        for key in (
+            "loss_encoder",
+            "loss_refined",
+            "mse_encoder",
+            "mse_refined",
+            "steps",
+            "seconds",
+        )
+    }
+    means = {f"mean_{key}": float(values.mean()) for key, values in columns.items()}
+    medians = {f"median_{k}": float(np.median(columns[k])) for k in ("mse_encoder", "mse_refined")}
+    return {
+        **means,
+        **medians,
+        "loss_halved": float((columns["loss_refined"] <= 0.5 * columns["loss_encoder"]).mean()),
+        "mse_down_30": float((columns["mse_refined"] <= 0.7 * columns["mse_encoder"]).mean()),
+        "agreement_encoder": _share(f.emotion_encoder == f.emotion_input for f in faces),
+        "agreement_refined": _share(f.emotion_refined == f.emotion_input for f in faces),
+    }
+
+
+def _share(outcomes: Iterable[bool]) -> float:
+    return float(np.mean(list(outcomes)))

@@ -1,0 +1,159 @@
+"""Evaluation of generator, encoder and refinement: `python -m streamfer.evaluation.latent`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamfer.errors import OutputError
+from streamfer.evaluation.frechet import frechet_distance
+from streamfer.evaluation.inverted import (
+    LatentModels,
+    invert_faces,
+    load_latent_models,
+    summarise,
+)
+from streamfer.models.inversion import InversionConfig
+from streamfer.models.stylegan2 import to_uint8
+from streamfer.training.aligned import read_aligned_faces
+from streamfer.training.command import ProgressLine, pick_device, run_command
+from streamfer.types import FloatArray, UInt8Array
+from streamfer.vision.sheet import write_sheet
+
+_BATCH = 256
+_SHEET_SAMPLES = 64
+_SHEET_PSI = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class LatentEvaluation:
+    """What to evaluate, and on what."""
+
+    faces: int = 256
+    """Faces of the validation split that are inverted."""
+    samples: int = 5000
+    """Generated pictures for the Fréchet distance."""
+    steps: int = 100
+    """Steps of the refinement."""
+    seed: int = 0
+
+
+def evaluate_latent(
+    models: LatentModels,
+    training: UInt8Array,
+    validation: UInt8Array,
+    names: Sequence[str],
+    config: LatentEvaluation,
+    on_faces: Callable[[int], None] = lambda count: None,
+) -> dict[str, Any]:
+    """Inverts unseen faces, and holds generated ones against real ones.
+
+    Args:
+        models: the networks.
+        training: (n, R, R) uint8 aligned faces that the generator was trained on.
+        validation: (m, R, R) uint8 aligned faces that it was not.
+        names: of the validation faces.
+        config: how many.
+        on_faces: told how many faces were inverted, batch by batch.
+
+    Returns:
+        `faces` (one entry per face, see `InvertedFace.numbers`), `means` (see `summarise`), and
+        `frechet`: distances to the validation faces, of `samples` and of the `training` faces.
+    """
+    rng = np.random.default_rng(config.seed)
+    rows = rng.permutation(len(validation))[: config.faces]
+    inverted = invert_faces(
+        models,
+        validation[rows],
+        [names[row] for row in rows],
+        InversionConfig(steps=config.steps),
+        on_batch=on_faces,
+    )
+    real = vgg_features(models, validation)
+    samples = draw_samples(models, config.samples, 1.0, config.seed)
+    return {
+        "faces": [face.numbers() for face in inverted],
+        "means": summarise(inverted),
+        "frechet": {
+            "samples": frechet_distance(vgg_features(models, samples), real),
+            "training": frechet_distance(vgg_features(models, training), real),
+        },
+    }
+
+
+@torch.no_grad()
+def draw_samples(models: LatentModels, count: int, truncation_psi: float, seed: int) -> UInt8Array:
+    """(count, R, R) uint8 pictures of random codes."""
+    random = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, models.generator.config.z_dim, generator=random)
+    parts: list[Tensor] = [
+        to_uint8(models.generator(z[i : i + _BATCH].to(models.device), truncation_psi)[:, 0]).cpu()
+        for i in range(0, count, _BATCH)
+    ]
+    return torch.cat(parts).numpy()
+
+
+@torch.no_grad()
+def vgg_features(models: LatentModels, crops: UInt8Array) -> FloatArray:
+    """(n, C) float32: what the face network's heads read."""
+    parts = [
+        models.network.features(torch.from_numpy(crops[i : i + _BATCH]).to(models.device)).cpu()
+        for i in range(0, len(crops), _BATCH)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m streamfer.evaluation.latent",
+        description="Inverts unseen faces, and holds generated faces against real ones.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
+    parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
+    parser.add_argument("--generator", type=Path, required=True, help="generator.safetensors")
+    parser.add_argument("--encoder", type=Path, required=True, help="encoder.safetensors")
+    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
+    parser.add_argument("--faces", type=int, default=256, help="faces to invert")
+    parser.add_argument("--samples", type=int, default=5000, help="pictures to generate")
+    parser.add_argument("--steps", type=int, default=100, help="steps of the refinement")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write everything as JSON")
+    parser.add_argument("--sheet", type=Path, help="write 64 samples as PNG")
+    return run_command(lambda: _evaluate(parser.parse_args(arguments)))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    device = pick_device(options.device)
+    models = load_latent_models(options.generator, options.encoder, options.classifier, device)
+    config = LatentEvaluation(options.faces, options.samples, options.steps, options.seed)
+    if options.sheet:
+        samples = draw_samples(models, _SHEET_SAMPLES, _SHEET_PSI, config.seed)
+        write_sheet(samples, options.sheet)
+    training = read_aligned_faces(options.data, "train", options.landmarks)
+    validation = read_aligned_faces(options.data, "validation", options.landmarks)
+    with ProgressLine(config.faces, "faces") as line:
+        result = evaluate_latent(
+            models, training.crops, validation.crops, validation.names, config, line.advance
+        )
+        line.report(config.faces, result["means"])
+        line.report(config.faces, {f"frechet_{k}": v for k, v in result["frechet"].items()})
+    if options.json:
+        try:
+            options.json.write_text(json.dumps(result, indent=1) + "\n")
+        except OSError as error:
+            raise OutputError(f"{options.json}: cannot write: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
