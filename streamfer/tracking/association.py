@@ -22,6 +22,8 @@ _REACH_PER_S = 1.5
 _MAX_SIZE_RATIO = 2.0
 _SURE_IOU = 0.35
 """From this overlap on a live track takes a detection whatever it looks like: heads turn."""
+_BRIEFLY_S = 0.3
+"""For so long the same holds of a face that the detector missed."""
 _SAME_FACE = 0.65
 """Likeness from which on a detection near a track may be its face."""
 _SAME_FACE_ANYWHERE = 0.85
@@ -55,7 +57,7 @@ def match_confident(
     reach = _REACH + _REACH_PER_S * absent_s[:, None]
     near = distance < reach
     possible = (size_ratio < _MAX_SIZE_RATIO) & np.where(
-        lost,
+        (absent_s > _BRIEFLY_S)[:, None],
         (near & (likeness > _SAME_FACE)) | (likeness > _SAME_FACE_ANYWHERE),
         near & ((iou > _SURE_IOU) | (likeness > _SAME_FACE)),
     )

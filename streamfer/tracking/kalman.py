@@ -48,11 +48,6 @@ class BoxFilter:
         """Speed of the centre in face sizes per second."""
         return math.hypot(*self._velocity[:2].tolist()) / self._size()
 
-    @property
-    def uncertainty(self) -> float:
-        """Standard deviation of the centre as a fraction of the face's size."""
-        return math.sqrt(float(self._pp[0])) / self._size()
-
     def predict(self, dt_s: float) -> None:
         """Moves the estimate `dt_s` ≥ 0 seconds on."""
         decay = math.exp(-dt_s / _VELOCITY_MEMORY_S)

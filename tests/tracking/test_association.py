@@ -21,6 +21,8 @@ LARGE = [60, 50, 180, 200]
         (A, 0.0, NEXT_TO_A, 0.3, False),
         (A, 0.0, FAR, 1.0, False),  # a live face does not jump
         (A, 0.0, LARGE, 1.0, False),
+        (A, 0.2, A, 0.3, True),  # one missed detection
+        (A, 0.2, FAR, 0.3, False),
         (A, 0.5, A, 0.9, True),
         (A, 0.5, A, 0.3, False),  # someone else in the same place
         (A, 0.5, NEXT_TO_A, 0.7, True),

@@ -214,6 +214,24 @@ def test_the_flow_takes_the_face_up_again() -> None:
     np.testing.assert_allclose(face.detection.landmarks, real.landmarks, atol=1.0)
 
 
+def test_a_detection_can_follow_on_the_same_frame() -> None:
+    """After a cut the detector may look at the very frame that the flow did not understand."""
+    frames = frames_of(still)
+    other = list(play(Scene([Person(2, lambda t: Pose(390, 100))], 0.1, frame_wh=(480, 270))))
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    cut = cv2.flip(other[0].image, 0)
+    tracker.update(cut, 0.04, None)
+    assert tracker.patience_s == 0
+    assert tracker.update(cut, 0.04, []) == []
+    tracker.update(frames[1].image, 0.08, truth(frames[1]))
+    carried = tracker.update(frames[2].image, 0.12, None)
+    found = tracker.update(frames[2].image, 0.12, truth(frames[2]))
+    assert numbers(carried) == numbers(found) == [1]
+    assert found[0].detected
+    np.testing.assert_allclose(found[0].detection.box_xyxy, carried[0].detection.box_xyxy, atol=1.0)
+
+
 def test_no_ghost_is_carried_blindly() -> None:
     frames = frames_of(still)
     tracker = Tracker()
