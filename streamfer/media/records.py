@@ -87,6 +87,7 @@ class RecordWriter:
         """
         record = event_record(event)
         self._append(lambda file: file.event(record))
+        self._learn_size(event)
 
     def restore(self, records: Records) -> None:
         """Appends frames and events of an earlier run's file.
@@ -122,6 +123,16 @@ class RecordWriter:
             if not self._closed:
                 self._closed = True
                 self._guarded(self._file.close)
+
+    def _learn_size(self, event: StreamEvent) -> None:
+        """Files begun from now on state the sizes that live streams have turned out to have."""
+        if not {"width", "height"} <= event.details.keys():
+            return
+        with self._lock:
+            for stream in self._header["streams"]:
+                if stream["stream"] == event.stream:
+                    stream["width"] = event.details["width"]
+                    stream["height"] = event.details["height"]
 
     def _append(self, write: Callable[[RecordFile], None]) -> None:
         with self._lock:

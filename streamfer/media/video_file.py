@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
-import numpy as np
 from av.error import FFmpegError
 from av.video.frame import PictureType
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.audio import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
 from streamfer.media.output_file import OutputFile
 from streamfer.media.output_path import reason
+from streamfer.media.yuv import YuvConverter
 from streamfer.types import UInt8Array
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -118,8 +116,7 @@ class VideoFile:
         self.path = path
         self._time_base = carried_time_base(time_base)
         self._frame_rate = frame_rate
-        self._size_wh = size_wh
-        self._reformatter = VideoReformatter()
+        self._converter = YuvConverter(size_wh)
         self._last_pts: int | None = None
         self._last_keyframe_s: Fraction | None = None
         self._audio: AudioTrack | None = None
@@ -160,7 +157,7 @@ class VideoFile:
             OutputError: it cannot be written.
         """
         try:
-            frame = self._to_yuv(picture)
+            frame = self._converter.convert(picture)
             frame.pts = self._own_pts(pts, time_base)
             frame.time_base = self._time_base
             frame.duration = max(1, round(1 / (self._frame_rate * self._time_base)))
@@ -227,29 +224,12 @@ class VideoFile:
         self._stream = self._container.add_stream(config.encoder, rate=self._frame_rate)
         self._stream.time_base = self._time_base
         context = self._stream.codec_context
-        width, height = self._size_wh
-        context.width, context.height = width + width % 2, height + height % 2
+        context.width, context.height = self._converter.size_wh
         _configure(context, config, self._time_base, self._frame_rate)
-        self._matrix = _tag_colours(context)
+        self._converter.tag(context)
         if audio_source is not None:
             self._audio = audio(self._container, audio_source)
         self._container.start_encoding()
-
-    def _to_yuv(self, picture: UInt8Array) -> Any:
-        right, bottom = self._size_wh[0] % 2, self._size_wh[1] % 2
-        if right or bottom:
-            picture = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24")
-        # threads=1: at 640×360 swscale's own threads cost more than they bring.
-        return self._reformatter.reformat(
-            frame,
-            format="yuv420p",
-            dst_colorspace=self._matrix,
-            interpolation=Interpolation.BILINEAR,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            threads=1,
-        )
 
     def _own_pts(self, pts: int, time_base: Fraction) -> int:
         if time_base != self._time_base:
@@ -275,21 +255,6 @@ def carried_time_base(time_base: Fraction) -> Fraction:
     if time_base.denominator <= _LARGEST_TIMESCALE:
         return time_base
     return Fraction(1, _LARGEST_TIMESCALE)
-
-
-def is_high_definition(width: int, height: int) -> bool:
-    """Whether players take untagged video of this size for BT.709 rather than BT.601."""
-    return width >= 1280 or height > 576
-
-
-def _tag_colours(context: Any) -> Colorspace:
-    """Says in the stream which matrix and range its YUV has; returns the matrix for swscale."""
-    context.color_range = int(ColorRange.MPEG)
-    # H.273 numbers: 1 is BT.709; 6 is BT.601, in primaries, transfer and matrix alike.
-    high_definition = is_high_definition(context.width, context.height)
-    number = 1 if high_definition else 6
-    context.colorspace = context.color_primaries = context.color_trc = number
-    return Colorspace.ITU709 if high_definition else Colorspace.ITU601
 
 
 def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fraction) -> None:

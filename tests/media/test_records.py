@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -215,6 +216,20 @@ def test_rolling_goes_on_in_a_new_file_with_its_own_header(tmp_path: Path, suffi
     assert [f["frame"] for f in read_records(path).frames] == [0]
     assert [f["frame"] for f in second.frames] == [1]
     assert second.header == header().to_json()
+
+
+def test_a_file_begun_after_a_camera_came_up_states_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "cam.jsonl"
+    camera = StreamInfo("cam", "camera:0", None, None, live=True)
+    with closing(open_records(path, replace(header(), streams=(camera,)))) as records:
+        records.event(StreamEvent("cam", "opened", 0.0, details={"width": 640, "height": 360}))
+        records.roll()
+    sizes = [
+        (stream["width"], stream["height"])
+        for name in ("cam.jsonl", "cam.1.jsonl")
+        for stream in read_records(tmp_path / name).header["streams"]
+    ]
+    assert sizes == [(None, None), (640, 360)]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -115,7 +115,7 @@ def test_a_finished_mp4_has_one_index_with_frame_count_and_duration(tmp_path: Pa
         assert stream.average_rate == 25
 
 
-@pytest.mark.parametrize("size", [(95, 64), (96, 63), (33, 41)])
+@pytest.mark.parametrize("size", [(95, 64), (96, 63), (33, 41), (1, 1)])
 def test_odd_sizes_are_padded_by_one_pixel(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "talk.mp4"
     write_pictures(path, 3, size)
