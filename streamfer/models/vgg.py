@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-import streamfer
 from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import NUM_LABELS
 from streamfer.vision.align import FACE_SIZE
 
-SHIPPED_FACE_WEIGHTS = Path(streamfer.__file__).parent / "weights" / "face_vgg19.safetensors"
+SHIPPED_FACE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "face_vgg19.safetensors"
 """The classifier that this package was released with."""
 
 WEIGHTS_SCHEMA = "streamfer.face_vgg19/1"
