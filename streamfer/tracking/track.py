@@ -93,6 +93,8 @@ class Track:
         """Takes in a detection of this frame, after `carry`."""
         if self.supported_s == time_s:
             detection = _steadied(detection, self.detection)
+        else:
+            self._window = None  # that of an older frame
         self.detection = detection
         self._filter.correct(detection.box_xyxy, _DETECTION_NOISE)
         self.detected_s = self.supported_s = time_s

@@ -232,6 +232,18 @@ def test_a_detection_can_follow_on_the_same_frame() -> None:
     np.testing.assert_allclose(found[0].detection.box_xyxy, carried[0].detection.box_xyxy, atol=1.0)
 
 
+def test_after_a_failed_flow_the_next_one_starts_from_the_detection() -> None:
+    """The light changes, the detector finds the face all the same: it is carried on from there."""
+    frames = frames_of(lambda t: Pose(200 + 60 * t, 130))
+    tracker = Tracker()
+    tracker.update(frames[0].image, 0.0, truth(frames[0]))
+    tracker.update(255 - frames[1].image, frames[1].time_s, truth(frames[1]))
+    (face,) = tracker.update(255 - frames[2].image, frames[2].time_s, None)
+    assert tracker.patience_s > 0
+    (real,) = truth(frames[2])
+    np.testing.assert_allclose(face.detection.landmarks, real.landmarks, atol=1.0)
+
+
 def test_no_ghost_is_carried_blindly() -> None:
     frames = frames_of(still)
     tracker = Tracker()
