@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from streamfer.app.config import RunConfig
 from streamfer.app.detectors import open_detector
@@ -14,6 +17,7 @@ from streamfer.errors import EngineError
 from streamfer.runtime.backends import open_engine
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.vision.align import FACE_SIZE
 from streamfer.vision.detector import Detector, DetectorConfig
 
 FACE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "face_vgg19.safetensors"
@@ -31,6 +35,17 @@ class Models:
 
     detector: Detector
     face: Engine
+
+    def warm_up(self, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
+        """Runs both once on blank input: a network's first run for a new shape is a slow one, and
+        a live stream would pay for it with its first frames.
+
+        Args:
+            frame_sizes_wh: width and height of the frames to come, in pixels.
+        """
+        for width, height in set(frame_sizes_wh):
+            self.detector.detect([np.zeros((height, width, 3), dtype=np.uint8)])
+        self.face.run({"faces": np.zeros((1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)})
 
     def close(self) -> None:
         """Frees them."""

@@ -76,23 +76,19 @@ def open_streams(
         SourceError: the only source cannot be opened.
     """
     streams: list[OpenedStream] = []
-    files = 0
+    open_files = 0
     for spec in specs:
         source = _make_source(spec, config, reports)
-        unknown = StreamInfo(spec.name, spec.label, None, None, source.live)
-        if source.live:
-            streams.append(OpenedStream(spec, source, source.open(), True))
-            continue
-        files += 1
-        if files > config.concurrent_files:
-            streams.append(OpenedStream(spec, source, unknown, False))
-            continue
-        try:
-            streams.append(OpenedStream(spec, source, source.open(), True))
-        except SourceError:
-            if len(specs) == 1:
-                raise
-            streams.append(OpenedStream(spec, source, unknown, False))
+        info = StreamInfo(spec.name, spec.label, None, None, source.live)
+        is_open = False
+        if source.live or open_files < config.concurrent_files:
+            try:
+                info, is_open = source.open(), True
+            except SourceError:
+                if len(specs) == 1:
+                    raise
+        open_files += is_open and not source.live
+        streams.append(OpenedStream(spec, source, info, is_open))
     return streams
 
 

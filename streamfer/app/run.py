@@ -101,6 +101,8 @@ def analyse(
         StreamferError: a stage failed; outputs are closed and playable.
     """
     statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
+    # A camera's size is not known yet; 640 × 360 comes to the same network shape as most of them.
+    models.warm_up((s.info.width or 640, s.info.height or 360) for s in streams)
     feed = WindowFeed() if wants_window(config.display, console) else None
     with ExitStack() as stack:
         done = resumption.done if resumption else ()
