@@ -6,6 +6,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import onnx
 import torch
@@ -22,6 +23,7 @@ def export_onnx(
     *,
     input_names: Sequence[str],
     output_names: Sequence[str],
+    side_multiple: int | None = None,
 ) -> bytes:
     """Exports a module with a free batch size.
 
@@ -31,11 +33,16 @@ def export_onnx(
             takes a size of 1 for a constant).
         input_names: the inputs' names in the ONNX graph.
         output_names: the outputs' names.
+        side_multiple: frees axes 1 and 2 as well, for pictures [NHWC] whose sides are multiples
+            of it; the example's must be unequal, and more than one such multiple.
 
     Returns:
         The serialised, checked ONNX model; its weights are inside.
     """
-    batch = torch.export.Dim("batch", min=1, max=4096)
+    free: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=4096)}
+    if side_multiple is not None:
+        free[1] = side_multiple * torch.export.Dim("rows", min=1, max=256)
+        free[2] = side_multiple * torch.export.Dim("columns", min=1, max=256)
     with _quiet_exporter():
         program = torch.onnx.export(
             module.eval(),
@@ -43,7 +50,7 @@ def export_onnx(
             input_names=list(input_names),
             output_names=list(output_names),
             opset_version=OPSET,
-            dynamic_shapes=tuple({0: batch} for _ in example_inputs),
+            dynamic_shapes=tuple(free for _ in example_inputs),
             dynamo=True,
             verbose=False,
         )

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from streamfer.app.detectors import centerface_model, open_detector
-from streamfer.errors import ConfigError
+from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.store import EngineStore
 from streamfer.vision.detector import DetectorConfig
 from tests.support.faces import read_rgb
+from tests.support.models import small_network
 
 
 def test_the_prepared_model_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +38,37 @@ def test_small_faces_can_be_left_out(tmp_path: Path) -> None:
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown detector 'haar'; known are auto, centerface"):
         open_detector("haar", store=EngineStore(tmp_path))
+
+
+def test_weights_that_are_not_here_say_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamfer.app.published.weights_folder", lambda: tmp_path)
+    with pytest.raises(EngineError, match="streamfer weights pull retinaface-resnet50"):
+        open_detector("retinaface-resnet50", store=EngineStore(tmp_path))
+
+
+def test_retinaface_is_exported_once_and_asked_for_surer_faces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports: list[str] = []
+
+    def export(path: Path, backbone: str) -> bytes:
+        exports.append(f"{path.name} {backbone}")
+        return small_network().data
+
+    monkeypatch.setattr("streamfer.models.retinaface.export_retinaface", export)
+    monkeypatch.setattr("streamfer.app.published.weights_folder", lambda: tmp_path)
+    (tmp_path / "retinaface_mobilenet0.25.pth").write_bytes(b"weights")
+    store = EngineStore(tmp_path / "engines")
+    for _ in range(2):
+        detector = open_detector(
+            "retinaface-mobilenet0.25",
+            store=store,
+            threads=1,
+            settings=DetectorConfig(score_threshold=0.35),
+        )
+        assert detector.name == "retinaface-mobilenet0.25"
+        assert detector._config.score_threshold == 0.7  # type: ignore[attr-defined]
+        detector.close()
+    assert exports == ["retinaface_mobilenet0.25.pth mobilenet0.25"]
