@@ -1,0 +1,173 @@
+"""Evaluation of the face classifier on labelled faces it has not seen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from streamfer.errors import ConfigError, EngineError
+from streamfer.evaluation.duplicates import Hashes, hash_pictures, near_duplicates
+from streamfer.evaluation.metrics import (
+    accuracy,
+    class_scores,
+    confusion_matrix,
+    expected_calibration_error,
+)
+from streamfer.labels import LABEL_SETS, LabelSet
+from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
+from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.landmarks import align_pictures, open_landmarks
+from streamfer.training.sketch import pencil_sketch
+from streamfer.training.sources import Split, read_faces
+from streamfer.types import FloatArray, UInt8Array
+
+TRAINING_HASHES = SHIPPED_FACE_WEIGHTS.with_name("fer2013_training_hashes.safetensors")
+"""Perceptual hashes of the FER2013 pictures that the shipped weights learned from."""
+
+_BATCH = 256
+_TTA_SHIFT_PX = 3
+_TTA_DIRECTIONS = ((0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """What to evaluate, on what, and how."""
+
+    data: Path
+    """Parquet or CSV file, folder of Parquet files, or image tree."""
+    labels: LabelSet = "ferplus"
+    """The head that answers and the truth that it is held to."""
+    style: Literal["photo", "sketch"] = "photo"
+    """`sketch` draws every aligned face in pencil first (paper B)."""
+    tta: bool = False
+    """Averages ten views: five shifts, each also mirrored."""
+    split: Split = "validation"
+    """Where the data has splits: `validation` is FER2013's PublicTest, `test` its PrivateTest."""
+    weights: Path = SHIPPED_FACE_WEIGHTS
+    training: Path | None = None
+    """Data set whose near-duplicates are left out of `accuracy_dedup`; None takes the hashes of
+    the shipped weights' own training set."""
+    landmarks: Path | None = None
+    """Landmark cache to use and complete."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Answers and figures."""
+
+    config: EvaluationConfig
+    index: NDArray[np.int64] = field(repr=False)
+    """(n,) row of each face in the input."""
+    probs: FloatArray = field(repr=False)
+    """(n, 7) float32."""
+    classes: NDArray[np.int64] = field(repr=False)
+    """(n,) true index into LABELS."""
+    duplicate: NDArray[np.bool_] = field(repr=False)
+    """(n,) whether the picture is nearly one of the training set."""
+    model_sha256: str
+    """Of the weights file."""
+
+    def figures(self) -> dict[str, Any]:
+        """Everything that is reported, ready for JSON."""
+        confusion = confusion_matrix(self.probs, self.classes)
+        unseen = ~self.duplicate
+        return {
+            "accuracy": accuracy(self.probs, self.classes),
+            "n": len(self.classes),
+            "per_class": {name: asdict(s) for name, s in class_scores(confusion).items()},
+            "ece": expected_calibration_error(self.probs, self.classes),
+            "confusion": confusion.tolist(),
+            "accuracy_dedup": accuracy(self.probs[unseen], self.classes[unseen]),
+            "n_dedup": int(unseen.sum()),
+            "model_sha256": self.model_sha256,
+            "labels": self.config.labels,
+            "style": self.config.style,
+            "tta": self.config.tta,
+        }
+
+
+def evaluate_classifier(config: EvaluationConfig) -> Evaluation:
+    """Classifies every face that has a label.
+
+    Raises:
+        ConfigError: the data is missing or malformed, or has no labels of this kind.
+        EngineError: the weights are missing or broken.
+    """
+    model = load_face_vgg(config.weights)
+    faces = read_faces(config.data, config.split)
+    truth = true_classes(faces, config.labels)
+    index = np.flatnonzero(truth != NO_LABEL)
+    if not len(index):
+        raise ConfigError(f"{config.data}: no face has a label of the kind {config.labels}")
+    faces = faces.subset(index)
+    crops = align_pictures(faces.pictures, open_landmarks(config.landmarks, faces.pictures))
+    if config.style == "sketch":
+        crops = np.array([pencil_sketch(crop) for crop in crops], dtype=np.uint8)
+    views = ten_views(crops) if config.tta else [crops]
+    probs = [predict_probabilities(model, view, config.labels) for view in views]
+    hashes = training_hashes(config.training)
+    return Evaluation(
+        config=config,
+        index=index.astype(np.int64),
+        probs=np.mean(probs, axis=0, dtype=np.float32),
+        classes=truth[index],
+        duplicate=near_duplicates(hash_pictures(faces.pictures), hashes),
+        model_sha256=hashlib.sha256(config.weights.read_bytes()).hexdigest(),
+    )
+
+
+def true_classes(faces: LabelledFaces, labels: LabelSet) -> NDArray[np.int64]:
+    """(n,) the classes that `labels` stands for.
+
+    A data set without votes, such as an image tree, has one truth for both heads.
+    """
+    if labels == "ferplus" and faces.votes.any():
+        return majority_class(faces.votes)
+    return faces.classes
+
+
+@torch.inference_mode()
+def predict_probabilities(model: FaceVGG, crops: UInt8Array, labels: LabelSet) -> FloatArray:
+    """(n, 7) float32 calibrated probabilities of one head for (n, 64, 64) aligned crops."""
+    head = LABEL_SETS.index(labels)
+    parts = [
+        model.probabilities(torch.from_numpy(crops[start : start + _BATCH]))[head].numpy()
+        for start in range(0, len(crops), _BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def ten_views(crops: UInt8Array) -> list[UInt8Array]:
+    """Ten views of (n, S, S) crops: the middle and four diagonal shifts, each also mirrored."""
+    side = crops.shape[1]
+    margin = _TTA_SHIFT_PX
+    padded = np.pad(crops, ((0, 0), (margin, margin), (margin, margin)), mode="edge")
+    views = []
+    for right, down in _TTA_DIRECTIONS:
+        top, left = margin * (1 + down), margin * (1 + right)
+        view = padded[:, top : top + side, left : left + side]
+        views += [np.ascontiguousarray(view), np.ascontiguousarray(view[:, :, ::-1])]
+    return views
+
+
+def training_hashes(data: Path | None) -> Hashes:
+    """Hashes of a training set: of the given data, or those that came with the weights.
+
+    Raises:
+        ConfigError: the data is missing or malformed.
+        EngineError: the package's own hashes are missing or broken.
+    """
+    if data is not None:
+        return hash_pictures(read_faces(data, "train").pictures)
+    try:
+        return load_file(TRAINING_HASHES)["hashes"].view(np.uint64)
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise EngineError(f"{TRAINING_HASHES.name}: cannot be read: {error}") from error

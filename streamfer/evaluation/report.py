@@ -1,0 +1,137 @@
+"""How an evaluation is shown and kept: a table, JSON, a picture, the predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from streamfer.errors import OutputError
+from streamfer.evaluation.classifier import Evaluation
+from streamfer.labels import COLOURS_RGB, LABELS
+from streamfer.types import UInt8Array
+
+_CELL_PX = 84
+_MARGIN_PX = 100
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_INK_RGB = (34, 34, 34)
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Shows the figures as tables."""
+    figures = evaluation.figures()
+    duplicates = figures["n"] - figures["n_dedup"]
+    table = Table(title=f"{evaluation.config.labels} · {evaluation.config.style}")
+    for name in ("class", "precision", "recall", "F1", "faces"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for name, scores in figures["per_class"].items():
+        values = [f"{scores[key]:.3f}" for key in ("precision", "recall", "f1")]
+        table.add_row(name, *values, str(scores["support"]))
+    console.print(table)
+    console.print(
+        f"accuracy {figures['accuracy']:.4f} on {figures['n']} faces; "
+        f"{figures['accuracy_dedup']:.4f} without the {duplicates} near-duplicates of the "
+        f"training set; ECE {figures['ece']:.4f}"
+    )
+    confusion = Table(title="true class (rows) against answer (columns)")
+    for name in ("", *LABELS):
+        confusion.add_column(name, justify="right")
+    for name, row in zip(LABELS, figures["confusion"], strict=True):
+        confusion.add_row(name, *map(str, row))
+    console.print(confusion)
+
+
+def print_folds(figures: Mapping[str, Any], console: Console) -> None:
+    """Shows the accuracy of every kind of fold that was run."""
+    for by in ("image", "subject"):
+        result = figures[by]
+        if result:
+            spread = float(np.std(result["per_fold"]))
+            console.print(
+                f"{figures['folds']} folds by {by}: accuracy {result['accuracy']:.4f} "
+                f"(± {spread:.4f} over the folds) on {result['n']} faces"
+            )
+
+
+def write_json(figures: Mapping[str, Any], path: Path) -> None:
+    """Writes figures as JSON.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def write_predictions(evaluation: Evaluation, path: Path) -> None:
+    """Writes `index` (row of the input), `probs` (n, 7) and `label` (n,) as NPZ.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                index=evaluation.index,
+                probs=evaluation.probs,
+                label=evaluation.classes,
+            )
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def write_picture(image: UInt8Array, path: Path) -> None:
+    """Writes an (H, W, 3) RGB picture, as PNG unless the suffix says otherwise.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    suffix = path.suffix or ".png"
+    try:
+        ok, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        if not ok:
+            raise OutputError(f"{path}: cannot encode a picture as {suffix}")
+        path.write_bytes(encoded.tobytes())
+    except cv2.error as error:
+        raise OutputError(f"{path}: cannot encode a picture as {suffix}") from error
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def draw_confusion(confusion: NDArray[np.int64], title: str) -> UInt8Array:
+    """The confusion matrix as a picture (paper A, Fig. 11), (H, W, 3) uint8 RGB.
+
+    Each row is in its class's colour, the fuller the larger its share of the row; a cell says the
+    share and the count.
+    """
+    side = _CELL_PX * len(LABELS)
+    canvas = np.full((side + 2 * _MARGIN_PX, side + 2 * _MARGIN_PX, 3), 255, dtype=np.uint8)
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    _write(canvas, title, (_MARGIN_PX, 28), 0.7)
+    _write(canvas, "answer", (_MARGIN_PX, side + _MARGIN_PX + 30), 0.5)
+    for row, name in enumerate(LABELS):
+        offset = _MARGIN_PX + row * _CELL_PX
+        _write(canvas, name, (8, offset + _CELL_PX // 2 + 5), 0.5)
+        _write(canvas, name, (offset + 6, _MARGIN_PX - 12), 0.5)
+        for column in range(len(LABELS)):
+            left, top = _MARGIN_PX + column * _CELL_PX, offset
+            share = float(shares[row, column])
+            colour = [round(255 + (c - 255) * share) for c in COLOURS_RGB[name]]
+            canvas[top : top + _CELL_PX - 2, left : left + _CELL_PX - 2] = colour
+            _write(canvas, f"{share:.2f}", (left + 20, top + 40), 0.5)
+            _write(canvas, str(int(confusion[row, column])), (left + 20, top + 62), 0.4)
+    return canvas
+
+
+def _write(canvas: UInt8Array, text: str, origin: tuple[int, int], scale: float) -> None:
+    cv2.putText(canvas, text, origin, _FONT, scale, _INK_RGB, 1, cv2.LINE_AA)

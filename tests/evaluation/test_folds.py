@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamfer.errors import ConfigError
+from streamfer.evaluation.folds import FoldsConfig, assign_folds, cross_validate
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
+from tests.support.labelled_faces import write_tree
+
+
+def test_groups_are_never_split_and_folds_are_even() -> None:
+    groups = [f"S{i % 13}" for i in range(130)] + ["S0"] * 20
+    fold = assign_folds(groups, 5, seed=0)
+    for group in set(groups):
+        assert len({int(f) for f, g in zip(fold, groups, strict=True) if g == group}) == 1
+    assert np.bincount(fold).min() >= 20
+    assert np.bincount(fold).max() <= 40
+
+
+def test_folds_depend_on_the_seed_alone() -> None:
+    rows = list(range(40))
+    assert np.array_equal(assign_folds(rows, 4, seed=1), assign_folds(rows, 4, seed=1))
+    assert not np.array_equal(assign_folds(rows, 4, seed=1), assign_folds(rows, 4, seed=2))
+    assert np.bincount(assign_folds(rows, 4, seed=1)).tolist() == [10] * 4
+
+
+def test_more_folds_than_groups_are_refused() -> None:
+    with pytest.raises(ConfigError, match="3 folds need as many groups, there are 2"):
+        assign_folds(["a", "b", "a"], 3, seed=0)
+
+
+def _config(root: Path, files: list[tuple[str, int]], **changes: object) -> FoldsConfig:
+    write_tree(root / "tree", files)
+    torch.manual_seed(0)
+    weights = root / "face.safetensors"
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.125, input_size=16)), weights)
+    settings = {"folds": 2, "epochs": 1, "batch_size": 8} | changes
+    return FoldsConfig(data=root / "tree", weights=weights, **settings)  # type: ignore[arg-type]
+
+
+_SUBJECTS = [
+    (f"{name}/S{subject:03d}_001_{label}.png", label)
+    for subject in range(4)
+    for label, name in ((0, "anger"), (3, "happy"), (5, "surprise"))
+]
+
+
+def test_random_folds_stand_beside_subject_disjoint_ones(tmp_path: Path) -> None:
+    lines: list[str] = []
+    figures = cross_validate(_config(tmp_path, _SUBJECTS), lines.append)
+    assert figures["folds"] == 2
+    for by in ("image", "subject"):
+        assert figures[by]["n"] == 12
+        assert len(figures[by]["per_fold"]) == 2
+        assert sum(map(sum, figures[by]["confusion"])) == 12
+    assert len(lines) == 4
+
+
+def test_one_kind_may_be_asked_for(tmp_path: Path) -> None:
+    figures = cross_validate(_config(tmp_path, _SUBJECTS, by="subject"))
+    assert figures["image"] is None
+    assert figures["subject"]["n"] == 12
+
+
+def test_unknown_subjects(tmp_path: Path) -> None:
+    files = [(f"happy/{i}.png", 3) for i in range(4)]
+    assert cross_validate(_config(tmp_path, files))["subject"] is None
+    with pytest.raises(ConfigError, match="do not tell the subjects"):
+        cross_validate(_config(tmp_path, files, by="subject"))
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 2"):
+        FoldsConfig(data=Path("tree"), folds=1)

@@ -1,0 +1,161 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from streamfer.errors import ConfigError
+from streamfer.models.vgg import load_face_vgg
+from streamfer.training.classifier import (
+    TrainingFiles,
+    main,
+    split_held_out,
+    train_classifier,
+)
+from streamfer.training.classifier_options import PRESETS, parse_arguments
+from streamfer.training.classifier_run import ClassifierConfig
+from streamfer.training.data import concatenate
+from streamfer.training.landmarks import LandmarkCache, picture_key
+from streamfer.training.run_state import load_checkpoint
+from tests.support.labelled_faces import drawn_set, write_parquet
+
+_TINY = ClassifierConfig(
+    width=0.125, epochs=2, batch_size=14, sizes=(16, 24), workers=0, learning_rate=0.02
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
+    """Two Parquet files and a cache that knows their pictures, so that no detector runs."""
+    root = tmp_path_factory.mktemp("fer")
+    sets = {"train-0": drawn_set(70), "public_test": drawn_set(21, seed=500)}
+    for name, faces in sets.items():
+        write_parquet(root / f"{name}.parquet", faces)
+    cache = LandmarkCache({picture_key(p): None for s in sets.values() for p in s.pictures})
+    cache.save(root / "landmarks.npz")
+    return TrainingFiles(data=root, out=root / "run", landmarks=root / "landmarks.npz")
+
+
+def _weights(run: Path) -> torch.Tensor:
+    average = load_checkpoint(run / "last.pt")["average"]
+    return torch.cat([value.flatten().float() for value in average.values()])
+
+
+def test_a_run_leaves_weights_metrics_curves_and_a_card(
+    files: TrainingFiles, tmp_path: Path
+) -> None:
+    console = Console(file=StringIO(), width=100)
+    weights = train_classifier(_TINY, replace(files, out=tmp_path), console)
+    model = load_face_vgg(weights)
+    assert model.config.width == 0.125
+    assert (model.temperature != 1).any()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert [row["input_size"] for row in rows] == [16, 24]
+    assert cv2.imread(str(tmp_path / "curves.png")).shape == (360, 1120, 3)
+    card = (tmp_path / "face_vgg19.md").read_text()
+    assert "width = 0.125" in card
+    assert "| ferplus | 21 |" in card
+    assert str(tmp_path) not in card
+    assert "epoch   2" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_resumed_run_ends_as_an_unbroken_one(files: TrainingFiles, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    config = replace(_TINY, epochs=3, cooldown=0.0, sizes=(16,))
+    train_classifier(config, replace(files, out=whole))
+    train_classifier(replace(config, epochs=1), replace(files, out=broken))
+    train_classifier(config, replace(files, out=broken, resume=True))
+    assert torch.equal(_weights(whole), _weights(broken))
+    assert len((broken / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_resuming_with_other_settings_is_refused(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=1)
+    train_classifier(config, replace(files, out=tmp_path))
+    with pytest.raises(ConfigError, match="was trained with batch_size 14, not 7"):
+        train_classifier(replace(config, batch_size=7), replace(files, out=tmp_path, resume=True))
+
+
+def test_a_run_learns(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=12, sizes=(16,), ema_decay=0.9, dropout=0.0)
+    train_classifier(config, replace(files, out=tmp_path))
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["loss"] < rows[0]["loss"] - 0.2
+
+
+@pytest.mark.parametrize("changes", [{"loss": "mse"}, {"optimizer": "adamw"}])
+def test_other_losses_and_optimisers_run(
+    files: TrainingFiles, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    config = replace(_TINY, epochs=1, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
+    assert train_classifier(config, replace(files, out=tmp_path)).exists()
+
+
+def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=1)
+    first = train_classifier(config, replace(files, out=tmp_path / "first"))
+    wider = replace(config, width=0.1875)
+    second = train_classifier(wider, replace(files, out=tmp_path / "second", initial=first))
+    assert load_face_vgg(second).config.width == 0.1875
+
+
+def test_copies_of_a_picture_are_held_out_together() -> None:
+    faces = drawn_set(140)
+    held_out, kept = split_held_out(concatenate([faces, faces]))
+    assert len(held_out) + len(kept) == 280
+    assert 0 < len(held_out) < 40
+    outside = {picture_key(p) for p in held_out.pictures}
+    assert not outside & {picture_key(p) for p in kept.pictures}
+
+
+@pytest.mark.parametrize(
+    "bad", [{"epochs": 0}, {"batch_size": 0}, {"label_smoothing": 1.0}, {"sizes": ()}]
+)
+def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        replace(_TINY, **bad)  # type: ignore[arg-type]
+
+
+def test_the_command_line_overrides_the_preset() -> None:
+    config, files = parse_arguments(
+        ["--data", "d", "--out", "o", "--preset", "full", "--epochs", "7", "--sizes", "32,48"]
+    )
+    assert config == replace(PRESETS["full"], epochs=7, sizes=(32, 48))
+    assert files == TrainingFiles(data=Path("d"), out=Path("o"))
+
+
+def test_bad_data_ends_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--data", str(tmp_path / "absent"), "--out", str(tmp_path / "run")])
+    assert code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "no such file or folder" in error
+
+
+def test_training_needs_no_serving_stack(files: TrainingFiles) -> None:
+    """The machine that trains has torch, numpy, OpenCV, pyarrow, safetensors and rich."""
+    missing = ("av", "onnx", "onnxruntime", "openvino", "typer", "sklearn", "scipy", "skimage")
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({missing!r}))\n"
+        "import streamfer.training.classifier, streamfer.training.classifier_options\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_curves_of_one_epoch_can_be_drawn() -> None:
+    from streamfer.training.curves import draw_learning_curves
+
+    keys = ("loss", "loss_ferplus", "loss_fer2013", "accuracy_ferplus", "accuracy_fer2013")
+    picture = draw_learning_curves([dict.fromkeys(keys, 0.5)])
+    assert picture.dtype == np.uint8
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 3
