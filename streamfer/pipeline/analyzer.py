@@ -18,7 +18,14 @@ from streamfer.pipeline.timing import StageTimes
 from streamfer.tracking.schedule import DetectionSchedule
 from streamfer.tracking.smoothing import ProbabilitySmoother, SmoothingConfig
 from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig
-from streamfer.types import FaceResult, FloatArray, Frame, FrameResult, UInt8Array
+from streamfer.types import (
+    Detection,
+    FaceResult,
+    FloatArray,
+    Frame,
+    FrameResult,
+    UInt8Array,
+)
 from streamfer.vision.align import align_face
 from streamfer.vision.detector import Detector
 
@@ -107,27 +114,45 @@ class Analyzer:
         tracked: list[list[TrackedFace]] = [[] for _ in frames]
         for members in _rounds(frames):
             due = [i for i in members if self._detection_due(frames[i])]
-            with self._times.stage("detect"):
-                found = self._detector.detect([frames[i].image for i in due]) if due else []
-            detections = dict(zip(due, found, strict=True))
-            with self._times.stage("track"):
-                for i in members:
-                    frame = frames[i]
-                    tracker = self._memory(frame).tracker
-                    tracked[i] = tracker.update(frame.image, frame.time_s, detections.get(i))
+            carried = [i for i in members if i not in due]
+            self._track(frames, carried, tracked)
+            # A face that cannot be carried into this frame (a cut, say) is looked for in it.
+            due += [i for i in carried if self._memory(frames[i]).tracker.patience_s == 0]
+            self._track(frames, due, tracked, self._detect(frames, due))
         return tracked
+
+    def _detect(self, frames: Sequence[Frame], due: Sequence[int]) -> list[list[Detection]]:
+        """Runs the detector on the frames with these indices."""
+        if not due:
+            return []
+        with self._times.stage("detect"):
+            found = self._detector.detect([frames[i].image for i in due])
+        for i in due:
+            self._memory(frames[i]).schedule.detected(frames[i].index, frames[i].time_s)
+        return found
+
+    def _track(
+        self,
+        frames: Sequence[Frame],
+        members: Sequence[int],
+        tracked: list[list[TrackedFace]],
+        detections: Sequence[Sequence[Detection]] | None = None,
+    ) -> None:
+        """Takes frames into their trackers, and the faces that these report into `tracked`."""
+        with self._times.stage("track"):
+            for place, i in enumerate(members):
+                frame = frames[i]
+                found = None if detections is None else detections[place]
+                tracked[i] = self._memory(frame).tracker.update(frame.image, frame.time_s, found)
 
     def _detection_due(self, frame: Frame) -> bool:
         memory = self._memory(frame)
-        due = memory.schedule.due(
+        return memory.schedule.due(
             frame.index,
             frame.time_s,
             patience_s=memory.tracker.patience_s,
             segment=frame.segment,
         )
-        if due:
-            memory.schedule.detected(frame.index, frame.time_s)
-        return due
 
     def _read_faces(self, crops: Sequence[UInt8Array]) -> FloatArray:
         """(n, 7) probabilities of n crops."""

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Literal
 
 MAX_WAIT_S = 0.2
-"""No new face waits longer for its first detection."""
+"""No new face waits longer, from the first frame that shows it to its first detection."""
 _INTERVALS = 16
 """Frame intervals remembered; the longest of them is how late the next frame may be."""
 _ROUNDING_S = 1e-6
@@ -17,8 +17,9 @@ class DetectionSchedule:
     """Decides for each frame of one stream, in order, whether the detector runs.
 
     With `auto`, the detector runs on a frame if the next one may come more than `MAX_WAIT_S` after
-    the last detection, given the frame intervals seen so far. Hence two detections are never
-    further apart, unless two frames follow each other later than any before them; then the
+    the first frame that followed the last detection, given the frame intervals seen so far: that
+    first frame is the earliest that can show a face which the last detection did not. Hence no new
+    face waits longer, unless two frames follow each other later than any before them; then the
     detector runs on the second.
 
     Args:
@@ -36,6 +37,7 @@ class DetectionSchedule:
         self._last_frame_s: float | None = None
         self._last_index: int | None = None
         self._last_detected_s = 0.0
+        self._first_after_s: float | None = None
         self._segment = 0
 
     def due(
@@ -62,11 +64,17 @@ class DetectionSchedule:
             return True
         if self._every != "auto":
             return frame_index - self._last_index >= self._every
-        since_s = time_s - self._last_detected_s
-        wait_s = min(MAX_WAIT_S, patience_s)
-        return since_s < 0 or since_s + max(self._intervals_s) > wait_s + _ROUNDING_S
+        if self._first_after_s is None:
+            self._first_after_s = time_s
+        next_s = time_s + max(self._intervals_s) - _ROUNDING_S
+        return (
+            time_s < self._last_detected_s
+            or next_s - self._first_after_s > MAX_WAIT_S
+            or next_s - self._last_detected_s > patience_s
+        )
 
     def detected(self, frame_index: int, time_s: float) -> None:
         """Notes that the detector ran on this frame."""
         self._last_index = frame_index
         self._last_detected_s = time_s
+        self._first_after_s = None

@@ -106,6 +106,26 @@ def test_batches_do_not_change_results() -> None:
             np.testing.assert_allclose(a.smoothed, b.smoothed, atol=1e-6)
 
 
+def test_a_face_that_cannot_be_carried_is_looked_for_in_the_same_frame() -> None:
+    detector = FakeDetector(detection())
+    analyzer = Analyzer(detector, face_engine())
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 255, (200, 240, 3), dtype=np.uint8) for _ in range(2)]
+
+    def at(index: int, scene: int) -> Frame:
+        made = frame("talk", index)
+        object.__setattr__(made, "image", scenes[scene])
+        return made
+
+    for index in range(20):
+        analyzer([at(index, 0)])
+    calm = sum(detector.calls)
+    detector.faces = []
+    (cut,) = analyzer([at(20, 1)])
+    assert cut.faces == ()
+    assert sum(detector.calls) == calm + 1
+
+
 def test_streams_are_remembered_apart_and_forgotten() -> None:
     analyzer = Analyzer(FakeDetector(detection()), face_engine())
     for index in range(3):
