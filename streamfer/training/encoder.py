@@ -35,6 +35,7 @@ from streamfer.training.command import (
     run_command,
     training_parser,
 )
+from streamfer.training.real_faces import draw_real, follow
 from streamfer.training.reconstruction import (
     ReconstructionWeights,
     reconstruction_losses,
@@ -104,7 +105,7 @@ class EncoderTrainer:
     def step(self, progress: float) -> None:
         """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
         self.encoder.train()
-        real = self._real_batch()
+        real = draw_real(self.faces, self.config.batch_size)
         known_ws, generated = self._generated_batch()
         common, deltas = self.encoder.offsets(torch.cat([real, generated]))
         ws = self.encoder.compose(common, deltas)
@@ -118,7 +119,7 @@ class EncoderTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * learning_rate_factor(progress)
         self.optimizer.step()
-        self._follow()
+        follow(self.average, self.encoder, 1 - self.config.ema_decay)
         self.images_seen += n
         self._rounds += 1
         for name, loss in losses.items():
@@ -142,20 +143,6 @@ class EncoderTrainer:
         drawn = self.generator.synthesis(self.average(from_uint8(faces)))
         both = torch.stack([faces, to_uint8(drawn[:, 0])], dim=1)
         return both.flatten(0, 1).cpu()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        mine, theirs = self.average.state_dict(), self.encoder.state_dict()
-        for name, value in mine.items():
-            if value.is_floating_point():
-                value.lerp_(theirs[name], 1 - self.config.ema_decay)
-
-    def _real_batch(self) -> Tensor:
-        n = self.config.batch_size
-        rows = torch.randint(len(self.faces), (n,), device=self.device)
-        real = from_uint8(self.faces[rows])
-        mirrored = torch.rand(n, 1, 1, 1, device=self.device) < 0.5
-        return torch.where(mirrored, real.flip(3), real)
 
     @torch.no_grad()
     def _generated_batch(self) -> tuple[Tensor, Tensor]:

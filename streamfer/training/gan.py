@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, to_uint8
+from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 from streamfer.training.ada import AdaptiveAugment
 from streamfer.training.adversarial import (
     discriminator_loss,
@@ -24,6 +24,7 @@ from streamfer.training.adversarial import (
     r1_penalty,
 )
 from streamfer.training.discriminator import Discriminator
+from streamfer.training.real_faces import draw_real, follow
 from streamfer.training.replay import replayed
 
 _TUNE_EVERY = 4
@@ -135,7 +136,7 @@ class GeneratorTrainer:
 
     def discriminator_step(self) -> None:
         """Teaches D to tell real from generated."""
-        real = self._real_batch()
+        real = draw_real(self.faces, self.config.batch_size)
         with torch.no_grad():
             fake = self.G.synthesis(self._styles(), "random", self.dtype)
         self.D_optimizer.zero_grad()
@@ -164,7 +165,7 @@ class GeneratorTrainer:
     def r1_step(self) -> None:
         """Keeps D smooth at real pictures."""
         self.D_optimizer.zero_grad()
-        real = self.augment(self._real_batch())
+        real = self.augment(draw_real(self.faces, self.config.batch_size))
         penalty = r1_penalty(lambda x: self.D(x, self.dtype), real)
         torch.autograd.backward(penalty * (self.config.r1_gamma * self.config.r1_every))
         self.D_optimizer.step()
@@ -180,12 +181,9 @@ class GeneratorTrainer:
         torch.autograd.backward(penalty * weight)
         self.G_optimizer.step()
 
-    @torch.no_grad()
     def average_step(self) -> None:
         """Moves the averaged generator towards the current one."""
-        pairs = zip(self.G_ema.parameters(), self.G.parameters(), strict=True)
-        for average, current in pairs:
-            average.lerp_(current, 1 - self.ema_decay)
+        follow(self.G_ema, self.G, 1 - self.ema_decay)
         self.G_ema.mapping.w_avg.copy_(self.G.mapping.w_avg)
 
     @property
@@ -214,13 +212,6 @@ class GeneratorTrainer:
         shape, n = self.config.shape, n or self.config.batch_size
         w = self.G.mapping(torch.randn(2 * n, shape.z_dim, device=self.device))
         return mix_styles(w[:n], w[n:], shape.num_ws, self.config.style_mixing)
-
-    def _real_batch(self) -> Tensor:
-        n = self.config.batch_size
-        rows = torch.randint(len(self.faces), (n,), device=self.device)
-        real = from_uint8(self.faces[rows])
-        mirrored = torch.rand(n, 1, 1, 1, device=self.device) < 0.5
-        return torch.where(mirrored, real.flip(3), real)
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """What a state holds."""

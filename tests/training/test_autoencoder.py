@@ -1,0 +1,107 @@
+"""A tiny autoencoder: it redraws faces, its samples lie where its codes do, it is resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamfer.models.encoder import EncoderConfig
+from streamfer.models.lens import Lens
+from streamfer.models.storage import load_encoder, load_generator
+from streamfer.models.stylegan2 import GeneratorConfig
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig
+from streamfer.training.autoencoder import (
+    AutoencoderTrainer,
+    AutoencoderTraining,
+    sliced_wasserstein,
+    train_autoencoder,
+)
+
+TINY = AutoencoderTraining(
+    generator=GeneratorConfig(channels=(16, 16, 8), z_dim=4, w_dim=8, mapping_layers=2),
+    encoder=EncoderConfig(size=16, channels=(8, 16), blocks=(1, 1), code_dim=32, num_ws=6, w_dim=8),
+    discriminator_channels=(8, 8, 8),
+    images=64,
+    batch_size=16,
+    learning_rate=0.01,
+    ema_decay=0.9,
+    tick_images=32,
+)
+
+
+@pytest.fixture(scope="module")
+def lens() -> Lens:
+    torch.manual_seed(1)
+    return Lens(FaceVGG(FaceVGGConfig(width=0.05, input_size=16)))
+
+
+@pytest.fixture(scope="module")
+def faces() -> Tensor:
+    """Dark discs on light ground, at random places."""
+    random = torch.Generator().manual_seed(0)
+    y, x = torch.meshgrid(torch.arange(16), torch.arange(16), indexing="ij")
+    centres = torch.rand(64, 2, generator=random) * 8 + 4
+    squared = (x - centres[:, :1, None]) ** 2 + (y - centres[:, 1:, None]) ** 2
+    return torch.where(squared < 16, 40, 210).to(torch.uint8)
+
+
+def test_it_learns_to_redraw(faces: Tensor, lens: Lens) -> None:
+    trainer = AutoencoderTrainer(faces, lens, TINY)
+    trainer.step(0.1)
+    first = trainer.metrics()
+    for _ in range(70):
+        trainer.step(0.1)
+    trainer.metrics()
+    for _ in range(5):
+        trainer.step(0.1)
+    last = trainer.metrics()
+    assert last["pixel"] < 0.5 * first["pixel"]
+    pairs = trainer.pairs(16).float()
+    assert (pairs[::2] - pairs[1::2]).abs().mean() < 40
+
+
+def test_it_leaves_networks_that_fit_and_is_resumed(
+    tmp_path: Path, faces: Tensor, lens: Lens
+) -> None:
+    train_autoencoder(faces, lens, TINY, tmp_path / "whole", clock=lambda: 0.0)
+    readings = iter([0.0, 0.0, 0.0, 1e10])
+    parts = tmp_path / "parts"
+    train_autoencoder(faces, lens, TINY, parts, clock=lambda: next(readings, 1e10))
+    generator, encoder = train_autoencoder(faces, lens, TINY, parts, resume=True, clock=lambda: 0.0)
+    for folder in (tmp_path / "whole", parts):
+        loaded = (
+            load_encoder(folder / "encoder.safetensors"),
+            load_generator(folder / "generator.safetensors"),
+        )
+        images = torch.rand(2, 1, 16, 16)
+        torch.testing.assert_close(
+            loaded[1].synthesis(loaded[0](images)),
+            generator.synthesis(encoder(images)),
+            rtol=0.1,
+            atol=0.05,
+        )
+    assert (parts / "pairs.png").exists()
+    assert (parts / "samples.png").exists()
+
+
+def test_the_mapping_learns_where_the_codes_lie() -> None:
+    torch.manual_seed(0)
+    mapping = torch.nn.Linear(4, 8)
+    target = torch.randn(64, 8) * torch.linspace(0.1, 2, 8) + 3
+    optimizer = torch.optim.Adam(mapping.parameters(), 0.05)
+    distances = []
+    for _ in range(200):
+        distance = sliced_wasserstein(mapping(torch.randn(64, 4)), target)
+        optimizer.zero_grad()
+        torch.autograd.backward(distance)
+        optimizer.step()
+        distances.append(distance.item())
+    assert distances[-1] < 0.05 * distances[0]
+
+
+def test_equal_sets_have_no_distance() -> None:
+    points = torch.randn(20, 3)
+    assert sliced_wasserstein(points, points.flip(0)).item() == pytest.approx(0, abs=1e-10)
