@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from streamfer import __version__
 from streamfer.app.cli_options import ConfigFile, merged_config, with_run_options
+from streamfer.app.learn import eval_app, train_app
 from streamfer.app.logs import complain
 from streamfer.errors import PipelineError, StreamferError
 
@@ -130,6 +131,9 @@ def doctor_command() -> int:
 
     return doctor(Console())
 
+
+app.add_typer(train_app, name="train")
+app.add_typer(eval_app, name="eval")
 
 engines_app = typer.Typer(help="Engines compiled for this machine.", no_args_is_help=True)
 app.add_typer(engines_app, name="engines")

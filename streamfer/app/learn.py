@@ -1,0 +1,112 @@
+"""`streamfer train classifier` and `streamfer eval classifier`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from streamfer.labels import LabelSet
+
+if TYPE_CHECKING:
+    from streamfer.evaluation.classifier import Evaluation
+
+train_app = typer.Typer(help="Train the networks.", no_args_is_help=True)
+eval_app = typer.Typer(help="Measure the networks.", no_args_is_help=True)
+
+
+@train_app.command(
+    "classifier",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+def train_classifier_command(context: typer.Context) -> int:
+    """Train the face classifier; --help lists the options."""
+    from streamfer.training.classifier import main
+
+    # The options are those of `python -m streamfer.training.classifier`, which needs no Typer.
+    return main(context.args)
+
+
+@eval_app.command("classifier")
+def eval_classifier_command(
+    data: Annotated[
+        Path, typer.Option(help="Parquet or CSV file, folder of Parquet files, or image tree.")
+    ],
+    labels: Annotated[LabelSet, typer.Option(help="The head, and the truth.")] = "ferplus",
+    style: Annotated[
+        Literal["photo", "sketch"], typer.Option(help="As it is, or drawn in pencil.")
+    ] = "photo",
+    tta: Annotated[bool, typer.Option("--tta", help="Average ten views of each face.")] = False,
+    split: Annotated[
+        Literal["train", "validation", "test"],
+        typer.Option(help="Where the data has splits; validation is FER2013's PublicTest."),
+    ] = "validation",
+    weights: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+    training: Annotated[
+        Path | None, typer.Option(help="Training set whose near-duplicates are left out.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option(help="Landmark cache (NPZ) to use and complete.")
+    ] = None,
+    protocol: Annotated[
+        Literal["holdout", "kfold"], typer.Option(help="kfold: fine-tune and test on every fold.")
+    ] = "holdout",
+    folds: Annotated[int, typer.Option(help="With kfold: how many.")] = 10,
+    by: Annotated[
+        Literal["image", "subject"] | None,
+        typer.Option(help="With kfold: what is never on both sides. Left out: both in turn."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="With kfold: of fine-tuning.")] = 8,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures as JSON.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write index, probs and label as NPZ.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Draw the confusion matrix into this picture.")
+    ] = None,
+) -> int:
+    """Measure the face classifier on labelled faces."""
+    from rich.console import Console
+
+    from streamfer.evaluation.classifier import EvaluationConfig, evaluate_classifier
+    from streamfer.evaluation.folds import FoldsConfig, cross_validate
+    from streamfer.evaluation.report import print_evaluation, print_folds, write_json
+    from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS
+
+    console = Console()
+    chosen = weights or SHIPPED_FACE_WEIGHTS
+    if protocol == "kfold":
+        folds_config = FoldsConfig(
+            data, folds, by, epochs=epochs, weights=chosen, landmarks=landmarks
+        )
+        figures = cross_validate(folds_config, console.print)
+        print_folds(figures, console)
+    else:
+        config = EvaluationConfig(
+            data, labels, style, tta, split, chosen, training=training, landmarks=landmarks
+        )
+        evaluation = evaluate_classifier(config)
+        figures = evaluation.figures()
+        print_evaluation(evaluation, console)
+        _keep(evaluation, predictions, confusion)
+    if json_file:
+        write_json(figures, json_file)
+    return 0
+
+
+def _keep(evaluation: Evaluation, predictions: Path | None, confusion: Path | None) -> None:
+    import numpy as np
+
+    from streamfer.evaluation.report import draw_confusion, write_picture, write_predictions
+
+    if predictions:
+        write_predictions(evaluation, predictions)
+    if confusion:
+        config = evaluation.config
+        title = f"{config.data.name}: {config.labels}, {config.style}"
+        counts = np.array(evaluation.figures()["confusion"])
+        write_picture(draw_confusion(counts, title), confusion)
