@@ -194,9 +194,7 @@ class CopiedAudio:
     def __init__(self, output: Any, source: Any) -> None:
         self._output = output
         self._stream = output.add_stream_from_template(source)
-        # Transport streams repeat AAC's settings in every packet; other containers have them once.
-        adts = source.codec_context.name == "aac" and not source.codec_context.extradata
-        self._filter = BitStreamFilterContext("aac_adtstoasc", in_stream=source) if adts else None
+        self._filter = adts_filter(source)
         self._last_dts: Fraction | None = None
         self.skipped = 0
 
@@ -208,9 +206,12 @@ class CopiedAudio:
             self.skipped += 1
             return
         self._last_dts = dts
-        for copied in (packet,) if self._filter is None else self._filter.filter(packet):
-            copied.stream = self._stream
-            self._output.mux_one(copied)
+        try:
+            for copied in (packet,) if self._filter is None else self._filter.filter(packet):
+                copied.stream = self._stream
+                self._output.mux_one(copied)
+        except FFmpegError:
+            self.skipped += 1
 
     def finish(self) -> None:
         """Nothing is held back."""
@@ -247,6 +248,17 @@ class TranscodedAudio:
     def finish(self) -> None:
         """Muxes what is still inside the encoder."""
         self._output.mux(self._stream.encode(None))
+
+
+def adts_filter(stream: Any) -> Any:
+    """What takes off the headers that AAC packets have in transport streams; None for others.
+
+    Transport streams repeat the settings in every packet; other containers have them once.
+    """
+    context = stream.codec_context
+    if context.name != "aac" or context.extradata:
+        return None
+    return BitStreamFilterContext("aac_adtstoasc", in_stream=stream)
 
 
 AudioKind = type[CopiedAudio] | type[TranscodedAudio]

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,8 +77,7 @@ class RecordWriter:
         Raises:
             OutputError: it cannot be written; whole records stay.
         """
-        record = frame_record(result)
-        self._append(lambda file: file.frame(record))
+        self._append(methodcaller("frame", frame_record(result)))
 
     def event(self, event: StreamEvent) -> None:
         """Appends something that happened.
@@ -85,8 +85,7 @@ class RecordWriter:
         Raises:
             OutputError: it cannot be written; whole records stay.
         """
-        record = event_record(event)
-        self._append(lambda file: file.event(record))
+        self._append(methodcaller("event", event_record(event)))
         self._learn_size(event)
 
     def restore(self, records: Records) -> None:
@@ -96,9 +95,9 @@ class RecordWriter:
             OutputError: they cannot be written; whole records stay.
         """
         for frame in records.frames:
-            self._append(lambda file, frame=frame: file.frame(frame))  # type: ignore[misc]
+            self._append(methodcaller("frame", frame))
         for event in records.events:
-            self._append(lambda file, event=event: file.event(event))  # type: ignore[misc]
+            self._append(methodcaller("event", event))
 
     def roll(self) -> None:
         """Completes the current file and goes on in a new one (`talk.1.jsonl`, …).

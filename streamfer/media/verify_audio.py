@@ -11,11 +11,11 @@ from typing import Any
 
 from av.error import FFmpegError
 
+from streamfer.media.audio import adts_filter
 from streamfer.media.media_file import open_media_file
 
 _DURATION_TOLERANCE_S = 0.1
 """By which transcoded sound may be longer or shorter: the encoder pads its first and last frame."""
-_ADTS_SYNC = 0xFFF0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +98,23 @@ def _packets(path: Path) -> Iterator[_Packet]:
         stream = container.streams.best("audio")
         if stream is None:
             return
-        bare_adts = stream.codec_context.name == "aac" and not stream.codec_context.extradata
+        adts = adts_filter(stream)
         try:
             for packet in container.demux(stream):
                 if packet.size:
-                    yield _to_packet(packet, bare_adts)
+                    yield from _plain(packet, adts)
         except FFmpegError:
             return
 
 
-def _to_packet(packet: Any, bare_adts: bool) -> _Packet:
-    payload = bytes(packet)
-    if bare_adts:
-        payload = _without_adts_header(payload)
-    return _Packet(
-        payload=payload,
-        time_s=None if packet.pts is None else packet.pts * packet.time_base,
-        tick_s=packet.time_base,
-        duration_s=(packet.duration or 0) * packet.time_base,
-    )
-
-
-def _without_adts_header(payload: bytes) -> bytes:
-    """ISO/IEC 13818-7, 6.2: seven bytes, and two more where there is a checksum."""
-    if len(payload) < 7 or int.from_bytes(payload[:2], "big") & _ADTS_SYNC != _ADTS_SYNC:
-        return payload
-    has_no_checksum = payload[1] & 1
-    return payload[7 if has_no_checksum else 9 :]
+def _plain(packet: Any, adts: Any) -> Iterator[_Packet]:
+    try:
+        for plain in (packet,) if adts is None else adts.filter(packet):
+            yield _Packet(
+                payload=bytes(plain),
+                time_s=None if plain.pts is None else plain.pts * plain.time_base,
+                tick_s=plain.time_base,
+                duration_s=(plain.duration or 0) * plain.time_base,
+            )
+    except FFmpegError:
+        return  # damaged: the writer leaves it out too

@@ -294,7 +294,7 @@ def _container_options(
     # The edit list counts in the movie's ticks; the default, milliseconds, would round the start.
     ticks = time_base.denominator
     if audio_source is not None:
-        ticks = math.lcm(ticks, audio_source.rate)
+        ticks = math.lcm(ticks, audio_source.rate or 1)
     movie_timescale = ticks if ticks < 2**31 else time_base.denominator
     return options | {"movflags": flags, "movie_timescale": str(movie_timescale)}
 

@@ -147,7 +147,9 @@ class VideoWriter:
         except SourceError as error:
             self._notes.append(f"no sound: {error}")
             return None
-        if reader.stream is None:
+        if reader.stream is None or reader.stream.codec_context is None:
+            if reader.stream is not None:
+                self._notes.append(f"no sound: {span.path} has it in an unknown format")
             reader.close()
             return None
         return reader
@@ -185,7 +187,7 @@ class VideoWriter:
         self._write_audio(until_s)
         self._file = None
         if file.skipped_audio_packets:
-            self._notes.append(f"{file.skipped_audio_packets} damaged audio packets left out")
+            self._notes.append(f"damaged audio packets left out: {file.skipped_audio_packets}")
         file.close()
 
     def _abandon(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from streamfer.errors import SourceError
 from streamfer.media.audio import AudioSpan
 from streamfer.media.file_source import FileSource
 from streamfer.media.playback import PlaybackOptions
@@ -154,3 +157,37 @@ def test_a_file_without_sound_gets_none(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         assert not container.streams.audio
     assert writer.notes == ()
+
+
+@pytest.mark.parametrize("container", [".mp4", ".ts", ".mkv"])
+def test_damaged_sound_never_stops_the_video(tmp_path: Path, container: str) -> None:
+    clip = make_clip(tmp_path / f"in{container}", ClipSpec(frames=15, size=(64, 48), audio="aac"))
+    whole = clip.read_bytes()
+    noise = random.Random(7)
+    for _ in range(12):
+        damaged = bytearray(whole)
+        for _ in range(30):
+            damaged[noise.randrange(len(damaged))] = noise.randrange(256)
+        clip.write_bytes(damaged)
+        with contextlib.suppress(SourceError):
+            copy_stream(clip, tmp_path / "out.mp4")
+
+
+def test_damaged_packets_are_left_out_and_counted(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.ts", ClipSpec(frames=15, audio="aac"))
+    payload = audio_packets(clip)[20][1]
+    content = clip.read_bytes()
+    assert content.count(payload[:24]) == 1
+    clip.write_bytes(content.replace(payload[:7], b"\xff\xf1\xff\xff\xff\xff\xff"))
+    writer = copy_stream(clip, tmp_path / "out.mp4")
+    assert writer.notes == ("damaged audio packets left out: 1",)
+    assert len(audio_packets(tmp_path / "out.mp4")) == len(audio_packets(clip)) - 1
+
+
+def test_sound_in_an_unknown_format_is_noted(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mkv", ClipSpec(frames=5, audio="ac3"))
+    content = clip.read_bytes()
+    clip.write_bytes(content.replace(b"A_AC3", b"A_XYZ"))
+    writer = copy_stream(clip, tmp_path / "out.mp4")
+    assert writer.notes == (f"no sound: {clip} has it in an unknown format",)
+    assert len(frame_times(tmp_path / "out.mp4")) == 5
