@@ -144,18 +144,19 @@ class Connection:
 
     def _packets(self) -> Iterator[av.Packet]:
         packets = self._container.demux(self._video)
+        timeout_s = self._endpoint.read_timeout_s
         while True:
             started_s = self._clock()
+            failure: av.error.FFmpegError | None = None
             try:
                 packet = next(packets, None)
-            except av.error.EOFError:
-                return
             except av.error.FFmpegError as error:
-                timeout_s = self._endpoint.read_timeout_s
-                if self._clock() - started_s >= timeout_s:
-                    reason = f"no data for {timeout_s:g} s"
-                    raise ConnectionLost(reason, LossKind.SILENCE) from error
-                raise ConnectionLost(f"connection lost: {error.strerror}") from error
-            if packet is None:
+                failure = error
+            # A read that times out may end with an error, or with what the parser still held.
+            if self._clock() - started_s >= timeout_s:
+                raise ConnectionLost(f"no data for {timeout_s:g} s", LossKind.SILENCE) from failure
+            if isinstance(failure, av.error.EOFError) or (failure is None and packet is None):
                 return
+            if failure is not None:
+                raise ConnectionLost(f"connection lost: {failure.strerror}") from failure
             yield packet

@@ -95,7 +95,7 @@ def test_a_server_killed_again_and_again_leaves_nothing_behind(clips: Path, cycl
     assert usage[-1].memory_mb < usage[1].memory_mb + 8
 
 
-@pytest.mark.parametrize("pause_s", [3.0, slow(20.0)])
+@pytest.mark.parametrize("pause_s", [2.5, slow(20.0)])
 def test_a_paused_server_is_shown_as_stalled_and_comes_back(clips: Path, pause_s: float) -> None:
     run = LiveRun(NumberReader())
 
