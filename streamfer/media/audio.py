@@ -19,6 +19,7 @@ from av.bitstream import BitStreamFilterContext
 from av.error import FFmpegError
 from av.stream import Discard
 
+from streamfer.errors import SourceError
 from streamfer.media.media_file import open_media_file, video_stream
 from streamfer.media.output_path import reason
 
@@ -65,7 +66,6 @@ class AudioReader:
         self._video_start_s = _start_s(self._container, video)
         self._packets = self._read() if self.stream is not None else iter(())
         self._next: Any = None
-        self._next_end_s = 0.0
 
     def upto(self, time_s: Fraction | None) -> Iterator[Any]:
         """Packets not yet given that begin before a moment; None: all that are left.
@@ -105,15 +105,8 @@ class AudioReader:
             time_s -= turn * (last - first)
         if turn < self._span.loops - 1:
             return True
-        with open_media_file(self._span.path) as container:
-            video = video_stream(container, self._span.path)
-            with contextlib.suppress(FFmpegError):
-                container.seek(round(time_s / video.time_base), stream=video)
-                for packet in container.demux(video):
-                    pts_s = _time_s(packet)
-                    if time_s + _END_TOLERANCE_S < pts_s < (last or math.inf):
-                        return True
-        return False
+        end_s = math.inf if last is None else last
+        return _has_video_between(self._span.path, time_s + _END_TOLERANCE_S, end_s)
 
     def _round_s(self) -> tuple[float, float | None]:
         """Begin and end of one round on the file's clock."""
@@ -130,11 +123,12 @@ class AudioReader:
                 other.discard = Discard.all
         for turn in range(self._span.loops):
             if turn > 0 and last is None:
-                self.problem = "the file does not declare its length, so only its first round has"
+                self.problem = "the length of a round is not known; only the first has sound"
                 return
             shift_s = turn * (last - first) if last is not None else 0.0
             if turn > 0 or self._span.start_s > 0:
-                self._container.seek(max(int(first * av.time_base), 0), backward=True)
+                with contextlib.suppress(FFmpegError):  # read from the beginning instead
+                    self._container.seek(max(int(first * av.time_base), 0), backward=True)
             whole = turn == 0 and self._span.start_s == 0
             cut = last if self._span.duration_s is not None or turn < self._span.loops - 1 else None
             try:
@@ -268,6 +262,16 @@ def _move(packet: Any, offset_s: Fraction) -> None:
     offset = round(offset_s / packet.time_base)
     packet.dts += offset
     packet.pts += offset
+
+
+def _has_video_between(path: Path, after_s: float, before_s: float) -> bool:
+    try:
+        with open_media_file(path) as container:
+            video = video_stream(container, path)
+            container.seek(round(after_s / video.time_base), stream=video)
+            return any(after_s < _time_s(packet) < before_s for packet in container.demux(video))
+    except (SourceError, FFmpegError):
+        return False  # a file that has become unreadable holds no more sound either
 
 
 def _time_s(packet: Any) -> float:

@@ -17,6 +17,7 @@ from streamfer.media.audio import AudioSpan
 from streamfer.media.file_source import FileSource
 from streamfer.media.playback import PlaybackOptions
 from streamfer.media.video_writer import VideoWriter
+from streamfer.types import UInt8Array
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.written import audio_packets, copy_stream, frame_times
 
@@ -191,3 +192,15 @@ def test_sound_in_an_unknown_format_is_noted(tmp_path: Path) -> None:
     writer = copy_stream(clip, tmp_path / "out.mp4")
     assert writer.notes == (f"no sound: {clip} has it in an unknown format",)
     assert len(frame_times(tmp_path / "out.mp4")) == 5
+
+
+def test_a_file_that_vanishes_while_it_is_played_still_gives_whole_outputs(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", ClipSpec(frames=30, audio="aac"))
+    path = tmp_path / "out.mp4"
+
+    def vanish(index: int, image: UInt8Array) -> None:
+        if index == 20:
+            clip.unlink()
+
+    copy_stream(clip, path, change=vanish)
+    assert len(frame_times(path)) == 30
