@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 WORKERS ?= 2
+SOURCE ?= demo:
 
 .PHONY: demo test check fmt bench clean
 
@@ -30,6 +31,9 @@ check: $(INSTALLED_DEV)  ## format, lint, types, import rules, spelling
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell streamfer tests docs *.md
+
+bench: $(INSTALLED)  ## frames/s, latency, memory of SOURCE (a file, a folder or demo:) on this machine
+	$(BIN)/streamfer bench $(SOURCE)
 
 fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

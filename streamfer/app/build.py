@@ -48,9 +48,16 @@ class RunParts:
     feed: WindowFeed | None
     """None where no window is shown."""
     notes: list[str] = field(default_factory=list)
-    """What the summary has to say, added by the outputs."""
+    """What the summary has to say of the outputs, added as they are completed."""
+    videos: list[Path] = field(default_factory=list)
+    """Annotated videos, added as they are completed."""
     extra: Sink | None = None
     """One more sink of every stream, after the others."""
+
+    def video_finished(self, writer: VideoWriter) -> None:
+        """Notes a completed video; called by output threads."""
+        self.notes.extend(writer.notes)
+        self.videos.extend(writer.paths)
 
 
 def build_analyzer(config: RunConfig, models: Models, times: StageTimes) -> Analyzer:
@@ -129,7 +136,7 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
                     lambda: VideoWriter(path, info, _video_config(config), audio),
                     picture,
                     parts.times,
-                    parts.notes.extend,
+                    parts.video_finished,
                 )
             )
         if config.snapshot_every is not None:

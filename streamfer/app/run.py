@@ -121,8 +121,9 @@ def analyse(
             outcome = pipeline.run(_tick(pipeline, signals, viewer, view))
     snapshot = statistics.snapshot()
     print_summary(snapshot, console)
-    for note in parts.notes:
-        console.print(note, markup=False, highlight=False)
+    written = [*sorted(parts.videos), *([config.records] if config.records else [])]
+    for line in (*parts.notes, *(f"wrote {path}" for path in written)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if config.json_summary:
         write_summary(config.json_summary, summarise(snapshot, tuple(parts.notes)))
     return Finished(outcome, snapshot, pipeline.stuck_threads)

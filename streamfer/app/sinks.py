@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -86,7 +86,7 @@ class VideoSink:
         open_writer: opens the file.
         picture: draws the overlay.
         times: where the time of encoding is counted.
-        on_notes: takes what the summary has to say of the finished file.
+        on_finished: takes the writer once its file is complete.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class VideoSink:
         open_writer: Callable[[], VideoWriter],
         picture: AnnotatedPicture,
         times: StageTimes,
-        on_notes: Callable[[Sequence[str]], None],
+        on_finished: Callable[[VideoWriter], None],
     ) -> None:
         self.name = name
         self._times = times
-        self._on_notes = on_notes
+        self._on_finished = on_finished
         self._open_writer = open_writer
         self._picture = picture
         self._writer: VideoWriter | None = None
@@ -120,7 +120,7 @@ class VideoSink:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
-            self._on_notes(writer.notes)
+            self._on_finished(writer)
 
 
 class SnapshotSink:
