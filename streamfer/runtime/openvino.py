@@ -18,7 +18,7 @@ from streamfer.runtime.store import EngineKey, EngineStore
 
 _PRECISION_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the float parts of a network compute in; quantised parts carry their type in the file."""
-_RECIPE = 1
+_RECIPE = 2
 _UNWANTED_MODULES = ("openvino.tools.ovc", "openvino_telemetry")
 
 
@@ -47,7 +47,11 @@ class OpenVinoEngine:
         store: EngineStore | None = None,
     ) -> None:
         check_precision(model, self.backend, precision, tuple(_PRECISION_HINTS))
-        properties: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        properties: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            # Decoder and encoder share the cores: a pinned thread waits for its own to be free.
+            "ENABLE_CPU_PINNING": False,
+        }
         if threads is not None:
             properties["INFERENCE_NUM_THREADS"] = threads
         compiled = _compile(model, precision, properties, store)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from streamfer.errors import EngineError
 from streamfer.runtime.openvino import OpenVinoEngine
+from streamfer.runtime.store import EngineStore
 from tests.support.models import small_network
 
 _IMPORT = """
@@ -41,3 +43,14 @@ def test_bf16_is_what_it_says() -> None:
     engine = OpenVinoEngine(small_network(), precision="bf16", threads=1)
     assert engine.precision == "bf16"
     engine.close()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_threads_are_as_asked_and_free_to_move(tmp_path: Path, kept: bool) -> None:
+    store = EngineStore(tmp_path) if kept else None
+    for _ in range(2):
+        engine = OpenVinoEngine(small_network(), threads=1, store=store)
+        compiled = engine._request.get_compiled_model()
+        assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+        assert compiled.get_property("ENABLE_CPU_PINNING") is False
+        engine.close()
