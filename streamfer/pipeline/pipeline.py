@@ -370,7 +370,7 @@ class Pipeline:
         finally:
             self._statistics.written(lane.name, 0.0)
             if lane.failure is None:
-                self._statistics.set_state(lane.name, "done")
+                self._statistics.ended(lane.name)
             self._group.forget(lane.inbox)
             self._group.forget(lane.outbox)
             with self._changed:

@@ -14,7 +14,7 @@ from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline, PipelineConfig, RunOutcome
 from streamfer.pipeline.stats import RunStatistics
-from streamfer.types import Frame, FrameResult
+from streamfer.types import Frame, FrameResult, StreamEvent
 from tests.support.sinks import MemorySink
 from tests.support.sources import FakeSource, stream_info
 
@@ -321,6 +321,28 @@ def test_events_of_a_source_keep_their_place_and_are_never_dropped() -> None:
     assert outcome.source_failures == ()
     assert [event.event for event in sink.events] == ["opened"]
     assert sink.events[0].details == {"width": 6, "height": 4}
+
+
+def test_a_live_source_s_events_reach_outputs_and_views() -> None:
+    source = FakeSource("camera", None, live=True)
+    sink = MemorySink()
+    statistics = RunStatistics(time.monotonic, "fake", "cpu")
+    settings = PipelineConfig(tick_s=0.01)
+    pipeline = Pipeline([plan(source, sink)], FakeAnalyzer(), statistics, settings)
+    size = {"width": 640, "height": 360}
+
+    def tick() -> None:
+        if not sink.events:
+            pipeline.post(StreamEvent("camera", "opened", 0.0, details=size))
+            pipeline.post(StreamEvent("never heard of", "opened", 0.0))
+        else:
+            pipeline.stop()
+
+    with pipeline:
+        pipeline.run(tick)
+    assert sink.events[0].event == "opened"
+    info = statistics.snapshot().streams[0].info
+    assert (info.width, info.height, info.live) == (640, 360, True)
 
 
 def test_batches_stay_within_their_limit() -> None:

@@ -102,3 +102,11 @@ def test_the_strip_shows_the_newest_latency() -> None:
     assert statistics.strip_figures("talk").latency_ms is None
     feed(statistics, clock, 0)
     assert statistics.strip_figures("talk").latency_ms == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(("live", "state"), [(True, "failed"), (False, "done")])
+def test_a_live_stream_without_a_picture_has_failed(live: bool, state: str) -> None:
+    statistics, _ = make()
+    statistics.add_stream(stream_info("talk", live=live))
+    statistics.ended("talk")
+    assert statistics.snapshot().streams[0].state == state
