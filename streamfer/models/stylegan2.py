@@ -11,7 +11,6 @@ an ordinary convolution.
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,15 +18,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamfer.models.stylegan2_layers import (
+    EPSILON,
+    EqualizedLinear,
+    ModulatedConv,
+    activate,
+    limit,
+    resampling_filter,
+    widen,
+)
+
 NoiseMode = Literal["random", "const", "none"]
 """`random`: fresh per call, for training; `const`: the generator's own pictures of noise;
 `none`: left out."""
-
-_EPSILON = 1e-8
-"""Added under every square root, as in the published implementations."""
-_SLOPE = 0.2
-_ACTIVATION_GAIN = math.sqrt(2)
-"""Leaky ReLU of slope 0.2, scaled so that it keeps the variance of its input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,127 +56,6 @@ class GeneratorConfig:
     def num_ws(self) -> int:
         """Style inputs: two per resolution."""
         return 2 * len(self.channels)
-
-
-class EqualizedLinear(nn.Module):
-    """Linear layer with equalised learning rate (Karras et al. 2018, section 4.1).
-
-    Args:
-        in_features: inputs.
-        out_features: outputs.
-        bias_init: initial value of every bias, after scaling.
-        lr_multiplier: factor on the learning rate of weight and bias.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        *,
-        bias_init: float = 0.0,
-        lr_multiplier: float = 1.0,
-    ) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
-        self.bias = nn.Parameter(torch.full((out_features,), bias_init / lr_multiplier))
-        self._weight_gain = lr_multiplier / math.sqrt(in_features)
-        self._bias_gain = lr_multiplier
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_features) → (N, out_features)."""
-        return F.linear(x, self.weight * self._weight_gain, self.bias * self._bias_gain)
-
-
-def activate(x: Tensor, clamp: float | None = None) -> Tensor:
-    """Leaky ReLU with gain √2; in float16 limited to ±`clamp`."""
-    x = F.leaky_relu(x, _SLOPE) * _ACTIVATION_GAIN
-    return limit(x, clamp)
-
-
-def limit(x: Tensor, clamp: float | None) -> Tensor:
-    """Clamps to ±`clamp` in float16, the one type that such values are too large for."""
-    return x if clamp is None or x.dtype != torch.float16 else x.clamp(-clamp, clamp)
-
-
-def widen(x: Tensor) -> Tensor:
-    """Half precision as float32; float32 and float64 as they are."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
-def resampling_filter(gain: float = 1.0) -> Tensor:
-    """The (4, 4) filter [1, 3, 3, 1] ⊗ [1, 3, 3, 1] with the sum `gain`."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    return torch.outer(taps, taps) * (gain / 64)
-
-
-def blur(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    """Convolves every channel [NCHW] with one symmetric (k, k) kernel."""
-    channels = x.shape[1]
-    weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
-    return F.conv2d(x, weight, padding=padding, groups=channels)
-
-
-class ModulatedConv(nn.Module):
-    """Convolution whose input channels are scaled by a style (Karras et al. 2020, eq. 1–3).
-
-    Args:
-        in_channels: input feature maps.
-        out_channels: output feature maps.
-        kernel_size: 1 or 3.
-        w_dim: size of the style input.
-        demodulate: whether outputs are brought back to unit variance.
-        upsample: whether the picture's sides are doubled.
-    """
-
-    upsampling_filter: Tensor
-    square_sum: Tensor | None
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        w_dim: int,
-        *,
-        demodulate: bool = True,
-        upsample: bool = False,
-    ) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
-        self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
-        self._demodulate = demodulate
-        self._upsample = upsample
-        # The weights' gain, applied to the style, which is smaller. Demodulation cancels it but
-        # for float16, whose sums it keeps near one.
-        self._gain = 1 / math.sqrt(in_channels * kernel_size**2)
-        self.register_buffer("upsampling_filter", resampling_filter(gain=4), persistent=False)
-        self.register_buffer("square_sum", None, persistent=False)
-
-    def sum_squares(self) -> Tensor:
-        """(out, in) sums of the weights' squares over the kernel: all that demodulation needs to
-        know of them."""
-        return widen(self.weight).square().sum(dim=(2, 3))
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """[NCHW] × (N, w_dim) → [NCHW]."""
-        style = widen(self.affine(w))
-        if not self._demodulate:
-            return self._convolve(x * (style * self._gain).to(x.dtype)[:, :, None, None])
-        # A style's scale cancels; unit size keeps float16 in range.
-        style = style * (
-            self._gain * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + _EPSILON)
-        )
-        square_sum = self.sum_squares() if self.square_sum is None else self.square_sum
-        demodulation = torch.rsqrt(style.square() @ square_sum.to(style.dtype).T + _EPSILON)
-        y = self._convolve(x * style.to(x.dtype)[:, :, None, None])
-        return y * demodulation.to(x.dtype)[:, :, None, None]
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        weight = self.weight.to(x.dtype)
-        if not self._upsample:
-            return F.conv2d(x, weight, padding=weight.shape[2] // 2)
-        y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-        return blur(y, self.upsampling_filter, padding=1)
 
 
 class StyledConv(nn.Module):
@@ -307,7 +189,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """(N, z_dim) → w (N, w_dim)."""
-        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + _EPSILON)
+        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + EPSILON)
         for layer in self.layers:
             x = activate(layer(x))
         return x

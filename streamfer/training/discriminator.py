@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamfer.models.stylegan2 import EqualizedLinear, activate, blur, resampling_filter, widen
+from streamfer.models.stylegan2_layers import (
+    EqualizedLinear,
+    activate,
+    blur,
+    blurred_weight,
+    resampling_filter,
+    widen,
+)
 
 _GROUP_SIZE = 4
 """Pictures over which the minibatch standard deviation is taken."""
@@ -38,13 +45,31 @@ class EqualizedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[NCHW] → [NCHW]."""
-        weight = (self.weight * self._gain).to(x.dtype)
+        weight = self.weight * self._gain
         bias = None if self.bias is None else self.bias.to(x.dtype)
         size = weight.shape[2]
         if not self._downsample:
-            return F.conv2d(x, weight, bias, padding=size // 2)
-        # Padding so that a 3×3 or 1×1 kernel at stride 2 ends at half the size.
-        return F.conv2d(blur(x, self.filter, padding=1 + size // 2), weight, bias, stride=2)
+            return F.conv2d(x, weight.to(x.dtype), bias, padding=size // 2)
+        return downsampling_conv(x, weight, bias, self.filter, compose=x.is_cuda)
+
+
+def downsampling_conv(
+    x: Tensor, weight: Tensor, bias: Tensor | None, kernel: Tensor, *, compose: bool
+) -> Tensor:
+    """Blur, then a convolution to half the sides.
+
+    Args:
+        x: [NCHW], even sides.
+        weight: (out, in, k, k), k 1 or 3.
+        bias: (out,) or None.
+        kernel: (4, 4) blur.
+        compose: whether to do both in one, see `blurred_weight`.
+    """
+    padding = 1 + weight.shape[2] // 2
+    if compose:
+        composed = blurred_weight(weight, kernel).to(x.dtype)
+        return F.conv2d(x, composed, bias, stride=2, padding=padding)
+    return F.conv2d(blur(x, kernel, padding), weight.to(x.dtype), bias, stride=2)
 
 
 class ResidualBlock(nn.Module):

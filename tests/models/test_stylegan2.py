@@ -12,13 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamfer.models.onnx_export import export_onnx
-from streamfer.models.stylegan2 import (
-    Generator,
-    GeneratorConfig,
-    ModulatedConv,
-    from_uint8,
-    to_uint8,
-)
+from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, to_uint8
+from streamfer.models.stylegan2_layers import ModulatedConv, resampling_filter, upsampling_conv
 
 TINY = GeneratorConfig(channels=(8, 8, 8), z_dim=8, w_dim=8, mapping_layers=2)
 
@@ -76,6 +71,15 @@ def test_upsampling_convolution_is_insertion_convolution_and_blur() -> None:
     scaled = x * layer.affine(w)[:, :, None, None]
     expected = upsample_by_insertion(scaled, layer.weight / math.sqrt(4 * 9))
     torch.testing.assert_close(layer(x, w), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_composed_with_its_blur_it_is_the_same_convolution() -> None:
+    torch.manual_seed(3)
+    x, weight = (torch.randn(*s, dtype=torch.float64) for s in ((2, 4, 5, 7), (6, 4, 3, 3)))
+    kernel = resampling_filter(gain=4)
+    in_turn, at_once = (upsampling_conv(x, weight, kernel, compose=c) for c in (False, True))
+    assert in_turn.shape == (2, 6, 10, 14)
+    torch.testing.assert_close(at_once, in_turn, rtol=1e-9, atol=1e-9)
 
 
 def test_picture_is_the_sum_of_upsampled_contributions() -> None:

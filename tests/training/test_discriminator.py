@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamfer.training.discriminator import Discriminator, append_minibatch_deviation
+from streamfer.models.stylegan2_layers import resampling_filter
+from streamfer.training.discriminator import (
+    Discriminator,
+    append_minibatch_deviation,
+    downsampling_conv,
+)
 
 
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
@@ -32,3 +37,15 @@ def test_a_collapsed_batch_is_told_from_a_varied_one() -> None:
     collapsed = varied[:1].expand(4, -1, -1, -1)
     assert append_minibatch_deviation(collapsed)[:, -1].max() < 1e-3
     assert append_minibatch_deviation(varied)[:, -1].min() > 0.5
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_downsampling_composed_with_its_blur_is_the_same(size: int) -> None:
+    torch.manual_seed(0)
+    x, weight = (torch.randn(*s, dtype=torch.float64) for s in ((2, 3, 8, 8), (5, 3, size, size)))
+    bias, kernel = torch.randn(5, dtype=torch.float64), resampling_filter()
+    in_turn, at_once = (
+        downsampling_conv(x, weight, bias, kernel, compose=c) for c in (False, True)
+    )
+    assert in_turn.shape == (2, 5, 4, 4)
+    torch.testing.assert_close(at_once, in_turn, rtol=1e-9, atol=1e-9)
