@@ -21,6 +21,8 @@ from streamfer.types import StreamState
 
 __all__ = ["LiveView", "print_summary"]
 
+_INTERVAL_S = 0.25
+"""Between two looks at the statistics: faster than this nobody reads, and it costs time."""
 _PLAIN_INTERVAL_S = 5.0
 """Between two plain lines where stdout is no terminal."""
 _MOST_PLAIN_STREAMS = 4
@@ -31,9 +33,9 @@ _LEAST_HEIGHT = 6
 class LiveView:
     """Shows a run's statistics while it goes on.
 
-    It starts no thread: the main thread calls `refresh` several times a second. What is printed
+    It starts no thread: the main thread calls `refresh` as often as it likes. What is printed
     to `console` (or, on a terminal, to `sys.stdout` and `sys.stderr`) while the view is open
-    appears above it.
+    appears above it. A quiet console gets nothing.
 
     Args:
         snapshot: reads the statistics.
@@ -55,10 +57,12 @@ class LiveView:
         self._meter: ResourceMeter | None = None
         self._states: dict[str, StreamState] = {}
         self._begun: dict[str, tuple[float, float]] = {}
+        self._next_look_s = clock()
         self._next_line_s = clock() + _PLAIN_INTERVAL_S
 
     def __enter__(self) -> LiveView:
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
+        terminal = self._console.is_terminal and not self._console.is_dumb_terminal
+        if terminal and not self._console.quiet:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         return self
@@ -70,14 +74,21 @@ class LiveView:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self.refresh()
+            self._show()
         finally:
             if self._live is not None:
                 self._live.stop()
                 self._live = None
 
     def refresh(self) -> None:
-        """Shows the newest statistics, and announces streams that changed their state."""
+        """Shows the newest statistics, if it is time to, and announces changes of state."""
+        if self._clock() >= self._next_look_s:
+            self._next_look_s = self._clock() + _INTERVAL_S
+            self._show()
+
+    def _show(self) -> None:
+        if self._console.quiet:
+            return
         snapshot = self._snapshot()
         self._announce(snapshot)
         rows = [Row(stream, self._eta_s(stream, snapshot.elapsed_s)) for stream in snapshot.streams]

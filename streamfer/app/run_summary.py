@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Console
 from rich.text import Text
@@ -23,12 +25,13 @@ _LEAST_SHARE = 0.02
 """Expressions shown less of the time are left out of the words."""
 
 
-def print_summary(snapshot: RunSnapshot, console: Console) -> None:
+def print_summary(snapshot: RunSnapshot, console: Console, notes: Sequence[str] = ()) -> None:
     """Prints one summary per stream and track, and the run's totals.
 
     Args:
         snapshot: the statistics at the end of the run.
         console: where to.
+        notes: what else the user should know, a line each.
     """
     glyphs = glyphs_for(console)
     for stream in snapshot.streams:
@@ -41,6 +44,8 @@ def print_summary(snapshot: RunSnapshot, console: Console) -> None:
         if len(stream.tracks) > len(longest):
             rest = len(stream.tracks) - len(longest)
             _print(console, Text(f"  and {rest} more faces, seen for a shorter time", "dim"))
+    for note in notes:
+        _print(console, Text(f"note: {note}", "yellow"))
     _print(console, _total_line(snapshot, glyphs))
 
 

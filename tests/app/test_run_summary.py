@@ -54,6 +54,12 @@ def test_of_a_crowd_the_longest_seen_are_listed_in_order() -> None:
     assert lines[13] == "  and 18 more faces, seen for a shorter time"
 
 
+def test_notes_stand_before_the_total() -> None:
+    file = io.StringIO()
+    print_summary(run(stream()), Console(file=file), ["the audio was transcoded"])
+    assert file.getvalue().splitlines()[-2] == "note: the audio was transcoded"
+
+
 def test_a_run_that_never_began() -> None:
     nothing = run(seconds=0.0, fps=0.0, latency_ms=None)
     assert printed(nothing) == ["0 frames in 0.0 s · 0.0 fps · 0 dropped · openvino on cpu"]

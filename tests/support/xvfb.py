@@ -18,7 +18,8 @@ def virtual_display(width: int, height: int) -> Iterator[str]:
         pytest.skip("no virtual display: install xvfb")
     reader, writer = os.pipe()
     command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{width}x{height}x24"]
-    command += ["-nolisten", "tcp"]
+    # A server that starts anew whenever its last client leaves loses clients that come just then.
+    command += ["-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(
         command, pass_fds=(writer,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
