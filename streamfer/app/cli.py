@@ -15,6 +15,7 @@ from streamfer import __version__
 from streamfer.app.cli_options import ConfigFile, merged_config, with_run_options
 from streamfer.app.learn import eval_app, train_app
 from streamfer.app.logs import complain
+from streamfer.app.weights_commands import weights_app
 from streamfer.errors import PipelineError, StreamferError
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ def doctor_command() -> int:
 
 app.add_typer(train_app, name="train")
 app.add_typer(eval_app, name="eval")
+app.add_typer(weights_app, name="weights")
 
 engines_app = typer.Typer(help="Engines compiled for this machine.", no_args_is_help=True)
 app.add_typer(engines_app, name="engines")
