@@ -1,0 +1,71 @@
+"""Do training and serving see the same faces? The answers through H.264 and the whole program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import streamfer
+from streamfer.evaluation.classifier import predict_probabilities
+from streamfer.labels import LABELS
+from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
+from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.landmarks import LandmarkCache, align_pictures
+from streamfer.training.sources import read_faces
+from streamfer.types import UInt8Array
+from tests.support.clips import ClipSpec, make_clip
+from tests.support.shared import shared_file
+
+_FACES = 600
+_ROWS, _COLUMNS, _SIDE_PX = 3, 4, 160
+_PER_FRAME = _ROWS * _COLUMNS
+
+
+def _frames(faces: LabelledFaces) -> Iterator[UInt8Array]:
+    """Faces enlarged and set three by four, (480, 640, 3) RGB."""
+    for start in range(0, len(faces), _PER_FRAME):
+        frame = np.zeros((_ROWS * _SIDE_PX, _COLUMNS * _SIDE_PX, 3), np.uint8)
+        for place, picture in enumerate(faces.pictures[start : start + _PER_FRAME]):
+            row, column = divmod(place, _COLUMNS)
+            top, left = row * _SIDE_PX, column * _SIDE_PX
+            large = cv2.resize(picture, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_CUBIC)
+            frame[top : top + _SIDE_PX, left : left + _SIDE_PX] = large[:, :, None]
+        yield frame
+
+
+def _served_answers(clip: Path, count: int) -> NDArray[np.int64]:
+    """Index into LABELS for each face, or NO_LABEL where the program found none."""
+    answers = np.full(count, NO_LABEL, np.int64)
+    for number, result in enumerate(streamfer.analyze(str(clip), detect_every="1")):
+        for face in result.faces:
+            x1, y1, x2, y2 = face.detection.box_xyxy
+            column, row = int((x1 + x2) / 2 // _SIDE_PX), int((y1 + y2) / 2 // _SIDE_PX)
+            answers[number * _PER_FRAME + row * _COLUMNS + column] = face.probs.argmax()
+    return answers
+
+
+def test_served_faces_are_read_as_well_as_crops(tmp_path: Path) -> None:
+    faces = read_faces(shared_file("data/fer/public_test.parquet"), "validation")
+    labelled = np.flatnonzero(majority_class(faces.votes) != NO_LABEL)
+    faces = faces.subset(labelled[:_FACES])
+    truth = majority_class(faces.votes)
+    size = (_COLUMNS * _SIDE_PX, _ROWS * _SIDE_PX)
+    clip = make_clip(tmp_path / "faces.mp4", ClipSpec(size=size), _frames(faces))
+
+    served = _served_answers(clip, len(faces))
+
+    cache = LandmarkCache()
+    cache.complete(faces.pictures)
+    crops = align_pictures(faces.pictures, cache)
+    model = load_face_vgg(SHIPPED_FACE_WEIGHTS)
+    from_crops = predict_probabilities(model, crops, "ferplus").argmax(axis=1)
+    found = served != NO_LABEL
+    assert found.mean() > 0.85
+    served_accuracy = (served == truth)[found].mean()
+    crop_accuracy = (from_crops == truth)[found].mean()
+    assert served_accuracy > crop_accuracy - 0.025
+    assert len(np.unique(served[found])) > len(LABELS) // 2
