@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -63,7 +64,12 @@ class LiveView:
     def __enter__(self) -> LiveView:
         terminal = self._console.is_terminal and not self._console.is_dumb_terminal
         if terminal and not self._console.quiet:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live = Live(
+                console=self._console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stderr=sys.stderr.isatty(),  # a log that goes to a file stays there
+            )
             self._live.start()
         return self
 

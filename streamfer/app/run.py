@@ -56,7 +56,9 @@ def run(config: RunConfig) -> int:
         StreamferError: it could not start, or a stage failed.
     """
     console = Console(quiet=config.quiet)
-    configure_logging(config.log_level, Console(stderr=True))
+    # Where both are the terminal, the log must know of the live view to stay above it.
+    shared = console.is_terminal and sys.stderr.isatty() and not config.quiet
+    configure_logging(config.log_level, console if shared else Console(stderr=True))
     with StopSignals() as signals, ExitStack() as stack:
         resumption = _prepare(config)
         if not resumption.specs:

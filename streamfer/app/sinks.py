@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from streamfer.errors import OutputError
 from streamfer.media.records import RecordWriter
@@ -15,6 +16,11 @@ from streamfer.pipeline.stats import RunStatistics
 from streamfer.pipeline.timing import StageTimes
 from streamfer.types import FrameResult, StreamEvent, UInt8Array
 from streamfer.vision.overlay import Overlay, StripInfo
+from streamfer.vision.status_strip import offline_tile
+
+
+_NO_PICTURE_SHAPE = (360, 640, 3)
+"""Of the black picture of a stream that never had one."""
 
 
 class AnnotatedPicture:
@@ -223,14 +229,19 @@ class WindowSink:
     def __init__(self, feed: WindowFeed, picture: AnnotatedPicture) -> None:
         self._feed = feed
         self._picture = picture
+        self._shown: UInt8Array = np.zeros(_NO_PICTURE_SHAPE, dtype=np.uint8)
 
     def write(self, result: FrameResult) -> None:
         """Shows the frame."""
         image = self._picture.draw(result) if self._feed.overlay else result.frame.image.copy()
+        self._shown = image
         self._feed.show(result.frame.stream, image)
 
     def event(self, event: StreamEvent) -> None:
-        """Events reach the window as stream states."""
+        """A stream that is gone keeps its last picture, dimmed, with the reason."""
+        if event.event in ("disconnected", "error"):
+            reason = str(event.details.get("message", ""))
+            self._feed.show(event.stream, offline_tile(self._shown, reason))
 
     def close(self) -> None:
         """The window belongs to the main thread."""

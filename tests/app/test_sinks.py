@@ -18,7 +18,7 @@ from streamfer.app.sinks import (
 from streamfer.errors import OutputError
 from streamfer.pipeline.stats import RunStatistics
 from streamfer.pipeline.timing import StageTimes
-from streamfer.types import FrameResult
+from streamfer.types import FrameResult, StreamEvent
 from streamfer.vision.overlay import Overlay
 from tests.support.results import face_result
 from tests.support.sources import pending, stream_info
@@ -93,3 +93,18 @@ def test_a_paused_window_holds_its_streams() -> None:
         waiting = pool.submit(WindowSink(feed, make_picture()).write, result())
         feed.pause(False)
         waiting.result(timeout=10)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_stream_that_is_gone_shows_so_in_the_window(seen: bool) -> None:
+    feed = WindowFeed()
+    sink = WindowSink(feed, make_picture())
+    if seen:
+        sink.write(result())
+    last = feed.take().get("talk")
+    sink.event(StreamEvent("talk", "disconnected", 1.0, None, {"message": "connection refused"}))
+    tile = feed.take()["talk"]
+    assert tile.max() > 200
+    assert last is None or (tile.shape == last.shape and tile.mean() < last.mean())
+    sink.event(StreamEvent("talk", "reconnected", 2.0))
+    assert feed.take() == {}
