@@ -10,22 +10,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import NUM_LABELS
+from streamfer.models.storage import (
+    half_tensors,
+    load_without_counters,
+    read_tensors,
+    write_tensors,
+)
 from streamfer.vision.align import FACE_SIZE
+
+Storage = Literal["float16", "int8"]
 
 SHIPPED_FACE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "face_vgg19.safetensors"
 """The classifier that this package was released with."""
 
 WEIGHTS_SCHEMA = "streamfer.face_vgg19/1"
+
+_SCALE = ".scale"
+"""Ends the name of the scales, float32, that belong to an int8 tensor."""
 
 _STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 
@@ -141,23 +151,26 @@ def folded(model: FaceVGG) -> FaceVGG:
     return copy
 
 
-def save_face_vgg(model: FaceVGG, path: Path, notes: Mapping[str, str] | None = None) -> None:
-    """Writes weights as safetensors: float16, except the small vectors, which stay float32.
+def save_face_vgg(
+    model: FaceVGG,
+    path: Path,
+    notes: Mapping[str, str] | None = None,
+    storage: Storage = "float16",
+) -> None:
+    """Writes weights as safetensors; vectors stay float32.
 
     Args:
         model: the network; its configuration goes into the file's metadata.
         path: the file to write.
         notes: more metadata, such as the recipe.
+        storage: of everything larger than a vector. `int8` is symmetric, with one scale for each
+            output channel: half the bytes again, for networks wider than half.
     """
-    tensors = {
-        name: (value.half() if value.ndim >= 2 else value.float()).contiguous().cpu()
-        for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    tensors = half_tensors(model) if storage == "float16" else _int8_tensors(model)
     # What the trunk works at now: a run that starts small may be stopped before it has grown.
     config = replace(model.config, input_size=model.input_size)
     shape = {name: str(value) for name, value in asdict(config).items()}
-    save_file(tensors, path, {"schema": WEIGHTS_SCHEMA, **shape, **(notes or {})})
+    write_tensors(tensors, path, {"schema": WEIGHTS_SCHEMA, **shape, **(notes or {})})
 
 
 def load_face_vgg(path: Path) -> FaceVGG:
@@ -166,12 +179,7 @@ def load_face_vgg(path: Path) -> FaceVGG:
     Raises:
         EngineError: the file is missing, damaged or of another kind.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise EngineError(f"{path.name}: cannot read the face weights: {error}") from error
+    metadata, stored = read_tensors(path)
     if metadata.get("schema") != WEIGHTS_SCHEMA:
         found = metadata.get("schema", "none")
         raise EngineError(f"{path.name}: expected schema {WEIGHTS_SCHEMA}, found {found}")
@@ -182,12 +190,37 @@ def load_face_vgg(path: Path) -> FaceVGG:
             dropout=float(metadata["dropout"]),
         )
         model = FaceVGG(config)
-        counters = {k: v for k, v in model.state_dict().items() if k.endswith("_tracked")}
-        model.load_state_dict({**tensors, **counters})
+        load_without_counters(model, _dequantised(stored))
     except (KeyError, ValueError, RuntimeError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of a face network: {reason}") from error
     return model.eval()
+
+
+def _int8_tensors(model: FaceVGG) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for name, value in half_tensors(model).items():
+        if value.ndim < 2:
+            tensors[name] = value
+            continue
+        rows = model.state_dict()[name].detach().float().cpu().flatten(1)
+        scale = rows.abs().amax(dim=1).clamp(min=1e-12) / 127
+        quantised = (rows / scale[:, None]).round().to(torch.int8)
+        tensors[name] = quantised.reshape(value.shape).contiguous()
+        tensors[name + _SCALE] = scale
+    return tensors
+
+
+def _dequantised(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    tensors = {}
+    for name, value in stored.items():
+        if name.endswith(_SCALE):
+            continue
+        tensors[name] = value.float()
+        if value.dtype == torch.int8:
+            scale = stored[name + _SCALE]
+            tensors[name] *= scale.reshape(-1, *([1] * (value.ndim - 1)))
+    return tensors
 
 
 def example_faces(count: int) -> Tensor:

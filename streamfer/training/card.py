@@ -22,7 +22,7 @@ _TEXT = """\
 # {name}: seven expressions from an aligned face
 
 VGG19 with batch normalisation, width {width:g}, {input_size} px inside, one trunk and two heads;
-{parameters:,} parameters, {size:.1f} MiB. Convolutions are stored as float16, the rest as float32;
+{parameters:,} parameters, {size:.1f} MiB: convolutions and heads as {storage}, the rest as float32;
 the temperatures of both heads are part of the file.
 
 - Input: 64 × 64 gray uint8, aligned by `streamfer.vision.align`.
@@ -84,6 +84,7 @@ def write_card(
         width=model.config.width,
         input_size=model.config.input_size,
         parameters=sum(p.numel() for p in model.parameters()),
+        storage=run.config.storage,
         size=weights.stat().st_size / 2**20,
         sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
         faces=faces,

@@ -134,7 +134,8 @@ def _train_and_score(
 
 def _keep(run: ClassifierRun, calibration: EvaluationFaces, weights: Path) -> None:
     calibrate(run.average.model, calibration)
-    save_face_vgg(run.average.model, weights, {"epoch": str(run.epoch)})
+    notes = {"epoch": str(run.epoch)}
+    save_face_vgg(run.average.model, weights, notes, run.config.storage)
     run.average.model.temperature.fill_(1.0)
 
 

@@ -12,24 +12,30 @@ from streamfer.errors import ConfigError
 from streamfer.training.classifier import TrainingFiles
 from streamfer.training.classifier_run import ClassifierConfig
 
+_GPU = ClassifierConfig(
+    width=1.0,
+    epochs=60,
+    batch_size=256,
+    learning_rate=0.1,
+    sizes=(40, 48),
+    storage="int8",
+    device="cuda",
+    workers=14,
+)
+"""For one data-centre GPU and 16 CPU cores."""
+
 PRESETS: dict[str, ClassifierConfig] = {
     "quarter": ClassifierConfig(width=0.25),
     "half": ClassifierConfig(),
-    "full": ClassifierConfig(
-        width=1.0,
-        epochs=60,
-        batch_size=256,
-        learning_rate=0.1,
-        sizes=(40, 48),
-        device="cuda",
-        workers=14,
-    ),
+    "wide": replace(_GPU, width=0.7),
+    "full": _GPU,
 }
-"""`full` is meant for one data-centre GPU and 16 CPU cores."""
+"""`wide` is the widest network that fits, as int8, into what is shipped."""
 
 _CHOICES = {
     "optimizer": ("sgd", "adamw"),
     "loss": ("ce", "mse"),
+    "storage": ("float16", "int8"),
     "precision": ("auto", "fp32", "bf16"),
 }
 _HELP = {
@@ -40,6 +46,7 @@ _HELP = {
     "cooldown": "fraction of the run over which the learning rate falls to zero",
     "label_smoothing": "part of the FER2013 target that goes to what the FER+ voters saw",
     "sizes": "sides in pixels of equal parts of the run, such as 32,40,48",
+    "storage": "of the weights: int8 for networks wider than half",
     "precision": "auto: bf16 where the hardware multiplies it",
     "workers": "processes that augment",
     "threads": "torch's CPU threads; 0: its default",

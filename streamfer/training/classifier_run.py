@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamfer.errors import ConfigError
-from streamfer.models.vgg import FaceVGG, FaceVGGConfig
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig, Storage
 from streamfer.training.augment import AugmentConfig
 from streamfer.training.batches import EpochBatches, TrainingFaces, load_batches
 from streamfer.training.objective import (
@@ -46,6 +46,8 @@ class ClassifierConfig:
     ema_decay: float = 0.999
     sizes: tuple[int, ...] = (32, 40, 48)
     """Sides in pixels at which equal parts of the run are trained; the last one is served."""
+    storage: Storage = "float16"
+    """How the weights are stored: `int8` for networks wider than half."""
     seed: int = 0
     device: str = "cpu"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -154,7 +156,7 @@ class ClassifierRun:
         Raises:
             ConfigError: that run had other settings; says which.
         """
-        free = {"epochs", "cooldown", "device", "precision", "workers", "threads"}
+        free = {"epochs", "cooldown", "storage", "device", "precision", "workers", "threads"}
         mine, theirs = asdict(self.config), state.get("config", {})
         changed = [k for k in mine if k not in free and mine[k] != theirs.get(k)]
         if changed:

@@ -12,6 +12,7 @@ from streamfer.models.export import export_face_classifier
 from streamfer.models.vgg import (
     FaceVGG,
     FaceVGGConfig,
+    Storage,
     folded,
     load_face_vgg,
     save_face_vgg,
@@ -84,14 +85,17 @@ def test_folding_changes_nothing(model: FaceVGG) -> None:
         assert torch.allclose(copy(_faces(2))[0], model(_faces(2))[0], atol=1e-4)
 
 
-def test_weights_survive_a_round_trip_in_half_the_bytes(model: FaceVGG, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("storage", "bytes_each"), [("float16", 2.3), ("int8", 1.3)])
+def test_weights_survive_a_round_trip_in_fewer_bytes(
+    model: FaceVGG, tmp_path: Path, storage: Storage, bytes_each: float
+) -> None:
     path = tmp_path / "face.safetensors"
-    save_face_vgg(model, path, {"recipe": "test"})
+    save_face_vgg(model, path, {"recipe": "test"}, storage)
     loaded = load_face_vgg(path)
     assert loaded.config == model.config
     assert torch.equal(loaded.temperature, model.temperature)
     parameters = sum(p.numel() for p in model.parameters())
-    assert path.stat().st_size < parameters * 2.3
+    assert path.stat().st_size < parameters * bytes_each
     with torch.no_grad():
         difference = loaded.probabilities(_faces(8))[0] - model.probabilities(_faces(8))[0]
     assert difference.abs().max() < 0.02
