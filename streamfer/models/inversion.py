@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from streamfer.models.search import Lens, LossWeights, Search
 from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
-
-Lens = Callable[[Tensor], Sequence[Tensor]]
-"""Pictures [NCHW] of −1…1 → feature maps [NCHW], one per depth that is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +61,8 @@ class InversionResult:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Losses:
-    """(N,) each."""
-
-    feature: Tensor
-    mse: Tensor
-    total: Tensor
-
-
 class Inverter:
-    """Optimises codes for batches of faces.
+    """Optimises codes for batches of faces. Used by one thread at a time.
 
     Args:
         generator: frozen; draws (N, 1, R, R).
@@ -100,6 +89,7 @@ class Inverter:
         self._dtype = dtype
         self._stop = stop
         self._spread = style_spread(generator)
+        self._searches: dict[int, Search] = {}
 
     def invert(self, faces: Tensor, start: Tensor) -> InversionResult:
         """Looks for the codes of some faces.
@@ -111,52 +101,49 @@ class Inverter:
         began = self._clock()
         config = self._config
         device = self._spread.device
-        target = from_uint8(faces.to(device))
-        start = start.to(device).detach()
-        with torch.no_grad():
-            target_features = self._lens(target)
-        offset = torch.zeros_like(start, requires_grad=True)
-        optimizer = torch.optim.Adam([offset], lr=config.learning_rate, betas=(0.9, 0.99))
-        best = _Best(offset)
+        search = self._begin(from_uint8(faces.to(device)), start.to(device).detach())
         history: list[Tensor] = []
-        for step in range(config.steps + 1):
-            losses, image = self._losses(start, offset, target, target_features)
-            best.keep(losses, offset, image)
-            history.append(losses.total.detach())
-            late = config.budget_ms is not None and (
-                (self._clock() - began) * 1000 >= config.budget_ms
-            )
-            if step == config.steps or late or self._stop() or self._stalled(history):
+        first: tuple[Tensor, Tensor] | None = None
+        while True:
+            last = len(history) == config.steps or self._late(began) or self._stalled(history)
+            if last:
+                search.look()
+            else:
+                rate = config.learning_rate * schedule(len(history) / config.steps)
+                search.learning_rate.fill_(rate)
+                search.step()
+            first = first or (search.feature.cpu().clone(), search.mse.cpu().clone())
+            history.append(search.total.cpu().clone())
+            if last:
                 break
-            optimizer.zero_grad()
-            torch.autograd.backward(losses.total.sum())
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * schedule(step / config.steps)
-            optimizer.step()
         return InversionResult(
-            latent=(start + best.offset * self._spread).cpu(),
-            reconstruction=to_uint8(best.image[:, 0]).cpu(),
-            feature_loss_start=best.first.feature.cpu(),
-            feature_loss=best.feature.cpu(),
-            mse_start=best.first.mse.cpu(),
-            mse=best.mse.cpu(),
-            history=torch.stack(history).cpu(),
+            latent=search.best_latent.cpu(),
+            reconstruction=to_uint8(search.best_image[:, 0]).cpu(),
+            feature_loss_start=first[0],
+            feature_loss=search.best_feature.cpu().clone(),
+            mse_start=first[1],
+            mse=search.best_mse.cpu().clone(),
+            history=torch.stack(history),
             steps=len(history) - 1,
             seconds=self._clock() - began,
         )
 
-    def _losses(
-        self, start: Tensor, offset: Tensor, target: Tensor, target_features: Sequence[Tensor]
-    ) -> tuple[_Losses, Tensor]:
-        image = self._generator.synthesis(start + offset * self._spread, dtype=self._dtype)
-        feature = feature_distance(self._lens(image), target_features)
-        mse = pixel_mse(image, target)
-        pull = offset.square().mean(dim=(1, 2))
-        config = self._config
-        total = (
-            config.feature_weight * feature + config.pixel_weight * mse + config.pull_weight * pull
-        )
-        return _Losses(feature, mse, total), image
+    def _begin(self, target: Tensor, start: Tensor) -> Search:
+        """The search for this many faces: that of an earlier batch of as many, or a new one."""
+        search = self._searches.get(len(start))
+        if search is None:
+            config = self._config
+            weights = LossWeights(config.feature_weight, config.pixel_weight, config.pull_weight)
+            search = self._searches[len(start)] = Search(
+                self._generator, self._lens, weights, self._spread, target, start, self._dtype
+            )
+        search.begin(target, start)
+        return search
+
+    def _late(self, began: float) -> bool:
+        budget_ms = self._config.budget_ms
+        over = budget_ms is not None and (self._clock() - began) * 1000 >= budget_ms
+        return over or self._stop()
 
     def _stalled(self, history: Sequence[Tensor]) -> bool:
         patience = self._config.patience
@@ -167,48 +154,12 @@ class Inverter:
         return recent > before * (1 - self._config.min_progress)
 
 
-class _Best:
-    """The lowest loss of each face so far, with what gave it."""
-
-    def __init__(self, offset: Tensor) -> None:
-        self.offset = offset.detach().clone()
-        self.total = torch.full((len(offset),), math.inf, device=offset.device)
-
-    def keep(self, losses: _Losses, offset: Tensor, image: Tensor) -> None:
-        """Takes over the faces that got better."""
-        feature, mse, total = losses.feature.detach(), losses.mse.detach(), losses.total.detach()
-        if not hasattr(self, "first"):
-            self.first = _Losses(feature, mse, total)
-            self.feature, self.mse, self.image = feature, mse, image.detach()
-        better = total < self.total
-        self.total = torch.where(better, total, self.total)
-        self.feature = torch.where(better, feature, self.feature)
-        self.mse = torch.where(better, mse, self.mse)
-        self.offset = torch.where(better[:, None, None], offset.detach(), self.offset)
-        self.image = torch.where(better[:, None, None, None], image.detach(), self.image)
-
-
 def schedule(progress: float) -> float:
     """Factor on the learning rate: up over the first twentieth, down along a cosine from a quarter
     of the way (Karras et al. 2020, appendix D)."""
     up = min(1.0, progress / 0.05 + 0.1)
     down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / 0.75))
     return up * down
-
-
-def pixel_mse(image: Tensor, target: Tensor) -> Tensor:
-    """(N,) mean squared difference on a [0, 1] scale of pictures of −1…1."""
-    return (image - target).square().mean(dim=(1, 2, 3)) / 4
-
-
-def feature_distance(features: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """(N,) mean squared difference of feature maps, relative to the target's mean square at each
-    depth, averaged over depths."""
-    distances = [
-        (a - b).square().flatten(1).mean(dim=1) / (b.square().flatten(1).mean(dim=1) + 1e-8)
-        for a, b in zip(features, targets, strict=True)
-    ]
-    return torch.stack(distances).mean(dim=0)
 
 
 @torch.no_grad()

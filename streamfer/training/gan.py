@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from streamfer.models.replay import replayed
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 from streamfer.training.ada import AdaptiveAugment
 from streamfer.training.adversarial import (
@@ -25,7 +26,6 @@ from streamfer.training.adversarial import (
 )
 from streamfer.training.discriminator import Discriminator
 from streamfer.training.real_faces import draw_real, follow
-from streamfer.training.replay import replayed
 
 _TUNE_EVERY = 4
 """Steps between two changes of the augmentation's probability."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamfer.models.inversion import feature_distance, pixel_mse
 from streamfer.models.lens import Lens
+from streamfer.models.search import feature_distance, pixel_mse
 
 
 @dataclass(frozen=True, slots=True)

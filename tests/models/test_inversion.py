@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -12,10 +14,9 @@ from torch.nn import functional as F
 from streamfer.models.inversion import (
     InversionConfig,
     Inverter,
-    feature_distance,
-    pixel_mse,
     schedule,
 )
+from streamfer.models.search import feature_distance, pixel_mse
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 
 TINY = GeneratorConfig(channels=(8, 8, 8), z_dim=8, w_dim=8, mapping_layers=2)
@@ -120,7 +121,7 @@ def test_the_budget_ends_it(generator: Generator) -> None:
 def test_no_progress_ends_it(generator: Generator) -> None:
     faces, start = drawn_faces(generator, 1)
     config = InversionConfig(steps=100, learning_rate=0.0, patience=4)
-    assert inverter(generator, config).invert(faces, start).steps == 4
+    assert inverter(generator, config).invert(faces, start).steps == 5
 
 
 def test_no_steps_gives_the_start(generator: Generator) -> None:
@@ -128,6 +129,30 @@ def test_no_steps_gives_the_start(generator: Generator) -> None:
     result = inverter(generator, InversionConfig(steps=0)).invert(faces, start)
     torch.testing.assert_close(result.latent, start)
     torch.testing.assert_close(result.mse, result.mse_start)
+
+
+def test_an_earlier_batch_leaves_no_trace(generator: Generator) -> None:
+    faces, start = drawn_faces(generator, 4)
+    config = InversionConfig(steps=8)
+    used = inverter(generator, config)
+    used.invert(faces[:2], start[:2])
+    again, fresh = (x.invert(faces[2:], start[2:]) for x in (used, inverter(generator, config)))
+    torch.testing.assert_close(again.latent, fresh.latent)
+    torch.testing.assert_close(again.history, fresh.history)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_it_finds_as_good_codes(generator: Generator) -> None:
+    if not torch.cuda.is_available():
+        assert os.environ.get("REQUIRE_GPU") != "1", "REQUIRE_GPU=1, but there is no GPU"
+        pytest.skip("no GPU")
+    faces, start = drawn_faces(generator, 3)
+    config = InversionConfig(steps=40, patience=40)
+    on_cpu = inverter(generator, config).invert(faces, start)
+    on_gpu_inverter = inverter(copy.deepcopy(generator).cuda(), config)
+    for _ in range(2):  # the second one is replayed from its first step
+        on_gpu = on_gpu_inverter.invert(faces, start)
+        torch.testing.assert_close(on_gpu.mse, on_cpu.mse, rtol=0.1, atol=1e-4)
 
 
 @pytest.mark.parametrize(

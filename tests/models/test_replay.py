@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from streamfer.training.replay import replayed
+from streamfer.models.replay import replayed
 
 
 @pytest.mark.gpu

@@ -1,4 +1,4 @@
-"""Recording a training step as a CUDA graph, so that small kernels cost no launch from Python."""
+"""Recording a step as a CUDA graph, so that small kernels cost no launch from Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def replayed(step: Callable[[], None]) -> Callable[[], None]:
         nonlocal runs
         runs += 1
         if runs <= _WARM_UP:
-            # A graph must not be recorded on the default stream, nor by a first run.
+            # Recording happens on a stream of its own, so the runs before it do too.
             side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
@@ -31,7 +31,8 @@ def replayed(step: Callable[[], None]) -> Callable[[], None]:
             torch.cuda.current_stream().wait_stream(side)
             return
         if runs == _WARM_UP + 1:
-            with torch.cuda.graph(graph):
+            # Other threads may go on using the device meanwhile.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 step()
         graph.replay()
 

@@ -1,0 +1,152 @@
+"""One optimisation of codes under way: the tensors that it moves, and its step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from streamfer.models.replay import replayed
+from streamfer.models.stylegan2 import Generator
+
+Lens = Callable[[Tensor], Sequence[Tensor]]
+"""Pictures [NCHW] of −1…1 → feature maps [NCHW], one per depth that is compared."""
+
+_BETAS = (0.9, 0.99)
+_EPSILON = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """What the parts of the loss count."""
+
+    feature: float
+    pixel: float
+    """Of the pixels' MSE on a [0, 1] scale."""
+    pull: float
+    """Of the mean squared distance from the start, in units of the styles' spread."""
+
+
+class Search:
+    """Codes of N faces and Adam on them.
+
+    All tensors stay where they are from one batch to the next, so that on a GPU the step is
+    recorded once and replayed.
+
+    Args:
+        generator: frozen.
+        lens: frozen.
+        weights: of the loss.
+        spread: () unit of distances in W+.
+        target: (N, 1, R, R) of −1…1: the first faces; their number is fixed.
+        start: (N, num_ws, w_dim): their first codes.
+        dtype: of the generator's activations.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        lens: Lens,
+        weights: LossWeights,
+        spread: Tensor,
+        target: Tensor,
+        start: Tensor,
+        dtype: torch.dtype | None,
+    ) -> None:
+        self._generator = generator
+        self._lens = lens
+        self._weights = weights
+        self._spread = spread
+        self._dtype = dtype
+        self._target = target.clone()
+        self._start = start.clone()
+        with torch.no_grad():
+            self._features = [feature.clone() for feature in lens(target)]
+        self._offset = torch.zeros_like(start, requires_grad=True)
+        self._mean, self._square = torch.zeros_like(start), torch.zeros_like(start)
+        self._count = torch.zeros((), device=start.device)
+        self.learning_rate = torch.zeros((), device=start.device)
+        n = len(start)
+        self.total = torch.zeros(n, device=start.device)
+        self.feature, self.mse = torch.zeros_like(self.total), torch.zeros_like(self.total)
+        self.best_total = torch.full_like(self.total, math.inf)
+        self.best_feature, self.best_mse = self.feature.clone(), self.mse.clone()
+        self.best_offset, self.best_image = torch.zeros_like(start), torch.zeros_like(target)
+        self.step = replayed(self._step) if start.is_cuda else self._step
+
+    @torch.no_grad()
+    def begin(self, target: Tensor, start: Tensor) -> None:
+        """Takes up new faces, as many as before."""
+        self._target.copy_(target)
+        self._start.copy_(start)
+        for own, new in zip(self._features, self._lens(target), strict=True):
+            own.copy_(new)
+        for tensor in (self._offset, self._mean, self._square, self._count):
+            tensor.zero_()
+        self.best_total.fill_(math.inf)
+
+    @property
+    def best_latent(self) -> Tensor:
+        """(N, num_ws, w_dim): the codes of the lowest losses."""
+        return self._start + self.best_offset * self._spread
+
+    @torch.no_grad()
+    def look(self) -> None:
+        """Evaluates the present codes without moving them."""
+        self._evaluate()
+
+    def _step(self) -> None:
+        """Evaluates the present codes, then moves them."""
+        (gradient,) = torch.autograd.grad(self._evaluate().sum(), self._offset)
+        with torch.no_grad():
+            # Adam, by hand: its state must be reset and its step size changed in place.
+            self._count += 1
+            self._mean.lerp_(gradient, 1 - _BETAS[0])
+            self._square.lerp_(gradient.square(), 1 - _BETAS[1])
+            mean = self._mean / (1 - _BETAS[0] ** self._count)
+            square = self._square / (1 - _BETAS[1] ** self._count)
+            self._offset -= self.learning_rate * mean / (square.sqrt() + _EPSILON)
+
+    def _evaluate(self) -> Tensor:
+        """(N,) total losses of the present codes; the best so far are kept."""
+        weights = self._weights
+        ws = self._start + self._offset * self._spread
+        image = self._generator.synthesis(ws, dtype=self._dtype)
+        feature = feature_distance(self._lens(image), self._features)
+        mse = pixel_mse(image, self._target)
+        pull = self._offset.square().mean(dim=(1, 2))
+        total = weights.feature * feature + weights.pixel * mse + weights.pull * pull
+        with torch.no_grad():
+            self.total.copy_(total)
+            self.feature.copy_(feature)
+            self.mse.copy_(mse)
+            better = total < self.best_total
+            pairs = (
+                (self.best_total, total),
+                (self.best_feature, feature),
+                (self.best_mse, mse),
+                (self.best_offset, self._offset),
+                (self.best_image, image),
+            )
+            for best, present in pairs:
+                chosen = better.reshape(-1, *[1] * (present.ndim - 1))
+                best.copy_(torch.where(chosen, present, best))
+        return total
+
+
+def pixel_mse(image: Tensor, target: Tensor) -> Tensor:
+    """(N,) mean squared difference on a [0, 1] scale of pictures of −1…1."""
+    return (image - target).square().mean(dim=(1, 2, 3)) / 4
+
+
+def feature_distance(features: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """(N,) mean squared difference of feature maps, relative to the target's mean square at each
+    depth, averaged over depths."""
+    distances = [
+        (a - b).square().flatten(1).mean(dim=1) / (b.square().flatten(1).mean(dim=1) + _EPSILON)
+        for a, b in zip(features, targets, strict=True)
+    ]
+    return torch.stack(distances).mean(dim=0)
