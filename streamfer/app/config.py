@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
+from streamfer.media.redact import redact_url
 
 Backend = Literal["auto", "tensorrt", "onnxruntime", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
@@ -138,6 +139,15 @@ class RunConfig:
         low=0,
     )
     rtsp_transport: Literal["tcp", "udp"] = option("tcp", "How RTSP travels.", group="Sources")
+    tls_verify: bool = option(
+        True, "Demand valid certificates of rtsps and https servers.", group="Sources"
+    )
+    tls_ca: Path | None = option(
+        None,
+        "PEM file of certificates to trust.  [default: the system's]",
+        group="Sources",
+        metavar="FILE",
+    )
 
     quiet: bool = option(False, "Print nothing but errors.", group="Program")
     log_level: LogLevel = option(
@@ -161,8 +171,9 @@ class RunConfig:
         return "auto" if self.detect_every == "auto" else int(self.detect_every)
 
     def to_json(self) -> str:
-        """The configuration as JSON text, keys as on the command line."""
+        """The configuration as JSON text, keys as on the command line, without credentials."""
         values = {flag_name(f.name): getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["source"] = [redact_url(source) for source in self.source]
         return json.dumps(values, indent=2, default=str) + "\n"
 
 

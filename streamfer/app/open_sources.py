@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats import RunStatistics
 from streamfer.types import StreamEvent, StreamInfo, StreamState
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedStream:
@@ -33,7 +36,7 @@ class OpenedStream:
 
 
 class LiveReports:
-    """Passes what live sources say to a pipeline, which is built after them."""
+    """Passes what live sources say to a pipeline, which is built after them, and to the log."""
 
     def __init__(self) -> None:
         self._pipeline: Pipeline | None = None
@@ -48,6 +51,9 @@ class LiveReports:
         """What one live source reports to."""
 
         def on_event(event: StreamEvent) -> None:
+            reason = event.details.get("message")
+            level = logging.INFO if reason is None else logging.WARNING
+            log.log(level, "%s: %s", stream, f"{event.event}: {reason}" if reason else event.event)
             if self._pipeline is not None:
                 self._pipeline.post(event)
 
@@ -106,7 +112,12 @@ def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> S
         return DemoSource(spec.name, playback)
     if spec.kind is SourceKind.FILTER:
         return LavfiSource(spec.location, spec.name, playback)
-    live = LiveConfig(max_reconnects=config.max_reconnects, rtsp_transport=config.rtsp_transport)
+    live = LiveConfig(
+        max_reconnects=config.max_reconnects,
+        rtsp_transport=config.rtsp_transport,
+        tls_verify=config.tls_verify,
+        tls_ca=config.tls_ca,
+    )
     return LiveSource(spec.name, _endpoint(spec, live), reports.callbacks(spec.name), live)
 
 

@@ -171,32 +171,34 @@ class LiveSource:
     # While not connected.
 
     def _lose(self, loss: ConnectionLost) -> None:
-        """Says so, and waits until the next try is due."""
+        """Says so, and waits until the next try is due, or gives up."""
         reason = str(loss)
-        if self._outage is None:
-            self._outage = _Outage(self._clock(), reason)
+        outage = self._outage
+        if outage is None:
+            outage = self._outage = _Outage(self._clock(), reason)
             self._tell("disconnected", {"message": reason})
             if loss.kind is LossKind.SILENCE:
                 self._callbacks.on_state("stalled", reason)
-        elif reason != self._outage.reason:
-            self._outage.reason = reason
-            self._tell("error", {"message": reason})
-        self._outage.failures += 1
-        self._give_up_or_wait(loss, self._outage.failures)
-
-    def _give_up_or_wait(self, loss: ConnectionLost, failures: int) -> None:
-        limit = self._config.max_reconnects
-        absent = loss.kind is LossKind.ABSENT and self._index == 0
-        hopeless = absent or loss.kind is LossKind.UNSUPPORTED
-        if hopeless or (limit is not None and failures > limit):
+        outage.failures += 1
+        if self._is_final(loss, outage.failures):
             raise SourceError(f"{self._endpoint.label}: {loss}") from loss
+        if reason != outage.reason:
+            outage.reason = reason
+            self._tell("error", {"message": reason})
+        self._callbacks.on_state("reconnecting" if self._index else "connecting", reason)
+        self._interrupted.wait(self._delay_s(loss, outage.failures))
+
+    def _is_final(self, loss: ConnectionLost, failures: int) -> bool:
+        limit = self._config.max_reconnects
+        never_there = loss.kind is LossKind.ABSENT and self._index == 0
+        too_often = limit is not None and failures > limit
+        return loss.kind is LossKind.UNSUPPORTED or never_there or too_often
+
+    def _delay_s(self, loss: ConnectionLost, failures: int) -> float:
         config = self._config
-        delay_s = backoff_s(failures, config.backoff_min_s, config.backoff_max_s, self._jitter())
         if loss.kind is LossKind.REFUSED:
-            delay_s = config.refused_backoff_s
-        state: StreamState = "reconnecting" if self._index else "connecting"
-        self._callbacks.on_state(state, str(loss))
-        self._interrupted.wait(delay_s)
+            return config.refused_backoff_s
+        return backoff_s(failures, config.backoff_min_s, config.backoff_max_s, self._jitter())
 
     def _tell(
         self,
