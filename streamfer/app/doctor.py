@@ -17,6 +17,7 @@ from rich.table import Table
 
 from streamfer import __version__
 from streamfer.app.models import FACE_WEIGHTS
+from streamfer.app.published import PUBLISHED, weights_folder
 from streamfer.errors import EngineError
 from streamfer.media.camera import list_cameras
 from streamfer.runtime.hardware import Gpu
@@ -82,7 +83,7 @@ def examine(machine: Machine, store: EngineStore) -> list[Finding]:
         *check_hardware(machine),
         *check_backends(machine),
         *check_choice(machine, FACE_WEIGHTS),
-        check_weights(FACE_WEIGHTS),
+        *check_weights(FACE_WEIGHTS, weights_folder()),
         check_store(store),
     ]
 
@@ -188,13 +189,26 @@ def check_choice(machine: Machine, face_weights: Path) -> list[Finding]:
     return findings
 
 
-def check_weights(face_weights: Path) -> Finding:
-    """The shipped weights."""
+def check_weights(face_weights: Path, folder: Path) -> list[Finding]:
+    """The shipped weights, and the published ones that have been pulled.
+
+    Args:
+        face_weights: the shipped file.
+        folder: where pulled ones lie.
+    """
     if face_weights.is_file():
         size = face_weights.stat().st_size / 1e6
-        return Finding("weights", "ok", f"{face_weights.name}, {size:.1f} MB")
-    text = f"{face_weights} is not there"
-    return Finding("weights", "missing", text, "install streamfer again")
+        findings = [Finding("weights", "ok", f"{face_weights.name}, {size:.1f} MB, shipped")]
+    else:
+        text = f"{face_weights} is not there"
+        findings = [Finding("weights", "missing", text, "install streamfer again")]
+    for weights in PUBLISHED.values():
+        if (folder / weights.file_name).is_file():
+            findings.append(Finding("weights", "ok", f"{weights.name}, pulled"))
+        else:
+            advice = f"if you want it: streamfer weights pull {weights.name}"
+            findings.append(Finding("weights", "absent", f"no {weights.name}", advice))
+    return findings
 
 
 def check_store(store: EngineStore) -> Finding:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import torch
 
+from streamfer.errors import EngineError
+
 
 class WorkQueue(Protocol):
     """Where an engine queues its work; a CUDA stream outside the tests."""
@@ -41,11 +43,19 @@ class SideStream:
 
     Args:
         device: `cuda:N`.
+
+    Raises:
+        EngineError: the device cannot be used.
     """
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
-        self._stream: torch.cuda.Stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        try:
+            self._stream: torch.cuda.Stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+            raise EngineError(
+                f"{device} cannot be used: {str(error).partition(chr(10))[0]}"
+            ) from error
 
     @property
     def handle(self) -> int:

@@ -68,8 +68,9 @@ def build_plan(
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
     config.clear_flag(trt.BuilderFlag.TF32)  # fp32 means fp32
     config.add_optimization_profile(_profile(builder, network))
-    if on_progress is not None:
-        config.progress_monitor = _progress_monitor(trt, model.name, on_progress)
+    monitor = on_progress and _progress_monitor(trt, model.name, on_progress)
+    if monitor is not None:
+        config.progress_monitor = monitor  # must outlive the build
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise EngineError(f"{model.name}: TensorRT cannot compile it: {log.last}")

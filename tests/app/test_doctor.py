@@ -132,9 +132,13 @@ def test_nothing_to_run_on() -> None:
 
 def test_weights(tmp_path: Path) -> None:
     path = tmp_path / "face.safetensors"
-    assert check_weights(path).state == "missing"
+    assert [f.state for f in check_weights(path, tmp_path)] == ["missing", "absent", "absent"]
     path.write_bytes(b"x" * 1_500_000)
-    assert check_weights(path).text == "face.safetensors, 1.5 MB"
+    (tmp_path / "retinaface_mobilenet0.25.pth").write_bytes(b"weights")
+    shipped, pulled, absent = check_weights(path, tmp_path)
+    assert shipped.text == "face.safetensors, 1.5 MB, shipped"
+    assert pulled == Finding("weights", "ok", "retinaface-mobilenet0.25, pulled")
+    assert absent.advice == "if you want it: streamfer weights pull retinaface-resnet50"
 
 
 def test_store(tmp_path: Path) -> None:

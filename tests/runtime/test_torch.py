@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from streamfer.errors import EngineError
 from streamfer.runtime.model import OnnxModel
@@ -43,3 +44,9 @@ def test_a_module_that_cannot_be_made_is_named() -> None:
     model = OnnxModel.from_bytes("small", MODEL.data, torch_module=broken)
     with pytest.raises(EngineError, match="small: torch cannot load it on cpu: size mismatch"):
         TorchEngine(model)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_named() -> None:
+    with pytest.raises(EngineError, match="cuda:0 cannot be used"):
+        TorchCudaEngine(MODEL, device="cuda:0")
