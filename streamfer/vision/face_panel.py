@@ -158,13 +158,13 @@ def _panel_background(layout: PanelLayout, opacity: float) -> Sprite:
     canvas = Canvas(width, height)
     canvas.paint(rounded_coverage(width, height, layout.size * 0.45), INK, opacity=opacity)
     inset = (layout.pitch - layout.bar_height) // 2
-    trough = rounded_coverage(layout.bar_width, layout.bar_height, layout.bar_height / 2)
+    groove = rounded_coverage(layout.bar_width, layout.bar_height, layout.bar_height / 2)
     for row, label in enumerate(layout.labels):
         y = layout.padding + row * layout.pitch
         if label:
             text = text_coverage(label, layout.size, layout.pitch)
             canvas.paint(text, DIM, layout.padding, y)
-        canvas.paint(trough, WHITE, layout.bars_x, y + inset, opacity=0.16)
+        canvas.paint(groove, WHITE, layout.bars_x, y + inset, opacity=0.16)
     if layout.caption:
         text = text_coverage(layout.caption, layout.size, layout.pitch)
         column = layout.bars_x + layout.bar_width + layout.padding

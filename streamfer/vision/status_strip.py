@@ -37,7 +37,7 @@ class StripInfo:
     time_s: float
     """Media time of the frame, in seconds."""
     fps: float
-    """Analysed frames/s of the stream."""
+    """Analysed frames/s of the stream; 0 where there are too few to tell."""
     latency_ms: float | None
     """Decode to result; None before it is known."""
     dropped: int
@@ -108,7 +108,8 @@ def _figures(info: StripInfo) -> Iterator[tuple[str, str, Colour]]:
     """Text, the widest text of its kind and colour of each figure, the most important first."""
     clock = format_clock(info.time_s)
     yield clock, "0" * 2 + clock[2:], WHITE
-    yield f"{info.fps:.1f} fps", "000.0 fps", DIM
+    if info.fps > 0:  # a photograph has none
+        yield f"{info.fps:.1f} fps", "000.0 fps", DIM
     latency = "-- ms" if info.latency_ms is None else f"{info.latency_ms:.0f} ms"
     yield latency, "000 ms", DIM
     if info.live or info.dropped:

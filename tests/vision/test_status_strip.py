@@ -53,6 +53,7 @@ def drawn(info: StripInfo, width: int = 640, height: int = 360) -> np.ndarray:
         {"stream": "walk"},
         {"time_s": 2.0},
         {"fps": 25.0},
+        {"fps": 0.0},
         {"latency_ms": 11.0},
         {"latency_ms": None},
         {"dropped": 1},
