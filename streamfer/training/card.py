@@ -43,7 +43,7 @@ the temperatures. The validation faces chose the epoch and nothing else.
 
 ## Recipe
 
-Epoch {epoch} of {epochs}, averaged weights; code at commit `{commit}`.
+Epoch {epoch} of {epochs}, averaged weights, from {start}; code at commit `{commit}`.
 
 ```
 {recipe}
@@ -66,6 +66,7 @@ def write_card(
     data: Path,
     faces: int,
     exam: EvaluationFaces,
+    initial: Path | None = None,
 ) -> Path:
     """Writes `weights`' card beside it, as Markdown.
 
@@ -76,6 +77,7 @@ def write_card(
         data: what it was trained on.
         faces: how many pictures.
         exam: validation faces, for the figures of the card.
+        initial: the weights that the run started from.
     """
     model = load_face_vgg(weights)
     best = max(metrics, key=lambda row: float(row["mean_accuracy"]))
@@ -93,6 +95,7 @@ def write_card(
         scores="\n".join(_scores(model, exam)),
         epoch=best["epoch"],
         epochs=run.config.epochs,
+        start=_start(initial),
         commit=_commit(),
         recipe="\n".join(f"{k} = {v}" for k, v in asdict(run.config).items()),
     )
@@ -111,6 +114,14 @@ def _scores(model: Any, exam: EvaluationFaces) -> list[str]:
         ece = expected_calibration_error(probs, classes)
         rows.append(f"| {name} | {len(classes)} | {accuracy(probs, classes):.2%} | {ece:.3f} |")
     return rows
+
+
+def _start(initial: Path | None) -> str:
+    if initial is None:
+        return "random weights"
+    width = load_face_vgg(initial).config.width
+    digest = hashlib.sha256(initial.read_bytes()).hexdigest()
+    return f"weights of width {width:g} (SHA-256 `{digest[:16]}…`), widened"
 
 
 def _commit() -> str:

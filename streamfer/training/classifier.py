@@ -104,7 +104,7 @@ def train_classifier(
             _draw(metrics, files.out / "curves.png")
             if console:
                 console.print(_line(row))
-    write_card(weights, run, metrics.rows, files.data, len(kept), exam)
+    write_card(weights, run, metrics.rows, files.data, len(kept), exam, files.initial)
     return weights
 
 

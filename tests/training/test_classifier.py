@@ -63,6 +63,7 @@ def test_a_run_leaves_weights_metrics_curves_and_a_card(
     card = (tmp_path / "face_vgg19.md").read_text()
     assert "width = 0.125" in card
     assert "| ferplus | 21 |" in card
+    assert "from random weights" in card
     assert str(tmp_path) not in card
     assert "epoch   2" in console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -105,6 +106,7 @@ def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: P
     wider = replace(config, width=0.1875)
     second = train_classifier(wider, replace(files, out=tmp_path / "second", initial=first))
     assert load_face_vgg(second).config.width == 0.1875
+    assert "from weights of width 0.125" in (tmp_path / "second" / "face_vgg19.md").read_text()
 
 
 def test_copies_of_a_picture_are_held_out_together() -> None:
