@@ -182,6 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StreamferError as error:
         print(f"streamfer: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"streamfer: {error.filename}: {error.strerror}", file=sys.stderr)
+        return OutputError.exit_code
+    except KeyboardInterrupt:
+        print("streamfer: stopped; --resume goes on from the last whole epoch", file=sys.stderr)
+        return 130
     print(weights)
     return 0
 

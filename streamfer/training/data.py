@@ -166,13 +166,13 @@ def read_fer_csv(path: Path, usage: str) -> LabelledFaces:
     return LabelledFaces(tuple(pictures), np.array(classes, np.int64), votes, tuple(names))
 
 
-def decode_picture(encoded: bytes | None, where: str) -> UInt8Array:
+def decode_picture(encoded: object, where: str) -> UInt8Array:
     """An encoded picture as (H, W) uint8 gray.
 
     Raises:
         ConfigError: it cannot be decoded; the message starts with `where`.
     """
-    buffer = np.frombuffer(encoded or b"", dtype=np.uint8)
+    buffer = np.frombuffer(encoded if isinstance(encoded, bytes) else b"", dtype=np.uint8)
     try:
         picture = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE) if buffer.size else None
     except cv2.error:
@@ -210,7 +210,13 @@ def _classes(labels: Iterator[Any], path: Path) -> NDArray[np.int64]:
 def _votes(rows: Iterator[Any], path: Path) -> FloatArray:
     votes = []
     for row, counts in enumerate(rows):
-        if counts is None or len(counts) != _FERPLUS_COLUMNS or min(counts) < 0:
+        if not _are_counts(counts):
             raise ConfigError(f"{path}: row {row}: ferplus_votes are not ten counts: {counts}")
         votes.append(counts)
     return np.array(votes, dtype=np.float32)
+
+
+def _are_counts(values: Any) -> bool:
+    if not isinstance(values, list) or len(values) != _FERPLUS_COLUMNS:
+        return False
+    return all(isinstance(value, int) and value >= 0 for value in values)

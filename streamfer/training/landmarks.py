@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from streamfer.errors import ConfigError
+from streamfer.errors import ConfigError, OutputError
 from streamfer.geometry import BOX_IN_TEMPLATE
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face
@@ -57,16 +57,24 @@ class LandmarkCache:
         )
 
     def save(self, path: Path) -> None:
-        """Writes the cache as NPZ: `keys` (n, 16) uint8, `boxes_xyxy`, `scores`, `landmarks`."""
+        """Writes the cache as NPZ: `keys` (n, 16) uint8, `boxes_xyxy`, `scores`, `landmarks`.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         absent = Detection(np.zeros(4, np.float32), 0.0, np.zeros((5, 2), np.float32))
         rows = [detection or absent for detection in self.found.values()]
-        np.savez_compressed(
-            path,
-            keys=np.array([np.frombuffer(key, np.uint8) for key in self.found]),
-            boxes_xyxy=np.array([row.box_xyxy for row in rows], np.float32),
-            scores=np.array([row.score for row in rows], np.float32),
-            landmarks=np.array([row.landmarks for row in rows], np.float32),
-        )
+        try:
+            with path.open("wb") as file:  # given a name, numpy would append a suffix
+                np.savez_compressed(
+                    file,
+                    keys=np.array([np.frombuffer(key, np.uint8) for key in self.found]),
+                    boxes_xyxy=np.array([row.box_xyxy for row in rows], np.float32),
+                    scores=np.array([row.score for row in rows], np.float32),
+                    landmarks=np.array([row.landmarks for row in rows], np.float32),
+                )
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write: {error.strerror}") from error
 
     def complete(self, pictures: Sequence[UInt8Array]) -> int:
         """Runs the detector on the pictures that the cache lacks; returns how many they were."""
@@ -103,6 +111,7 @@ def open_landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> Landmar
 
     Raises:
         ConfigError: the file exists and is not a landmark cache.
+        OutputError: it has to be written and cannot be.
     """
     cache = LandmarkCache.load(path) if path and path.exists() else LandmarkCache()
     if cache.complete(pictures) and path:

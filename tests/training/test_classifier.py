@@ -20,7 +20,7 @@ from streamfer.training.classifier import (
     train_classifier,
 )
 from streamfer.training.classifier_options import PRESETS, parse_arguments
-from streamfer.training.classifier_run import ClassifierConfig
+from streamfer.training.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.training.data import concatenate
 from streamfer.training.landmarks import LandmarkCache, picture_key
 from streamfer.training.run_state import load_checkpoint
@@ -140,6 +140,30 @@ def test_bad_data_ends_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFi
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "no such file or folder" in error
+
+
+def test_a_folder_that_cannot_be_made_ends_with_exit_code_4(
+    files: TrainingFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    arguments = ["--data", str(files.data), "--landmarks", str(files.landmarks)]
+    assert main([*arguments, "--out", str(tmp_path / "file" / "run")]) == 4
+    assert "cannot make the folder" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    files: TrainingFiles,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ClassifierRun, "train_epoch", interrupt)
+    arguments = ["--data", str(files.data), "--landmarks", str(files.landmarks)]
+    assert main([*arguments, "--out", str(tmp_path), "--width", "0.125"]) == 130
+    assert "--resume" in capsys.readouterr().err
 
 
 def test_training_needs_no_serving_stack(files: TrainingFiles) -> None:

@@ -43,6 +43,7 @@ def _row(**changes: Any) -> dict[str, list[Any]]:
     [
         (_row(), "row 0: the image cannot be decoded"),
         (_row(image=None), "row 0: the image cannot be decoded"),
+        (_row(image=7), "row 0: the image cannot be decoded"),
         ({k: v for k, v in _row().items() if k != "ferplus_votes"}, "no column ferplus_votes"),
         ({k: v[:0] for k, v in _row().items()}, "no rows"),
     ],

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamfer.errors import ConfigError
+from streamfer.errors import ConfigError, OutputError
 from streamfer.training import landmarks
 from streamfer.training.landmarks import (
     LandmarkCache,
@@ -52,7 +52,7 @@ def test_without_a_face_the_picture_is_the_crop() -> None:
 
 def test_the_detector_runs_once_for_each_picture(tmp_path: Path) -> None:
     pictures = [drawn_face(label, 0) for label in range(3)]
-    path = tmp_path / "cache.npz"
+    path = tmp_path / "cache"
     cache = open_landmarks(path, [*pictures, pictures[0]])
     assert len(cache.found) == 3
     assert open_landmarks(path, pictures).complete(pictures) == 0
@@ -79,3 +79,8 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 
 def test_size_is_part_of_the_key() -> None:
     assert picture_key(np.zeros((2, 8), np.uint8)) != picture_key(np.zeros((4, 4), np.uint8))
+
+
+def test_an_unwritable_cache_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        LandmarkCache({b"0" * 16: None}).save(tmp_path / "absent" / "cache.npz")
