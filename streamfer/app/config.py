@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from streamfer.app.metrics_address import parse_address
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
@@ -149,6 +150,12 @@ class RunConfig:
         metavar="FILE",
     )
 
+    metrics: str | None = option(
+        None,
+        "Serve the figures to Prometheus; without a host, to this machine only.",
+        group="Program",
+        metavar="HOST:PORT",
+    )
     quiet: bool = option(False, "Print nothing but errors.", group="Program")
     log_level: LogLevel = option(
         "warning", "What to log; debug also shows tracebacks.", group="Program"
@@ -164,6 +171,8 @@ class RunConfig:
                 f"--detect-every: expected a number of frames or auto, got {self.detect_every!r}"
             )
         _check_device(self.device)
+        if self.metrics is not None:
+            parse_address(self.metrics)
 
     @property
     def detection_interval(self) -> int | Literal["auto"]:

@@ -16,6 +16,7 @@ from streamfer.app.build_progress import BuildProgress
 from streamfer.app.config import RunConfig
 from streamfer.app.live_view import LiveView, print_summary
 from streamfer.app.logs import complain, configure_logging
+from streamfer.app.metrics import MetricsServer
 from streamfer.app.models import Models, open_models
 from streamfer.app.open_sources import LiveReports, OpenedStream, open_streams
 from streamfer.app.outputs import check_run_outputs, write_text
@@ -117,7 +118,9 @@ def analyse(
         parts = RunParts(config, statistics, times or StageTimes(), Overlay(), records, feed)
         pipeline = build_pipeline(parts, streams, models)
         reports.connect(pipeline, statistics)
-        viewer = stack.enter_context(Viewer(feed, config.snapshot_dir, console))
+        if config.metrics is not None:
+            stack.enter_context(MetricsServer(config.metrics, statistics, parts.times))
+        viewer = stack.enter_context(Viewer(feed, config.snapshot_dir, console, statistics.offline))
         view = stack.enter_context(LiveView(statistics.snapshot, console))
         with pipeline:
             outcome = pipeline.run(_tick(pipeline, signals, viewer, view))

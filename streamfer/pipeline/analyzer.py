@@ -94,7 +94,7 @@ class Analyzer:
                 for frame, faces in zip(frames, tracked, strict=True)
                 for face in faces
             ]
-        with self._times.stage("classify"):
+        with self._times.stage("classify", len(crops)):
             probs = iter(self._read_faces(crops))
         return [
             FrameResult(frame, tuple(self._finish(frame, face, next(probs)) for face in faces))
@@ -125,7 +125,7 @@ class Analyzer:
         """Runs the detector on the frames with these indices."""
         if not due:
             return []
-        with self._times.stage("detect"):
+        with self._times.stage("detect", len(due)):
             found = self._detector.detect([frames[i].image for i in due])
         for i in due:
             self._memory(frames[i]).schedule.detected(frames[i].index, frames[i].time_s)

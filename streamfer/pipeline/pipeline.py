@@ -327,6 +327,8 @@ class Pipeline:
             except SourceError as error:  # one picture that cannot be converted
                 log.warning("%s: %s", admission.lane.name, error)
                 admission.lane.outbox.unreserve()
+        for frame in frames:
+            self._statistics.admitted(frame)
         for lane, result in zip(lanes, self._analyze(frames), strict=True):
             self._statistics.analysed(result)
             lane.time_s = result.frame.time_s

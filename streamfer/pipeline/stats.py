@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamfer.labels import LABELS, NUM_LABELS
-from streamfer.types import FloatArray, FrameResult, StreamInfo, StreamState
+from streamfer.pipeline.histogram import Histogram, HistogramSnapshot
+from streamfer.types import FloatArray, Frame, FrameResult, StreamInfo, StreamState
 
 _LATENCY_WINDOW = 512
 """Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
@@ -50,6 +51,8 @@ class StreamSnapshot:
     state: StreamState
     time_s: float
     """Media time of the newest analysed frame, in seconds."""
+    decoded: int
+    """Decoded frames."""
     frames: int
     """Analysed frames."""
     dropped: int
@@ -87,6 +90,16 @@ class RunSnapshot:
     backend: str
     device: str
     streams: tuple[StreamSnapshot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """How old a stream's frames were, over the whole run."""
+
+    age: HistogramSnapshot
+    """From leaving the decoder until their analysis began."""
+    latency: HistogramSnapshot
+    """From leaving the decoder until their result existed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,7 @@ class _Stream:
         self.state: StreamState = "waiting"
         self.message: str | None = None
         self.time_s = 0.0
+        self.decoded = 0
         self.frames = 0
         self.dropped = 0
         self.faces = 0
@@ -152,6 +166,8 @@ class _Stream:
         self.rate_in = _Rate()
         self.rate_out = _Rate()
         self.latencies_s: deque[float] = deque(maxlen=_LATENCY_WINDOW)
+        self.age = Histogram()
+        self.latency = Histogram()
         self.current: tuple[tuple[int, str, FloatArray], ...] = ()
         self.tracks: dict[int, _Track] = {}
 
@@ -216,7 +232,14 @@ class RunStatistics:
                 self._first_decoded_s = now
             entry = self._streams[stream]
             entry.alive_s = now
+            entry.decoded += 1
             entry.rate_in.add(now)
+
+    def admitted(self, frame: Frame) -> None:
+        """Notes how old a frame is when its analysis begins."""
+        age_s = self._clock() - frame.decoded_at_s
+        with self._lock:
+            self._streams[frame.stream].age.add(age_s)
 
     def analysed(self, result: FrameResult) -> None:
         """Counts one analysed frame, at the moment its result exists."""
@@ -231,6 +254,7 @@ class RunStatistics:
             entry.time_s = frame.time_s
             entry.rate_out.add(now)
             entry.latencies_s.append(latency_s)
+            entry.latency.add(latency_s)
             self._latencies_s.append(latency_s)
             entry.current = tuple((f.track_id, f.emotion, f.smoothed) for f in result.faces)
             for face in result.faces:
@@ -257,6 +281,14 @@ class RunStatistics:
             entry = self._streams[stream]
             latency_ms = entry.latencies_s[-1] * 1000 if entry.latencies_s else None
             return StripFigures(entry.rate_out.per_second(now), latency_ms, entry.dropped)
+
+    def distributions(self) -> dict[str, Distributions]:
+        """Ages and latencies of every stream's frames."""
+        with self._lock:
+            return {
+                name: Distributions(entry.age.snapshot(), entry.latency.snapshot())
+                for name, entry in self._streams.items()
+            }
 
     def snapshot(self) -> RunSnapshot:
         """A consistent copy of everything."""
@@ -286,6 +318,7 @@ class RunStatistics:
             info=entry.info,
             state=_shown_state(entry, now_s),
             time_s=entry.time_s,
+            decoded=entry.decoded,
             frames=entry.frames,
             dropped=entry.dropped,
             faces=entry.faces,

@@ -21,6 +21,8 @@ class StageTime:
     seconds: float
     """Wall-clock seconds of the threads in this stage, all streams together."""
     calls: int
+    items: int = 0
+    """Frames or faces that it worked on, where that was told."""
 
 
 class StageTimes:
@@ -36,19 +38,21 @@ class StageTimes:
         self._times: dict[str, StageTime] = {}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Counts the time spent in the `with` block."""
+    def stage(self, name: str, items: int = 0) -> Iterator[None]:
+        """Counts the time spent in the `with` block, and what it works on."""
         began = self._clock()
         try:
             yield
         finally:
-            self.add(name, self._clock() - began)
+            self.add(name, self._clock() - began, items)
 
-    def add(self, name: str, seconds: float) -> None:
+    def add(self, name: str, seconds: float, items: int = 0) -> None:
         """Counts time measured elsewhere."""
         with self._lock:
             before = self._times.get(name, StageTime(0.0, 0))
-            self._times[name] = StageTime(before.seconds + seconds, before.calls + 1)
+            self._times[name] = StageTime(
+                before.seconds + seconds, before.calls + 1, before.items + items
+            )
 
     def snapshot(self) -> dict[str, StageTime]:
         """Every stage's time so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.clock_pattern import encode_access_units
 from tests.support.program import frame_records, record_lines, start, streamfer
-from tests.support.rtsp_server import Mount, RtspServer, require_rtsp_server
+from tests.support.rtsp_server import Mount, RtspServer, free_port, require_rtsp_server
 
 Capture = pytest.CaptureFixture[str]
 SECRET = "hunter2"
@@ -55,8 +56,15 @@ def test_a_wrong_password_shows_nowhere(
 
 
 def test_a_wrong_password_is_said_at_once_also_while_trying_on(server: RtspServer) -> None:
-    process = start("run", server.url("/live", f"user:{SECRET}@"), "--no-display", "--quiet")
+    port = free_port()
+    process = start(
+        "run", server.url("/live", f"user:{SECRET}@"), "--no-display", "--quiet", "--metrics", port
+    )
     said = lines_until(process, "refuses the user name and password")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        figures = answer.read().decode()
+    assert 'state="connecting",stream="127.0.0.1-live"} 1.0' in figures
+    said += figures
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -45,6 +45,7 @@ def stream(about: StreamInfo | None = None, **changes: Any) -> StreamSnapshot:
         "info": about or info(),
         "state": "running",
         "time_s": 10.0,
+        "decoded": 240,
         "frames": 240,
         "dropped": 0,
         "faces": 240,
