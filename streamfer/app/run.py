@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
+import cv2  # noqa: F401  before PyAV, or windows hang: see media/screen_relay.py
 from rich.console import Console
 
 from streamfer.app.build import RunParts, build_pipeline, open_record_writer

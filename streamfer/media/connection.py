@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -17,8 +18,8 @@ from streamfer.media.loss import ConnectionLost, LossKind
 ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
 """Of pictures that carry no time of their own and get that of their arrival."""
 
-_UNTIMED_FORMATS = frozenset({"mpjpeg", "x11grab"})
-"""Formats whose PTS are made up, or taken from the clock on the wall, which may jump."""
+_UNTIMED_FORMATS = frozenset({"mpjpeg"})
+"""Formats whose PTS are made up."""
 
 _MAX_BAD_PACKETS = 250
 """Packets in a row that cannot be decoded before the stream counts as lost: ten seconds' worth."""
@@ -46,11 +47,16 @@ class Connection:
     ) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._container = self._open(open_timeout_s)
+        self._relay = _start(endpoint.relay) if endpoint.relay else None
+        try:
+            self._container = self._open(open_timeout_s)
+        except ConnectionLost:
+            _stop(self._relay)
+            raise
         try:
             self._video = self._container.streams.video[0]
         except IndexError:
-            self._container.close()
+            self._close()
             raise ConnectionLost("there is no video in it") from None
         context = self._video.codec_context
         context.thread_type = (
@@ -67,6 +73,10 @@ class Connection:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        _stop(self._relay)
         self._container.close()
 
     @property
@@ -88,7 +98,7 @@ class Connection:
     @property
     def untimed(self) -> bool:
         """Whether pictures carry the time of their arrival instead of one of their own."""
-        return self._container.format.name in _UNTIMED_FORMATS
+        return self._relay is not None or self._container.format.name in _UNTIMED_FORMATS
 
     @property
     def finite(self) -> bool:
@@ -126,11 +136,14 @@ class Connection:
 
     def _open(self, timeout_s: float) -> av.container.InputContainer:
         failure: ConnectionLost | None = None
+        url = self._endpoint.url
+        if self._relay is not None and self._relay.stdout is not None:
+            url = f"pipe:{self._relay.stdout.fileno()}"
         for options in self._endpoint.variants:
             started_s = self._clock()
             try:
                 return av.open(
-                    self._endpoint.url,
+                    url,
                     format=self._endpoint.format,
                     options=dict(options),
                     timeout=(timeout_s, self._endpoint.read_timeout_s),
@@ -160,3 +173,21 @@ class Connection:
             if failure is not None:
                 raise ConnectionLost(f"connection lost: {failure.strerror}") from failure
             yield packet
+
+
+def _start(command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """Starts a relay, out of reach of the terminal's Ctrl-C: its reader ends it."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _stop(relay: subprocess.Popen[bytes] | None) -> None:
+    if relay is not None:
+        relay.kill()
+        with relay:  # closes the pipe and waits
+            pass

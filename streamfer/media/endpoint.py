@@ -78,6 +78,9 @@ class Endpoint:
     """Option sets to try in turn."""
     format: str | None = None
     """FFmpeg's input format; None lets it find out."""
+    relay: tuple[str, ...] | None = None
+    """A program that writes the stream to its standard output, which is read instead of `url`; its
+    pictures get the time of their arrival."""
     read_timeout_s: float = 4.0
     """Silence after which it counts as lost."""
     paced: bool = False

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
+
+import av
 
 from streamfer.media.endpoint import Endpoint
 from streamfer.media.loss import ConnectionLost, LossKind
+
+_RELAY = Path(__file__).with_name("screen_relay.py")
 
 
 def screen_endpoint(location: str) -> Endpoint:
@@ -20,7 +26,7 @@ def screen_endpoint(location: str) -> Endpoint:
     def explain(error: Exception, timed_out_s: float | None) -> ConnectionLost:
         if not display:
             reason = "there is no display: DISPLAY is not set"
-        elif isinstance(error, ValueError):
+        elif "x11grab" not in av.formats_available:
             reason = "the installed FFmpeg cannot capture the screen (it has no x11grab)"
         else:
             reason = f"cannot open display {display}"
@@ -29,7 +35,9 @@ def screen_endpoint(location: str) -> Endpoint:
     return Endpoint(
         url=display,
         label=f"screen:{location}",
-        variants=({"framerate": "30"},),
-        format="x11grab",
+        variants=({},),
+        format="nut",
+        # -P: the modules beside the program must not stand in for the standard library's.
+        relay=(sys.executable, "-P", str(_RELAY), display),
         explain=explain,
     )

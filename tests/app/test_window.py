@@ -143,3 +143,11 @@ def test_closing_the_window_quits(monkeypatch: pytest.MonkeyPatch) -> None:
     window.show("cam", plain(64, 48, 1))
     assert window.poll() == {Action.QUIT}
     assert window.poll() == set()
+
+
+def test_the_program_loads_opencv_before_pyav() -> None:
+    script = "import sys, streamfer.app.run; print([m for m in sys.modules if m in ('av', 'cv2')])"
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert printed.strip() == "['cv2', 'av']"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import cv2
+import psutil
 import pytest
 
 from streamfer.errors import SourceError
@@ -10,6 +12,8 @@ from tests.support.xvfb import virtual_display
 
 
 def test_a_desktop_is_a_live_stream() -> None:
+    # OpenCV shares X11 libraries with PyAV: loaded first, it once made capturing crash.
+    assert cv2.__version__
     recorder = Recorder()
     with virtual_display(width=320, height=240) as display:
         stream = LiveSource("screen", screen_endpoint(display), recorder.callbacks()).frames()
@@ -33,3 +37,14 @@ def test_a_display_that_does_not_exist_is_named() -> None:
     source = LiveSource("screen", screen_endpoint(":4711"), Recorder().callbacks())
     with pytest.raises(SourceError, match="cannot open display :4711"):
         next(source.frames())
+
+
+def test_the_capturing_program_ends_with_its_reader() -> None:
+    with virtual_display(width=320, height=240) as display:
+        before = set(psutil.Process().children())
+        stream = LiveSource("screen", screen_endpoint(display), Recorder().callbacks()).frames()
+        next(stream)
+        started = set(psutil.Process().children()) - before
+        stream.close()
+        assert len(started) == 1
+        assert not any(process.is_running() for process in started)
