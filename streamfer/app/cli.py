@@ -123,6 +123,18 @@ def verify_command(
     return 0
 
 
+@app.command("complete")
+def complete_command(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Parquet records of killed runs.")
+    ],
+) -> int:
+    """Complete Parquet records from the journal that a killed run left beside them."""
+    from streamfer.app.complete import complete
+
+    return complete(paths)
+
+
 @app.command("doctor")
 def doctor_command() -> int:
     """Say what this machine has and lacks, and what to do about it."""

@@ -18,7 +18,6 @@ from streamfer.types import FrameResult, StreamEvent, UInt8Array
 from streamfer.vision.overlay import Overlay, StripInfo
 from streamfer.vision.status_strip import offline_tile
 
-
 _NO_PICTURE_SHAPE = (360, 640, 3)
 """Of the black picture of a stream that never had one."""
 
