@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from streamfer import __version__
 from streamfer.app.cli_options import ConfigFile, merged_config, with_run_options
 from streamfer.app.learn import eval_app, train_app
+from streamfer.app.learn_latent import add_latent_commands
 from streamfer.app.logs import complain
 from streamfer.app.weights_commands import weights_app
 from streamfer.errors import PipelineError, StreamferError
@@ -147,6 +148,7 @@ def doctor_command() -> int:
 
 app.add_typer(train_app, name="train")
 app.add_typer(eval_app, name="eval")
+add_latent_commands(app, train_app, eval_app)
 app.add_typer(weights_app, name="weights")
 
 engines_app = typer.Typer(help="Engines compiled for this machine.", no_args_is_help=True)

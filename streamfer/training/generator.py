@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from streamfer.errors import ConfigError
 from streamfer.models.storage import save_generator
 from streamfer.models.stylegan2 import Generator
 from streamfer.training.aligned import read_aligned_faces
@@ -108,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> None:
     config = config_from(options, GeneratorTraining)
     device = pick_device(options.device)
+    if config.cuda_graphs and device.type != "cuda":
+        raise ConfigError(f"--cuda-graphs needs a CUDA device, not {device}")
     aligned = read_aligned_faces(options.data, "train", options.landmarks)
     faces = torch.from_numpy(aligned.crops).to(device)
     with ProgressLine(config.images, "generator") as line:

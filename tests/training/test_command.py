@@ -62,6 +62,7 @@ def test_generator_then_encoder(data: Path, tmp_path: Path) -> None:
     [
         (generator.main, ["--data=/nowhere"], 2, "/nowhere: no such file"),
         (generator.main, ["--device=cuda:99"], 2, "device cuda:99 cannot be used"),
+        (generator.main, ["--cuda-graphs"], 2, "--cuda-graphs needs a CUDA device, not cpu"),
         (encoder.main, ["--generator=/g", "--classifier=/c"], 5, "g: cannot read the weights"),
     ],
 )

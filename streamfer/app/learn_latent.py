@@ -1,0 +1,69 @@
+"""`streamfer train generator|encoder|autoencoder|fused`, `streamfer eval latent`, `invert`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_TRAININGS = {
+    "generator": "Train the StyleGAN2 generator; --help lists the options.",
+    "encoder": "Train the encoder of a generator; --help lists the options.",
+    "autoencoder": "Train generator and encoder together, without a GPU; --help lists the options.",
+    "fused": "Train the heads of the fused classifier; --help lists the options.",
+}
+
+
+def add_latent_commands(app: typer.Typer, train_app: typer.Typer, eval_app: typer.Typer) -> None:
+    """Adds the commands of the latent networks to the program's."""
+    for name, purpose in _TRAININGS.items():
+        _forward(train_app, name, f"streamfer.training.{name}", purpose)
+    _forward(
+        eval_app,
+        "latent",
+        "streamfer.evaluation.latent",
+        "Measure generator, encoder and refinement; --help lists the options.",
+    )
+    app.command("invert")(invert_command)
+
+
+def _forward(app: typer.Typer, name: str, module: str, purpose: str) -> None:
+    """Adds a command whose options are those of `python -m MODULE`, which needs no Typer."""
+
+    def command(context: typer.Context) -> int:
+        main: Callable[[list[str]], int] = importlib.import_module(module).main
+        return main(context.args)
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    app.command(name, help=purpose, context_settings=settings, add_help_option=False)(command)
+
+
+def invert_command(
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGE|DIR...", help="Pictures, or folders of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the numbers there. [OUT/faces.json]")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of the refinement.")] = 100,
+    budget_ms: Annotated[
+        float | None, typer.Option(help="End a refinement after this many milliseconds.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
+    generator: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+    encoder: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+    classifier: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+) -> int:
+    """Find the latent codes of the faces in photographs and redraw them."""
+    from streamfer.app.invert import InvertConfig, invert
+
+    given = {"generator": generator, "encoder": encoder, "classifier": classifier}
+    weights = {name: path for name, path in given.items() if path is not None}
+    config = InvertConfig(
+        tuple(images), out, json_file, steps=steps, budget_ms=budget_ms, device=device, **weights
+    )
+    return invert(config)
