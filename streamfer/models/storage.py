@@ -84,6 +84,18 @@ def load_without_counters(module: nn.Module, tensors: Mapping[str, Tensor]) -> N
     module.load_state_dict({**tensors, **counters})
 
 
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Loads tensors strictly.
+
+    Raises:
+        EngineError: they do not fit; the message names `path`.
+    """
+    try:
+        module.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise _mismatch(path, type(module).__name__.lower(), error) from error
+
+
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file whole or not at all."""
     partial = path.with_suffix(path.suffix + ".partial")

@@ -44,7 +44,7 @@ class GeneratorTraining:
     """It stops, ready to be resumed, after this long."""
     batch_size: int = 256
     learning_rate: float = 0.0025
-    r1_gamma: float = 0.1
+    r1_gamma: float = 0.05
     r1_every: int = 16
     """Steps between two R1 steps (lazy regularisation)."""
     path_length_weight: float = 0.0

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from streamfer.models.encoder import EncoderConfig
+from streamfer.errors import EngineError
+from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.lens import Lens
-from streamfer.models.storage import load_encoder, load_generator
+from streamfer.models.storage import load_encoder, load_generator, save_encoder
 from streamfer.models.stylegan2 import GeneratorConfig
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig
-from streamfer.training.autoencoder import (
+from streamfer.training.autoencoder import main, train_autoencoder
+from streamfer.training.autoencoder_trainer import (
     AutoencoderTrainer,
     AutoencoderTraining,
     sliced_wasserstein,
-    train_autoencoder,
 )
+from streamfer.training.gan import GeneratorTraining
+from streamfer.training.generator import train_generator
 
 TINY = AutoencoderTraining(
     generator=GeneratorConfig(channels=(16, 16, 8), z_dim=4, w_dim=8, mapping_layers=2),
@@ -105,3 +109,36 @@ def test_the_mapping_learns_where_the_codes_lie() -> None:
 def test_equal_sets_have_no_distance() -> None:
     points = torch.randn(20, 3)
     assert sliced_wasserstein(points, points.flip(0)).item() == pytest.approx(0, abs=1e-10)
+
+
+def test_it_starts_from_trained_networks(tmp_path: Path, faces: Tensor, lens: Lens) -> None:
+    game = GeneratorTraining(
+        shape=TINY.generator,
+        discriminator_channels=TINY.discriminator_channels,
+        images=16,
+        batch_size=8,
+        bf16=False,
+    )
+    drawn = train_generator(faces, game, tmp_path / "game")
+    trained = Encoder(TINY.encoder)
+    torch.nn.init.normal_(trained.common.weight)
+    save_encoder(trained, tmp_path / "encoder.safetensors", {})
+    start = (tmp_path / "game", tmp_path / "encoder.safetensors")
+    still = dataclasses.replace(TINY, images=0)
+    generator, encoder = train_autoencoder(faces, lens, still, tmp_path / "out", initial=start)
+    for expected, actual in ((drawn, generator), (trained, encoder)):
+        for a, b in zip(expected.parameters(), actual.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)
+    wider = dataclasses.replace(still, discriminator_channels=(8, 8, 16))
+    with pytest.raises(EngineError, match=r"D\.state\.safetensors: not the weights"):
+        train_autoencoder(faces, lens, wider, tmp_path / "out", initial=start)
+
+
+def test_networks_to_start_from_are_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [f"--data={tmp_path}", f"--out={tmp_path}", "--classifier=/c", "--device=cpu"]
+    assert main([*options, f"--game={tmp_path}"]) == 2
+    assert "--game and --encoder are given together" in capsys.readouterr().err
+    assert main([*options, f"--game={tmp_path}", "--encoder=/e"]) == 2
+    assert "not the folder of a generator's training" in capsys.readouterr().err

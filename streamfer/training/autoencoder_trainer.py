@@ -1,0 +1,199 @@
+"""Generator, encoder and discriminator of the autoencoder, and the step that teaches them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.lens import Lens
+from streamfer.models.storage import load_encoder, load_into, read_tensors
+from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, to_uint8
+from streamfer.training.adversarial import discriminator_loss, generator_loss, r1_penalty
+from streamfer.training.discriminator import Discriminator
+from streamfer.training.encoder import learning_rate_factor
+from streamfer.training.real_faces import draw_real, follow
+from streamfer.training.reconstruction import (
+    ReconstructionWeights,
+    reconstruction_losses,
+    weighted_sum,
+)
+
+_DIRECTIONS = 256
+"""Projections of the sliced Wasserstein distance."""
+
+
+@dataclass(frozen=True, slots=True)
+class AutoencoderTraining:
+    """A recipe."""
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    discriminator_channels: tuple[int, ...] = (96, 64, 48, 32, 16)
+    """A quarter of the generator's arithmetic."""
+    weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
+    images: int = 600_000
+    """Faces shown in all."""
+    max_seconds: float = 7000.0
+    """It stops, ready to be resumed, after this long."""
+    batch_size: int = 32
+    learning_rate: float = 0.002
+    """Of Adam; falls to 0 along a cosine."""
+    adversarial: float = 0.05
+    """Weight of the discriminator's opinion."""
+    common_only: float = 0.5
+    """Share of the faces drawn from the common style alone."""
+    prior: float = 1.0
+    """Weight of the distance between the mapping's styles and the encoder's."""
+    r1_gamma: float = 0.5
+    r1_every: int = 16
+    ema_decay: float = 0.998
+    bf16: bool = False
+    """Whether generator and discriminator work in bfloat16."""
+    tick_images: int = 20_000
+    """Faces between two lines of metrics, sheets and states."""
+    seed: int = 0
+
+
+class AutoencoderTrainer:
+    """The three networks and their step.
+
+    Args:
+        faces: (M, R, R) uint8 aligned faces, on the device that trains.
+        lens: frozen, on that device.
+        config: the recipe.
+    """
+
+    def __init__(self, faces: Tensor, lens: Lens, config: AutoencoderTraining) -> None:
+        torch.manual_seed(config.seed)
+        device = faces.device
+        self.faces = faces
+        self.lens = lens
+        self.config = config
+        self.device = device
+        self.dtype = torch.bfloat16 if config.bf16 else None
+        self.G = Generator(config.generator).to(device)
+        self.E = Encoder(config.encoder).to(device)
+        self.D = Discriminator(config.discriminator_channels, config.generator.img_channels)
+        self.D.to(device)
+        self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
+        self.E_ema = copy.deepcopy(self.E).eval().requires_grad_(False)
+        both = [*self.G.parameters(), *self.E.parameters()]
+        self.optimizer = torch.optim.Adam(both, config.learning_rate, betas=(0.5, 0.99))
+        self.D_optimizer = torch.optim.Adam(
+            self.D.parameters(), config.learning_rate, betas=(0.0, 0.99)
+        )
+        self.images_seen = 0
+        self.steps = 0
+        self.sums: dict[str, Tensor] = {}
+        self.unreported = 0
+
+    def start_from(self, game: Path, encoder: Path) -> None:
+        """Takes over trained networks instead of random ones.
+
+        Args:
+            game: folder of a finished training of the generator.
+            encoder: file of the encoder trained for it.
+
+        Raises:
+            EngineError: a file is missing, damaged or of another shape.
+        """
+        trained = load_encoder(encoder)
+        files = {"G": self.G, "D": self.D, "G_ema": self.G_ema}
+        for name, module in files.items():
+            path = game / f"{name}.state.safetensors"
+            load_into(module, read_tensors(path)[1], path)
+        for module in (self.E, self.E_ema):
+            load_into(module, trained.state_dict(), encoder)
+
+    def step(self, progress: float) -> None:
+        """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
+        config = self.config
+        real = draw_real(self.faces, config.batch_size)
+        for optimizer in (self.optimizer, self.D_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * learning_rate_factor(progress)
+        losses, pictures = self._autoencode(real)
+        self._discriminate(real, pictures)
+        for average, current in ((self.G_ema, self.G), (self.E_ema, self.E)):
+            follow(average, current, 1 - config.ema_decay)
+        self.images_seen += config.batch_size
+        self.steps += 1
+        self.unreported += 1
+        for name, loss in losses.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach()
+
+    def _autoencode(self, real: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Teaches encoder and generator; returns the losses and what was drawn."""
+        config = self.config
+        n, num_ws = len(real), config.generator.num_ws
+        self.E.train()
+        common, deltas = self.E.offsets(real)
+        kept = torch.rand(n, 1, 1, device=self.device) >= config.common_only
+        ws = self.E.compose(common, deltas * kept)
+        w = self.G.mapping(torch.randn(n, config.generator.z_dim, device=self.device))
+        sampled = w[: max(n // 2, 1)].detach()[:, None].expand(-1, num_ws, -1)
+        pictures = self.G.synthesis(torch.cat([ws, sampled]), "random", self.dtype)
+        losses = reconstruction_losses(self.lens, real, pictures[:n])
+        losses["delta"] = deltas.square().mean()
+        total = weighted_sum(losses, config.weights)
+        losses["prior"] = sliced_wasserstein(w, ws[:, 0].detach())
+        self.D.requires_grad_(False)
+        losses["adversarial"] = generator_loss(self.D(pictures, self.dtype))
+        self.D.requires_grad_(True)
+        total = total + config.prior * losses["prior"]
+        self.optimizer.zero_grad()
+        torch.autograd.backward(total + config.adversarial * losses["adversarial"])
+        self.optimizer.step()
+        with torch.no_grad():
+            self.G.mapping.w_avg.lerp_(w.detach().mean(dim=0), 0.01)
+        return losses, pictures.detach()
+
+    def _discriminate(self, real: Tensor, pictures: Tensor) -> None:
+        loss = discriminator_loss(self.D(real, self.dtype), self.D(pictures, self.dtype))
+        if self.steps % self.config.r1_every == 0:
+            weight = self.config.r1_gamma * self.config.r1_every
+            loss = loss + weight * r1_penalty(lambda x: self.D(x, self.dtype), real)
+        self.D_optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self.D_optimizer.step()
+
+    def metrics(self) -> dict[str, float]:
+        """Means since the last call; waits for the device."""
+        means = {name: total.item() / self.unreported for name, total in self.sums.items()}
+        self.sums, self.unreported = {}, 0
+        return {"images": self.images_seen, **means}
+
+    @torch.no_grad()
+    def pairs(self, count: int) -> Tensor:
+        """(2 · count, R, R) uint8: faces, each followed by its reconstruction."""
+        faces = self.faces[:count]
+        drawn = self.G_ema.synthesis(self.E_ema(from_uint8(faces)))
+        return torch.stack([faces, to_uint8(drawn[:, 0])], dim=1).flatten(0, 1).cpu()
+
+    @torch.no_grad()
+    def samples(self, count: int, truncation_psi: float) -> Tensor:
+        """(count, R, R) uint8 pictures of random styles, the same every time."""
+        random = torch.Generator().manual_seed(1)
+        z = torch.randn(count, self.config.generator.z_dim, generator=random)
+        return to_uint8(self.G_ema(z.to(self.device), truncation_psi)[:, 0]).cpu()
+
+
+def sliced_wasserstein(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared distance of two equally large sets of points, seen from random directions.
+
+    Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures* (2015).
+
+    Args:
+        a: (N, D).
+        b: (N, D).
+    """
+    directions = torch.nn.functional.normalize(
+        torch.randn(a.shape[1], _DIRECTIONS, device=a.device), dim=0
+    )
+    first, second = ((x @ directions).sort(dim=0).values for x in (a, b))
+    return (first - second).square().mean()
