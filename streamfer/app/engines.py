@@ -74,7 +74,10 @@ def _describe(entry: StoreEntry) -> tuple[str, str, str, str, str]:
     key = entry.key
     if key is None:
         return entry.path.name, "damaged or unfinished", "", "", ""
-    return key.model, key.backend, key.version, key.precision, key.device
+    device = key.device.partition(" (")[0]  # without the processor's features
+    if key.backend.endswith("-check"):  # its version is that of everything installed
+        return key.model, key.backend, "", key.precision, device
+    return key.model, key.backend, key.version.partition("-")[0], key.precision, device
 
 
 def _megabytes(size: int) -> str:

@@ -206,8 +206,8 @@ def _reason(
         return "there is an NVIDIA GPU, and this is the fastest backend installed for it"
     if backend == "openvino":
         return (
-            "no usable GPU; this CPU computes in bf16, where OpenVINO is fastest"
+            "no usable GPU; OpenVINO comes first on x86, and this CPU computes in bf16"
             if precision == "bf16"
-            else "no usable GPU; OpenVINO is the fastest backend on x86"
+            else "no usable GPU; OpenVINO comes first on x86"
         )
     return "no usable GPU; it runs on every CPU"

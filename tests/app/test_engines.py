@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from streamfer.app.config import RunConfig
 from streamfer.app.engines import build_engines, clean_engines, list_engines
 from streamfer.app.models import Models
 from streamfer.runtime.backends import open_engine
+from streamfer.runtime.openvino import import_openvino
+from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store import EngineStore
 from tests.support.models import small_network
 
@@ -30,7 +33,8 @@ def store(tmp_path: Path) -> EngineStore:
 
 
 def fill(store: EngineStore) -> None:
-    open_engine(small_network(), backend="openvino", store=store, threads=1).close()
+    machine = replace(find_machine(), gpus=(), torch_sees_gpu=False, x86=True)
+    open_engine(small_network(), store=store, threads=1, machine=machine).close()
 
 
 def test_an_empty_store_says_so(store: EngineStore) -> None:
@@ -45,7 +49,10 @@ def test_the_list_shows_what_is_kept_and_what_is_damaged(store: EngineStore) -> 
     shown = console()
     list_engines(shown, store)
     lines = text_of(shown).splitlines()
-    assert any("small" in line and "openvino" in line and "fp32" in line for line in lines)
+    rows = [line.split() for line in lines]
+    version = import_openvino().get_version().partition("-")[0]
+    assert any(row[:4] == ["small", "openvino", version, "fp32"] for row in rows)
+    assert any(row[:4] == ["small", "openvino-check", "fp32", "cpu"] for row in rows)
     assert any("left-over" in line and "damaged" in line for line in lines)
 
 
@@ -72,4 +79,4 @@ def test_clean_empties_the_store_and_says_how_much(store: EngineStore) -> None:
     shown = console()
     assert clean_engines(shown, store) == 0
     assert store.entries() == []
-    assert "1 removed, 0.0 MB freed" in text_of(shown)
+    assert "2 removed, 0.0 MB freed" in text_of(shown)

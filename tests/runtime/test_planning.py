@@ -116,7 +116,7 @@ def test_a_malformed_device_is_refused(device: str) -> None:
 @pytest.mark.parametrize(
     ("model", "machine", "request_", "says"),
     [
-        (MODEL, LAPTOP, {}, "fastest backend on x86"),
+        (MODEL, LAPTOP, {}, "OpenVINO comes first on x86"),
         (MODEL, BF16_LAPTOP, {}, "computes in bf16"),
         (MODEL, SERVER, {}, "there is an NVIDIA GPU"),
         (MODEL, LAPTOP, {"backend": "onnxruntime"}, "asked for"),
