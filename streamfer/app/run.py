@@ -121,7 +121,7 @@ def analyse(
         reports.connect(pipeline, statistics)
         if config.metrics is not None:
             stack.enter_context(MetricsServer(config.metrics, statistics, parts.times))
-        viewer = stack.enter_context(Viewer(feed, config.snapshot_dir, console, statistics.offline))
+        viewer = stack.enter_context(Viewer(feed, config.snapshot_dir, console))
         view = stack.enter_context(LiveView(statistics.snapshot, console))
         with pipeline:
             outcome = pipeline.run(_tick(pipeline, signals, viewer, view))
