@@ -81,7 +81,7 @@ class LandmarkCache:
         missing = {key: p for p in pictures if (key := picture_key(p)) not in self.found}
         keys = list(missing)
         if keys:
-            detector = _make_detector()
+            detector = make_detector(_DETECTION_SIDE)
             for start in range(0, len(keys), _BATCH):
                 part = keys[start : start + _BATCH]
                 images = [cv2.cvtColor(missing[key], cv2.COLOR_GRAY2RGB) for key in part]
@@ -142,7 +142,8 @@ def whole_picture(picture: UInt8Array) -> Detection:
     return Detection(box, 0.0, np.full((5, 2), np.nan, dtype=np.float32))
 
 
-def _make_detector() -> CenterFace:
+def make_detector(long_side: int) -> CenterFace:
+    """CenterFace on ONNX Runtime, at pictures of this size; small ones are enlarged."""
     # Imported here: training runs without the serving stack when the cache is complete.
     from streamfer.runtime.model import OnnxModel
     from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
@@ -154,5 +155,5 @@ def _make_detector() -> CenterFace:
     )
 
     model = OnnxModel.from_bytes("centerface", centerface_onnx(centerface_file()))
-    config = CenterFaceConfig(long_side=_DETECTION_SIDE, max_enlarge=16.0)
+    config = CenterFaceConfig(long_side=long_side, max_enlarge=16.0)
     return CenterFace(OnnxRuntimeEngine(model), config)

@@ -63,7 +63,7 @@ def test_a_complete_cache_needs_no_detector(
 ) -> None:
     picture = drawn_face(0, 0)
     LandmarkCache({picture_key(picture): None}).save(tmp_path / "cache.npz")
-    monkeypatch.setattr(landmarks, "_make_detector", lambda: pytest.fail("detector was made"))
+    monkeypatch.setattr(landmarks, "make_detector", lambda _: pytest.fail("detector was made"))
     open_landmarks(tmp_path / "cache.npz", [picture])
 
 
