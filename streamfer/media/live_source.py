@@ -135,6 +135,8 @@ class LiveSource:
         instant = self._timeline.place(pts, arrived_s)
         picture = DecodedPicture(frame, self._converter, connection.sample_aspect)
         self._note_size(picture.size_wh)
+        if self._timeline.jump_s is not None:
+            self._tell("changed", {"clock_jump_s": round(self._timeline.jump_s, 3)})
         if self._outage is not None:
             self._recover(self._outage, connection)
         pending = PendingFrame(

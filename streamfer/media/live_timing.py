@@ -8,8 +8,10 @@ from streamfer.media.timeline import Instant, Timeline
 
 ASSUMED_FRAME_S = 1 / 25
 """Duration of a frame where a stream declares no rate, in seconds."""
-_CLOCK_JUMP_S = 10.0
+_JUMP_AHEAD_S = 10.0
 """A PTS that runs ahead of the time passed by this much is a jump of the sender's clock."""
+_JUMP_BACK_S = 1.0
+"""So is one that goes back by this much; less is disorder."""
 _LATE_S = 1.0
 """A paced stream that is later than this starts its pace anew."""
 
@@ -31,6 +33,8 @@ class LiveTimeline:
         self._arrived_s = 0.0
         self.time_s = 0.0
         """Media time of the newest frame, in seconds."""
+        self.jump_s: float | None = None
+        """By how much the sender's clock jumped before the newest frame; None: it did not."""
 
     @property
     def time_base(self) -> Fraction:
@@ -56,9 +60,10 @@ class LiveTimeline:
             arrived_s: when it came, on the monotonic clock.
         """
         pts_s = None if pts is None else float(pts * self._time_base)
+        self.jump_s = None if self._fresh else self._jump_s(pts_s, arrived_s)
         if self._timeline is None:
             self._timeline = Timeline(self._time_base, self._frame_s)
-        elif self._fresh or self._jumped(pts_s, arrived_s):
+        elif self._fresh or self.jump_s is not None:
             gap_s = arrived_s - self._arrived_s
             self._timeline.restart(gap_s if gap_s > self._frame_s else 0.0, self._time_base)
         if pts is not None:
@@ -69,10 +74,14 @@ class LiveTimeline:
         self.time_s = instant.time_s
         return instant
 
-    def _jumped(self, pts_s: float | None, arrived_s: float) -> bool:
+    def _jump_s(self, pts_s: float | None, arrived_s: float) -> float | None:
         if pts_s is None or self._last_pts_s is None:
-            return False
-        return pts_s - self._last_pts_s > arrived_s - self._arrived_s + _CLOCK_JUMP_S
+            return None
+        step_s = pts_s - self._last_pts_s
+        passed_s = arrived_s - self._arrived_s
+        if -_JUMP_BACK_S <= step_s <= passed_s + _JUMP_AHEAD_S:
+            return None
+        return step_s - passed_s
 
 
 class Pace:

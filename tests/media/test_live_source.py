@@ -147,6 +147,13 @@ def test_a_change_of_size_is_an_event_and_a_new_segment() -> None:
     assert recorder.events[2].details == {"width": 128, "height": 96, "before": [64, 48]}
 
 
+def test_a_jump_of_the_senders_clock_is_an_event() -> None:
+    recorder = Recorder()
+    list(source_of(recorder, ScriptedConnection(0, 40, 60_080, 60_120, finite=True)).frames())
+    assert recorder.event_kinds() == ["opened", "changed"]
+    assert recorder.events[1].details == {"clock_jump_s": 60.04}
+
+
 def test_interrupting_ends_the_stream_at_the_next_picture() -> None:
     source = source_of(Recorder(), ScriptedConnection(*range(0, 4000, 40)))
     seen: list[PendingFrame] = []

@@ -40,11 +40,18 @@ def test_the_first_pts_after_a_reconnect_counts_even_if_it_comes_late() -> None:
     ]
 
 
-def test_a_jump_of_the_senders_clock_is_no_jump_of_media_time() -> None:
+@pytest.mark.parametrize("jump_s", [86_400, 30, -30, -2])
+def test_a_jump_of_the_senders_clock_is_no_jump_of_media_time(jump_s: int) -> None:
     timeline = LiveTimeline()
     timeline.connect(MS, 25.0)
-    frames = ((0, 9.0), (40, 9.04), (86_400_000, 9.14), (86_400_040, 9.18))
-    assert place(timeline, *frames) == [0.0, 0.04, 0.14, 0.18]
+    start = 100_000
+    assert place(timeline, (start, 9.0), (start + 40, 9.04)) == [0.0, 0.04]
+    assert timeline.jump_s is None
+    after = start + 140 + jump_s * 1000
+    assert place(timeline, (after, 9.14)) == [0.14]
+    assert timeline.jump_s == pytest.approx(jump_s)
+    assert place(timeline, (after + 40, 9.18)) == [0.18]
+    assert timeline.jump_s is None
 
 
 def test_a_burst_after_a_stall_keeps_its_pts() -> None:

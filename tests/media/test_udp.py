@@ -4,48 +4,24 @@ from __future__ import annotations
 
 import itertools
 import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
-import av
 import pytest
 
 from streamfer.errors import SourceError
 from streamfer.media.endpoint import LiveConfig, network_endpoint
 from streamfer.media.live_source import LiveSource
-from tests.support.clock_pattern import draw_number, read_number
+from tests.support.clock_pattern import encode_access_units, read_number
 from tests.support.live import Recorder
+from tests.support.udp_sender import UdpSender
 
 RATE = 25
 
 
-@contextmanager
-def sender(port: int) -> Iterator[None]:
-    """Sends numbered pictures at their own rate until the block ends."""
-    stop = threading.Event()
-
-    def send() -> None:
-        options = {"preset": "ultrafast", "tune": "zerolatency", "g": "5", "threads": "1"}
-        with av.open(f"udp://127.0.0.1:{port}?pkt_size=1316", "w", format="mpegts") as container:
-            stream = container.add_stream("libx264", rate=RATE, options=options)
-            stream.width, stream.height, stream.pix_fmt = 320, 192, "yuv420p"
-            due_s = time.monotonic()
-            for number in itertools.count():
-                picture = draw_number(number % 60, 320, 192)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-                due_s += 1 / RATE
-                if stop.wait(max(due_s - time.monotonic(), 0)):
-                    return
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("udp") / "clip.au"
+    return encode_access_units(path, sizes=((320, 192),), count=60, rate=RATE, gop=5)
 
 
 @pytest.fixture
@@ -61,8 +37,8 @@ def live_source(port: int, recorder: Recorder, **settings: float) -> LiveSource:
     return LiveSource("cam", endpoint, recorder.callbacks(), config)
 
 
-def test_a_transport_stream_is_joined_in_the_middle(port: int) -> None:
-    with sender(port):
+def test_a_transport_stream_is_joined_in_the_middle(port: int, media: Path) -> None:
+    with UdpSender(port, media, RATE):
         stream = live_source(port, Recorder()).frames()
         frames = [next(stream) for _ in range(12)]
         stream.close()
@@ -71,10 +47,10 @@ def test_a_transport_stream_is_joined_in_the_middle(port: int) -> None:
     assert [(b - a) % 60 for a, b in itertools.pairwise(numbers)] == [1] * 11
 
 
-def test_corrupt_packets_do_not_end_the_stream(port: int) -> None:
+def test_corrupt_packets_do_not_end_the_stream(port: int, media: Path) -> None:
     recorder = Recorder()
     noise = [b"\x47" + bytes(range(187)), b"\x00" * 1316, b"\x47\x41\x00\x15" + b"\xa5" * 184]
-    with sender(port), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+    with UdpSender(port, media, RATE), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
         stream = live_source(port, recorder).frames()
         frames = []
         for _ in range(30):
@@ -85,6 +61,23 @@ def test_corrupt_packets_do_not_end_the_stream(port: int) -> None:
     times = [frame.time_s for frame in frames]
     assert times == sorted(set(times))
     assert "disconnected" not in recorder.event_kinds()
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -5.0])
+def test_a_jump_of_the_senders_clock_is_noted_and_nothing_else(
+    port: int, media: Path, jump_s: float
+) -> None:
+    recorder = Recorder()
+    with UdpSender(port, media, RATE) as sender:
+        stream = live_source(port, recorder).frames()
+        frames = [next(stream) for _ in range(5)]
+        sender.jump(jump_s)
+        frames += [next(stream) for _ in range(10)]
+        stream.close()
+    times = [frame.time_s for frame in frames]
+    assert all(0 < b - a < 1 for a, b in itertools.pairwise(times))
+    assert recorder.event_kinds() == ["opened", "changed"]
+    assert recorder.events[1].details["clock_jump_s"] == pytest.approx(jump_s, abs=1)
 
 
 def test_an_address_where_nothing_arrives_is_given_up(port: int) -> None:
