@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 WORKERS ?= 2
+MINUTES ?= 30
 SOURCE ?= demo:
 
-.PHONY: demo test check fmt bench clean
+.PHONY: demo test check fmt bench soak clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,6 +35,9 @@ check: $(INSTALLED_DEV)  ## format, lint, types, import rules, spelling
 
 bench: $(INSTALLED)  ## frames/s, latency, memory of SOURCE (a file, a folder or demo:) on this machine
 	$(BIN)/streamfer bench $(SOURCE)
+
+soak: $(INSTALLED_DEV)  ## run for MINUTES against sources that keep going wrong
+	$(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --out runs/soak
 
 fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

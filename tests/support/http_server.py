@@ -27,15 +27,25 @@ class Answer:
 
 
 def mjpeg(pictures: Callable[[], Iterable[UInt8Array]]) -> Answer:
-    """A camera's stream of JPEG pictures."""
+    """A camera's stream of pictures, made JPEG as they go."""
 
-    def parts() -> Iterator[bytes]:
+    def jpegs() -> Iterator[bytes]:
         for picture in pictures():
             jpeg = io.BytesIO()
             Image.fromarray(picture).save(jpeg, "JPEG", quality=90)
+            yield jpeg.getvalue()
+
+    return jpeg_stream(jpegs)
+
+
+def jpeg_stream(jpegs: Callable[[], Iterable[bytes]]) -> Answer:
+    """A camera's stream of JPEG files."""
+
+    def parts() -> Iterator[bytes]:
+        for jpeg in jpegs():
             head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
-            head += f"Content-Length: {jpeg.tell()}\r\n\r\n"
-            yield head.encode() + jpeg.getvalue() + b"\r\n"
+            head += f"Content-Length: {len(jpeg)}\r\n\r\n"
+            yield head.encode() + jpeg + b"\r\n"
 
     return Answer(parts, f"multipart/x-mixed-replace; boundary={BOUNDARY}")
 
