@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from streamfer.errors import PipelineError, SourceError, StreamferError
-from streamfer.media.source import PendingFrame
 from streamfer.pipeline.channel import ChannelClosed, ChannelGroup
 from streamfer.pipeline.collector import Admission, Collector, CollectorConfig
+from streamfer.pipeline.feeder import Feeder
 from streamfer.pipeline.lane import Lane, StreamPlan
 from streamfer.pipeline.outlet import Outlet, OutputLedger
 from streamfer.pipeline.stats import RunStatistics
@@ -96,7 +96,7 @@ class Pipeline:
         self._config = config or PipelineConfig()
         self._analyze = analyze
         self._statistics = statistics
-        self._times = times or StageTimes()
+        self._feeder = Feeder(statistics, times or StageTimes())
         self._clock = clock
         self._group = ChannelGroup()
         self._collector = Collector(self._group, self._config.collector, clock)
@@ -246,57 +246,16 @@ class Pipeline:
 
     def _run_source(self, lane: Lane) -> None:
         try:
-            if not lane.plan.is_open:
-                self._open(lane)
-            if not lane.plan.info.live:
-                self._statistics.set_state(lane.name, "running")
-            self._pump(lane)
+            self._feeder.feed(lane)
         except StreamferError as error:
-            self._source_failed(lane, error)
+            lane.failure = error
+            with self._changed:
+                self._source_failures.append((lane.name, error))
+            self._statistics.set_state(lane.name, "failed", str(error))
         except BaseException as error:
             self._fail("source", lane.name, error)
         finally:
-            self._close_source(lane)
-            lane.inbox.close()
-
-    def _open(self, lane: Lane) -> None:
-        lane.info = lane.plan.source.open()
-        self._statistics.add_stream(lane.info)
-        if not lane.info.live:
-            # The records' header was written before this file's size was known.
-            size = {"width": lane.info.width, "height": lane.info.height}
-            lane.outbox.push(StreamEvent(lane.name, "opened", 0.0, details=size))
-
-    def _pump(self, lane: Lane) -> None:
-        frames = iter(lane.plan.source.frames())
-        while True:
-            with self._times.stage("decode"):
-                pending = next(frames, None)
-            if pending is None:
-                return
-            self._statistics.decoded(lane.name)
-            # What is never dropped is converted here, beside the analyzer; what may be dropped,
-            # only once it is admitted.
-            item = self._convert(lane, pending, 0) if lane.plan.lossless else pending
-            if not lane.inbox.put(item):
-                return
-
-    def _convert(self, lane: Lane, pending: PendingFrame, dropped: int) -> Frame:
-        with self._times.stage("convert"):
-            return pending.to_frame(lane.name, dropped)
-
-    def _source_failed(self, lane: Lane, error: StreamferError) -> None:
-        lane.failure = error
-        with self._changed:
-            self._source_failures.append((lane.name, error))
-        self._statistics.set_state(lane.name, "failed", str(error))
-
-    @staticmethod
-    def _close_source(lane: Lane) -> None:
-        try:
-            lane.plan.source.close()
-        except StreamferError as error:
-            log.debug("closing %s: %s", lane.name, error)
+            self._feeder.close(lane)
 
     # The analyzer's thread.
 
@@ -331,7 +290,7 @@ class Pipeline:
     def _admit(self, admission: Admission) -> Frame:
         if isinstance(admission.item, Frame):
             return admission.item
-        return self._convert(admission.lane, admission.item, admission.dropped)
+        return self._feeder.convert(admission.lane, admission.item, admission.dropped)
 
     def _end_input(self, lane: Lane) -> None:
         lane.plan.source.interrupt()
