@@ -12,6 +12,7 @@ from streamfer.app.config import RunConfig
 from streamfer.app.models import Models
 from streamfer.app.open_sources import OpenedStream
 from streamfer.app.outputs import output_path
+from streamfer.app.segments import Segments
 from streamfer.app.sinks import (
     AnnotatedPicture,
     RecordSink,
@@ -51,6 +52,8 @@ class RunParts:
     """What the summary has to say of the outputs, added as they are completed."""
     videos: list[Path] = field(default_factory=list)
     """Annotated videos, added as they are completed."""
+    segments: Segments = field(default_factory=Segments)
+    """When video and records go on in new files."""
     extra: Sink | None = None
     """One more sink of every stream, after the others."""
 
@@ -124,7 +127,9 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
         picture = AnnotatedPicture(parts.overlay, parts.statistics, parts.times)
         sinks: list[Sink] = []
         if parts.records is not None:
-            sinks.append(RecordSink(parts.records, str(config.records), parts.times))
+            sinks.append(
+                RecordSink(parts.records, str(config.records), parts.times, parts.segments)
+            )
         if parts.feed is not None:
             sinks.append(WindowSink(parts.feed, picture))
         if config.output is not None:
@@ -136,6 +141,7 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
                     lambda: VideoWriter(path, info, _video_config(config), audio),
                     picture,
                     parts.times,
+                    parts.segments,
                     parts.video_finished,
                 )
             )

@@ -66,6 +66,13 @@ class RunConfig:
     display: bool | None = option(
         None, "Show a window.  [default: if there is a display]", group="Outputs"
     )
+    segment: float | None = option(
+        None,
+        "Start new files of video and records every so many seconds.",
+        group="Outputs",
+        low=1.0,
+        metavar="SECONDS",
+    )
     snapshot_every: float | None = option(
         None,
         "Save an annotated picture every so many seconds of media time.",
@@ -169,6 +176,11 @@ class RunConfig:
         ):
             raise ConfigError(
                 f"--detect-every: expected a number of frames or auto, got {self.detect_every!r}"
+            )
+        if self.segment is not None and self.skip_existing:
+            raise ConfigError(
+                "--segment cannot go with --skip-existing: which files make a complete output is"
+                " not known beforehand"
             )
         _check_device(self.device)
         if self.metrics is not None:

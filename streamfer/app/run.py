@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ from streamfer.app.models import Models, open_models
 from streamfer.app.open_sources import LiveReports, OpenedStream, open_streams
 from streamfer.app.outputs import check_run_outputs, write_text
 from streamfer.app.resume import Resumption, resume
+from streamfer.app.segments import Segments
 from streamfer.app.signals import StopSignals
 from streamfer.app.sinks import WindowFeed
 from streamfer.app.summary import summarise, write_summary
@@ -116,7 +118,15 @@ def analyse(
             stack.callback(records.close)
             if resumption is not None:
                 resumption.restore(records)
-        parts = RunParts(config, statistics, times or StageTimes(), Overlay(), records, feed)
+        parts = RunParts(
+            config,
+            statistics,
+            times or StageTimes(),
+            Overlay(),
+            records,
+            feed,
+            segments=Segments(config.segment or math.inf),
+        )
         pipeline = build_pipeline(parts, streams, models)
         reports.connect(pipeline, statistics)
         if config.metrics is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from streamfer.app.segments import Segments
 from streamfer.errors import OutputError
 from streamfer.media.records import RecordWriter
 from streamfer.media.video_writer import VideoWriter
@@ -63,16 +64,22 @@ class RecordSink:
         writer: the shared writer; it does its own locking.
         name: the path, for messages.
         times: where the time it takes is counted.
+        segments: when to go on in a new file.
     """
 
-    def __init__(self, writer: RecordWriter, name: str, times: StageTimes) -> None:
+    def __init__(
+        self, writer: RecordWriter, name: str, times: StageTimes, segments: Segments
+    ) -> None:
         self.name = name
         self._writer = writer
         self._times = times
+        self._segments = segments
 
     def write(self, result: FrameResult) -> None:
         """Writes one frame's record."""
-        with self._times.stage("records"):
+        with self._times.stage("records"), self._segments.recording(result.frame) as must_roll:
+            if must_roll:
+                self._writer.roll()
             self._writer.write(result)
 
     def event(self, event: StreamEvent) -> None:
@@ -91,6 +98,7 @@ class VideoSink:
         open_writer: opens the file.
         picture: draws the overlay.
         times: where the time of encoding is counted.
+        segments: when to go on in a new file.
         on_finished: takes the writer once its file is complete.
     """
 
@@ -100,10 +108,13 @@ class VideoSink:
         open_writer: Callable[[], VideoWriter],
         picture: AnnotatedPicture,
         times: StageTimes,
+        segments: Segments,
         on_finished: Callable[[VideoWriter], None],
     ) -> None:
         self.name = name
         self._times = times
+        self._segments = segments
+        self._segment = 0
         self._on_finished = on_finished
         self._open_writer = open_writer
         self._picture = picture
@@ -113,8 +124,12 @@ class VideoSink:
         """Encodes one frame."""
         image = self._picture.draw(result)
         with self._times.stage("encode"):
+            segment = self._segments.number(result.frame)
             if self._writer is None:
                 self._writer = self._open_writer()
+            elif segment != self._segment:
+                self._writer.roll()
+            self._segment = segment
             self._writer.write(result.frame, image)
 
     def event(self, event: StreamEvent) -> None:
