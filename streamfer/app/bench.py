@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import platform
 import statistics
@@ -25,10 +26,16 @@ from streamfer.media.source_list import expand_sources
 from streamfer.pipeline.stats import RunSnapshot
 from streamfer.pipeline.timing import STAGES, StageTime, StageTimes
 
-_ROUNDS = 3
-"""Measurements; the median is quoted."""
-_SHORT, _LONG = 1, 3
-"""Loops of the two runs whose difference is the rate: start and end cancel out."""
+
+@dataclass(frozen=True, slots=True)
+class BenchConfig:
+    """How long to measure."""
+
+    rounds: int = 3
+    """Measurements; the median is quoted."""
+    short_run_s: float = 4.0
+    """The rate is the difference between a run of at least this length, in seconds, and one three
+    times as long, so that start and end cancel out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +59,14 @@ class BenchResult:
         return statistics.median(self.rates)
 
 
-def bench(config: RunConfig, json_file: Path | None) -> int:
+def bench(config: RunConfig, json_file: Path | None, settings: BenchConfig | None = None) -> int:
     """Measures and prints.
 
     Args:
         config: sources and settings. Without outputs of its own, annotated video and records go to
             a temporary folder, so that everything is on.
         json_file: where to write the figures, if anywhere.
+        settings: how long to measure.
 
     Returns:
         The exit code.
@@ -76,7 +84,7 @@ def bench(config: RunConfig, json_file: Path | None) -> int:
         config = dataclasses.replace(config, display=False, quiet=True, json_summary=None)
         models = load_models(config, Console(stderr=True))
         try:
-            result = _measure(config, models, console)
+            result = _measure(config, models, console, settings or BenchConfig())
         finally:
             models.close()
     _print(result, console)
@@ -85,17 +93,20 @@ def bench(config: RunConfig, json_file: Path | None) -> int:
     return 0
 
 
-def _measure(config: RunConfig, models: Models, console: Console) -> BenchResult:
+def _measure(
+    config: RunConfig, models: Models, console: Console, settings: BenchConfig
+) -> BenchResult:
     with StopSignals() as signals:
         console.print("warming up …")
-        _run(config, models, signals, StageTimes())
+        warm = _run(config, models, signals, StageTimes())
+        loops = max(math.ceil(settings.short_run_s / max(warm.seconds, 1e-3)), 1)
         times = StageTimes()
         rates = []
         frames = 0
-        for number in range(1, _ROUNDS + 1):
-            console.print(f"measuring, round {number} of {_ROUNDS} …")
-            short = _run(_looped(config, _SHORT), models, signals, StageTimes())
-            long = _run(_looped(config, _LONG), models, signals, times)
+        for number in range(1, settings.rounds + 1):
+            console.print(f"measuring, round {number} of {settings.rounds} …")
+            short = _run(_looped(config, loops), models, signals, StageTimes())
+            long = _run(_looped(config, 3 * loops), models, signals, times)
             frames += long.frames
             rates.append(_slope(short, long))
         console.print("measuring latency at the source's own rate …")
@@ -130,7 +141,7 @@ def _print(result: BenchResult, console: Console) -> None:
     console.print()
     console.print(f"[bold]{hardware()}[/], {result.long.backend} on {result.long.device}")
     spread = f"{min(result.rates):.1f}–{max(result.rates):.1f}"
-    console.print(f"[bold]{result.fps:.1f} frames/s[/] (median of {_ROUNDS}, {spread})")
+    console.print(f"[bold]{result.fps:.1f} frames/s[/] (median of {len(result.rates)}, {spread})")
     latency = result.live.latency_ms
     if latency is not None:
         console.print(

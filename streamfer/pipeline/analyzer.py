@@ -139,6 +139,8 @@ class Analyzer:
         detections: Sequence[Sequence[Detection]] | None = None,
     ) -> None:
         """Takes frames into their trackers, and the faces that these report into `tracked`."""
+        if not members:
+            return
         with self._times.stage("track"):
             for place, i in enumerate(members):
                 frame = frames[i]
