@@ -14,6 +14,9 @@ import numpy as np
 
 from streamfer.engine import Engine
 from streamfer.labels import LABELS, LabelSet
+from streamfer.pipeline.latent_memory import LatentMemory
+from streamfer.pipeline.refiner import Refiner
+from streamfer.pipeline.residual import ResidualConfig
 from streamfer.pipeline.timing import StageTimes
 from streamfer.tracking.schedule import DetectionSchedule
 from streamfer.tracking.smoothing import ProbabilitySmoother, SmoothingConfig
@@ -40,6 +43,18 @@ class AnalyzerConfig:
     """Which head of the network answers."""
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    residual: ResidualConfig = field(default_factory=ResidualConfig)
+    """How fast refined latent codes fade; without a refiner of no matter."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """What the face network says of one crop."""
+
+    crop: UInt8Array
+    probs: FloatArray
+    latent: FloatArray | None
+    """(num_ws, w_dim) float32, from a network that has an encoder."""
 
 
 class _StreamMemory:
@@ -57,9 +72,11 @@ class Analyzer:
     Args:
         detector: finds faces.
         face_engine: the network that reads aligned faces: `faces` (N, 64, 64) uint8 in,
-            `probs_ferplus` and `probs_fer2013` (N, 7) float32 out.
+            `probs_ferplus` and `probs_fer2013` (N, 7) float32 out; with an encoder in it, `latent`
+            (N, num_ws, w_dim) float32 too.
         config: what to do.
         times: where the time of each step is counted.
+        refiner: refines latents in the background; started and closed by its owner.
     """
 
     def __init__(
@@ -68,12 +85,14 @@ class Analyzer:
         face_engine: Engine,
         config: AnalyzerConfig | None = None,
         times: StageTimes | None = None,
+        refiner: Refiner | None = None,
     ) -> None:
         self._detector = detector
         self._face_engine = face_engine
         self._config = config or AnalyzerConfig()
         self._times = times or StageTimes()
         self._memories: dict[str, _StreamMemory] = {}
+        self._latents = LatentMemory(refiner, self._config.residual)
 
     def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
         """Analyses a batch.
@@ -95,15 +114,17 @@ class Analyzer:
                 for face in faces
             ]
         with self._times.stage("classify", len(crops)):
-            probs = iter(self._read_faces(crops))
+            readings = iter(self._read_faces(crops))
+        self._latents.collect()
         return [
-            FrameResult(frame, tuple(self._finish(frame, face, next(probs)) for face in faces))
+            FrameResult(frame, tuple(self._finish(frame, face, next(readings)) for face in faces))
             for frame, faces in zip(frames, tracked, strict=True)
         ]
 
     def forget(self, stream: str) -> None:
         """Frees what is kept of a stream that has ended."""
         self._memories.pop(stream, None)
+        self._latents.forget(stream)
 
     def _find_faces(self, frames: Sequence[Frame]) -> list[list[TrackedFace]]:
         """Detects and tracks; results in the order of the frames.
@@ -156,23 +177,28 @@ class Analyzer:
             segment=frame.segment,
         )
 
-    def _read_faces(self, crops: Sequence[UInt8Array]) -> FloatArray:
-        """(n, 7) probabilities of n crops."""
+    def _read_faces(self, crops: Sequence[UInt8Array]) -> list[_Reading]:
+        """Runs the face network on all crops at once."""
         if not crops:
-            return np.empty((0, len(LABELS)), dtype=np.float32)
+            return []
         outputs = self._face_engine.run({"faces": np.stack(crops)})
-        return outputs[f"probs_{self._config.label_set}"]
+        probs = outputs[f"probs_{self._config.label_set}"]
+        latents = outputs.get("latent", [None] * len(crops))
+        return [_Reading(*each) for each in zip(crops, probs, latents, strict=True)]
 
-    def _finish(self, frame: Frame, face: TrackedFace, probs: FloatArray) -> FaceResult:
-        smoothed = self._memory(frame).smoother.update(face.track_id, frame.time_s, probs)
-        return FaceResult(
+    def _finish(self, frame: Frame, face: TrackedFace, reading: _Reading) -> FaceResult:
+        smoothed = self._memory(frame).smoother.update(face.track_id, frame.time_s, reading.probs)
+        result = FaceResult(
             track_id=face.track_id,
             detection=face.detection,
             detected=face.detected,
             emotion=LABELS[int(smoothed.argmax())],
-            probs=probs,
+            probs=reading.probs,
             smoothed=smoothed,
         )
+        if reading.latent is None:
+            return result
+        return self._latents.complete(result, frame, reading.crop, reading.latent)
 
     def _memory(self, frame: Frame) -> _StreamMemory:
         memory = self._memories.get(frame.stream)

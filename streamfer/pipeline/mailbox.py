@@ -15,6 +15,9 @@ from streamfer.types import FloatArray, UInt8Array
 TrackKey = tuple[str, int]
 """Stream and track number."""
 
+_KEPT_S = 60.0
+"""A track that was not offered for so much media time starts afresh."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefineRequest:
@@ -39,6 +42,7 @@ class RefineRequest:
 
 class _Track:
     def __init__(self) -> None:
+        self.offered_s = 0.0
         self.sent_s: float | None = None
         self.best: RefineRequest | None = None
 
@@ -61,7 +65,9 @@ class Mailbox:
 
     def offer(self, face: RefineRequest) -> bool:
         """Takes note of a face; returns whether a request was put into the mailbox."""
+        self._forget_old(face.stream, face.time_s)
         track = self._tracks.setdefault(face.key, _Track())
+        track.offered_s = face.time_s
         if track.best is None or face.quality >= track.best.quality:
             track.best = face
         if track.sent_s is not None and face.time_s - track.sent_s < self._every_s:
@@ -81,3 +87,9 @@ class Mailbox:
         for keyed in (self._tracks, self._waiting):
             for key in [key for key in keyed if key[0] == stream]:
                 del keyed[key]
+
+    def _forget_old(self, stream: str, time_s: float) -> None:
+        """Drops the tracks of a stream that have ended, or a camera's would pile up."""
+        for key, track in list(self._tracks.items()):
+            if key[0] == stream and time_s - track.offered_s > _KEPT_S:
+                del self._tracks[key]

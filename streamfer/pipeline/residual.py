@@ -55,11 +55,18 @@ class CarriedResidual:
             self._dropped = True
         if self._dropped:
             return 0.0
-        age = max(time_s - self.refined.time_s, 0.0) / config.half_life_s
-        weight = 0.5 ** (age + (distance / config.half_distance) ** 2)
+        half_lives = self._half_lives(time_s) + (distance / config.half_distance) ** 2
+        weight = 0.5**half_lives
         return weight if weight >= config.least_weight else 0.0
+
+    def is_spent(self, time_s: float) -> bool:
+        """Whether it counts as none from this media time on, whatever the face looks like."""
+        return self._dropped or 0.5 ** self._half_lives(time_s) < self._config.least_weight
 
     def apply(self, encoded: FloatArray, time_s: float) -> tuple[FloatArray, float]:
         """The code of a new frame with the residual added, and the weight it was given."""
         weight = self.weight(encoded, time_s)
         return (encoded + np.float32(weight) * self._residual) if weight else encoded, weight
+
+    def _half_lives(self, time_s: float) -> float:
+        return max(time_s - self.refined.time_s, 0.0) / self._config.half_life_s

@@ -1,34 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
-from streamfer.types import Detection, Frame, UInt8Array
+from streamfer.types import Frame
+from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
 from tests.support.results import detection, probabilities
 from tests.support.sources import pending
-
-
-class FakeDetector:
-    """Finds the same faces in every picture and counts the pictures of each call."""
-
-    name = "fake"
-    sha256 = "0" * 64
-
-    def __init__(self, *faces: Detection) -> None:
-        self.faces = list(faces)
-        self.calls: list[int] = []
-
-    def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
-        self.calls.append(len(images))
-        return [list(self.faces) for _ in images]
-
-    def close(self) -> None:
-        pass
 
 
 def face_engine() -> FakeEngine:

@@ -55,3 +55,13 @@ def test_streams_do_not_share_tracks_and_are_forgotten() -> None:
     mailbox.forget("a")
     assert [r.stream for r in mailbox.take(8)] == ["b"]
     assert mailbox.offer(face(1, 1.0, stream="a"))
+
+
+def test_tracks_that_have_ended_are_forgotten_while_their_stream_goes_on() -> None:
+    mailbox = Mailbox(every_s=1000)
+    for second in range(0, 200, 10):
+        mailbox.offer(face(1, float(second)))
+    assert mailbox.offer(face(2, 0.0))
+    mailbox.take(8)
+    assert not mailbox.offer(face(1, 200.0))  # seen all the time
+    assert mailbox.offer(face(2, 200.0))  # afresh

@@ -53,3 +53,9 @@ def test_an_identity_in_doubt_drops_it_for_good() -> None:
     assert residual.weight(code(0.0), 10.0) == 1.0
     assert residual.weight(code(2.1), 10.1) == 0.0
     assert residual.weight(code(0.0), 10.2) == 0.0
+    assert residual.is_spent(10.2)
+
+
+@pytest.mark.parametrize(("time_s", "spent"), [(9.0, False), (14.0, False), (40.0, True)])
+def test_it_is_spent_when_age_alone_makes_it_nothing(time_s: float, spent: bool) -> None:
+    assert carried().is_spent(time_s) is spent
