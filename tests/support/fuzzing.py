@@ -1,0 +1,121 @@
+"""Damages files at random, and runs the program on them where a crash or a hang does no harm."""
+
+from __future__ import annotations
+
+import json
+import random
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+LIMIT_S = 10.0
+"""A case that takes longer hangs."""
+_START_LIMIT_S = 60.0
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """A copy with one to four things wrong with it."""
+    broken = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        rng.choice((_flip, _overwrite, _cut, _remove, _repeat, _swap))(broken, rng)
+    return bytes(broken)
+
+
+def _span(broken: bytearray, rng: random.Random) -> tuple[int, int]:
+    # Headers are where parsers can go wrong most: half of the damage is near the beginning.
+    reach = len(broken) if rng.random() < 0.5 else min(len(broken), 1024)
+    start = rng.randrange(max(reach, 1))
+    return start, min(start + 2 ** rng.randrange(11), len(broken))
+
+
+def _flip(broken: bytearray, rng: random.Random) -> None:
+    for _ in range(2 ** rng.randrange(6)):
+        start, _ = _span(broken, rng)
+        if start < len(broken):
+            broken[start] ^= 1 << rng.randrange(8)
+
+
+def _overwrite(broken: bytearray, rng: random.Random) -> None:
+    start, end = _span(broken, rng)
+    filler = rng.choice((b"\x00", b"\xff", b"\x7f", b"{", b'"', rng.randbytes(1)))
+    broken[start:end] = filler * (end - start)
+
+
+def _cut(broken: bytearray, rng: random.Random) -> None:
+    del broken[_span(broken, rng)[0] :]
+
+
+def _remove(broken: bytearray, rng: random.Random) -> None:
+    start, end = _span(broken, rng)
+    del broken[start:end]
+
+
+def _repeat(broken: bytearray, rng: random.Random) -> None:
+    start, end = _span(broken, rng)
+    broken[start:start] = broken[start:end] * rng.randint(1, 8)
+
+
+def _swap(broken: bytearray, rng: random.Random) -> None:
+    (a, a_end), (b, b_end) = _span(broken, rng), _span(broken, rng)
+    broken[a:a_end], broken[b:b_end] = broken[b:b_end], broken[a:a_end]
+
+
+class Program:
+    """The command line in a process of its own, for many runs; restarted after each failure."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, *arguments: object) -> str | None:
+        """Runs it once.
+
+        Returns:
+            What is wrong with how it ended; None where nothing is.
+        """
+        fresh = self._process is None
+        if self._process is None:
+            self._process = self._start()
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
+        process.stdin.flush()
+        limit_s = LIMIT_S + (_START_LIMIT_S if fresh else 0.0)
+        ready, _, _ = select.select([process.stdout], [], [], limit_s)
+        answer = process.stdout.readline() if ready else ""
+        if not answer:
+            self.close()
+            return f"no answer within {limit_s:g} s" if not ready else "the process died"
+        ended = json.loads(answer)
+        if ended["code"] not in range(6) or "Traceback" in ended["text"]:
+            return f"exit code {ended['code']}: {ended['text'][-2000:]}"
+        if "bug in streamfer" in ended["text"]:
+            return str(ended["text"])
+        if ended["code"] != 0 and not ended["text"].strip():
+            return f"exit code {ended['code']} without a word"
+        return None
+
+    def close(self) -> None:
+        """Ends the process; closing twice is fine."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @staticmethod
+    def _start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.support.fuzz_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).resolve().parents[2],
+        )
