@@ -23,7 +23,7 @@ from streamfer.app.signals import StopSignals
 from streamfer.app.summary import peak_rss_mb, summarise, write_summary
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.source_list import expand_sources
-from streamfer.pipeline.stats import RunSnapshot
+from streamfer.pipeline.snapshots import RunSnapshot
 from streamfer.pipeline.timing import STAGES, StageTime, StageTimes
 
 

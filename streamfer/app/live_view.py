@@ -16,7 +16,7 @@ from streamfer.app.resources import ResourceMeter, ResourceUse
 from streamfer.app.run_summary import print_summary
 from streamfer.app.stream_table import Row, done_fraction, table_lines
 from streamfer.labels import LABELS
-from streamfer.pipeline.stats import RunSnapshot, StreamSnapshot
+from streamfer.pipeline.snapshots import RunSnapshot, StreamSnapshot
 from streamfer.types import StreamState
 
 __all__ = ["LiveView", "print_summary"]

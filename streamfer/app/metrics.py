@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Self
 from streamfer.app.metrics_address import parse_address
 from streamfer.errors import OutputError
 from streamfer.pipeline.histogram import BOUNDS_S, HistogramSnapshot
-from streamfer.pipeline.stats import RunStatistics, StreamSnapshot
+from streamfer.pipeline.snapshots import StreamSnapshot
+from streamfer.pipeline.stats import RunStatistics
 from streamfer.pipeline.timing import StageTimes
 from streamfer.types import StreamState
 

@@ -30,7 +30,8 @@ from streamfer.app.summary import summarise, write_summary
 from streamfer.app.viewer import Viewer, wants_window
 from streamfer.media.source_list import expand_sources
 from streamfer.pipeline.pipeline import Pipeline, RunOutcome
-from streamfer.pipeline.stats import RunSnapshot, RunStatistics
+from streamfer.pipeline.snapshots import RunSnapshot
+from streamfer.pipeline.stats import RunStatistics
 from streamfer.pipeline.timing import StageTimes
 from streamfer.runtime.store import EngineStore
 from streamfer.vision.overlay import Overlay

@@ -17,7 +17,7 @@ from streamfer.app.glyphs import (
     share_bar,
 )
 from streamfer.labels import LABELS
-from streamfer.pipeline.stats import Percentiles, RunSnapshot, StreamSnapshot, TrackSummary
+from streamfer.pipeline.snapshots import Percentiles, RunSnapshot, StreamSnapshot, TrackSummary
 
 _MOST_TRACKS = 12
 """Faces listed per stream; crowds would fill screens."""

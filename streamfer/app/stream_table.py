@@ -17,7 +17,7 @@ from streamfer.app.glyphs import (
     progress_bar,
 )
 from streamfer.labels import LABELS
-from streamfer.pipeline.stats import StreamSnapshot
+from streamfer.pipeline.snapshots import StreamSnapshot
 from streamfer.types import StreamState
 
 _URGENCY: dict[StreamState, int] = {

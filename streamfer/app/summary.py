@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamfer.app.outputs import write_text
-from streamfer.pipeline.stats import RunSnapshot
+from streamfer.pipeline.snapshots import RunSnapshot
 
 SCHEMA = "streamfer.summary/1"
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from streamfer.app.live_view import LiveView
-from streamfer.pipeline.stats import RunSnapshot
+from streamfer.pipeline.snapshots import RunSnapshot
 from tests.support.snapshots import camera, info, run, stream
 
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from streamfer.app.run_summary import print_summary
-from streamfer.pipeline.stats import RunSnapshot, TrackSummary
+from streamfer.pipeline.snapshots import RunSnapshot, TrackSummary
 from tests.support.snapshots import camera, info, probs, run, stream
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from streamfer.app.glyphs import glyphs_for
 from streamfer.app.stream_table import Row, done_fraction, table_lines
-from streamfer.pipeline.stats import StreamSnapshot
+from streamfer.pipeline.snapshots import StreamSnapshot
 from tests.support.snapshots import camera, info, probs, stream
 
 GLYPHS = glyphs_for(Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")))

@@ -12,7 +12,8 @@ from pathlib import Path
 from streamfer.media.live_source import LiveCallbacks, LiveSource
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.pipeline import Pipeline, RunOutcome
-from streamfer.pipeline.stats import RunStatistics, StreamSnapshot
+from streamfer.pipeline.snapshots import StreamSnapshot
+from streamfer.pipeline.stats import RunStatistics
 from streamfer.types import Frame, FrameResult
 from tests.support.clock_pattern import read_number
 from tests.support.sinks import MemorySink

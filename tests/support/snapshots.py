@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from streamfer.labels import LABELS
-from streamfer.pipeline.stats import Percentiles, RunSnapshot, StreamSnapshot, TrackSummary
+from streamfer.pipeline.snapshots import Percentiles, RunSnapshot, StreamSnapshot, TrackSummary
 from streamfer.types import FloatArray, StreamInfo
 
 LATENCY = Percentiles(p50=11.0, p95=24.0, p99=30.0)
