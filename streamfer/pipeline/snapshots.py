@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from streamfer.pipeline.histogram import HistogramSnapshot
 from streamfer.types import FloatArray, StreamInfo, StreamState
 
 
