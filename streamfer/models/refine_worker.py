@@ -20,7 +20,7 @@ from typing import BinaryIO, NoReturn
 import numpy as np
 
 from streamfer.engine import Array
-from streamfer.errors import StreamferError
+from streamfer.errors import EngineError, StreamferError
 from streamfer.runtime.array_pipe import read_arrays, write_arrays
 
 _LOWEST_PRIORITY = 19
@@ -63,6 +63,9 @@ def _receive(stream: BinaryIO, requests: Requests) -> None:
 
 
 def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -> NoReturn:
+    for path in (options.generator, options.classifier):
+        if not path.is_file():
+            raise EngineError(f"{path.name}: cannot read the weights: no such file")
     # Imported here, so that a parent that ends meanwhile is noticed.
     import torch
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from streamfer.errors import EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.inversion import style_spread
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 
 _WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
@@ -27,9 +28,11 @@ ENCODER_SCHEMA = "streamfer.encoder/1"
 
 
 def save_generator(generator: Generator, path: Path, notes: Mapping[str, str]) -> None:
-    """Writes a generator with its shape; `notes` are more metadata, such as the recipe."""
+    """Writes a generator with its shape and the spread of its styles, which those need who compare
+    codes without loading it; `notes` are more metadata, such as the recipe."""
     config = asdict(generator.config)
-    save_with_config(half_tensors(generator), path, GENERATOR_SCHEMA, config, notes)
+    spread = {"spread": f"{style_spread(generator).item():.6g}"}
+    save_with_config(half_tensors(generator), path, GENERATOR_SCHEMA, config, {**spread, **notes})
 
 
 def load_generator(path: Path) -> Generator:

@@ -59,4 +59,6 @@ def _dimmed(frame: UInt8Array, rng: np.random.Generator) -> UInt8Array:
 def _compressed(frame: UInt8Array, rng: np.random.Generator) -> UInt8Array:
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 90))]
     encoded = cv2.imencode(".jpg", frame, quality)[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    assert decoded is not None
+    return decoded

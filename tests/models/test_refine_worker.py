@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from streamfer.models.storage import save_generator
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from streamfer.pipeline.refine_process import ProcessBackend
+from streamfer.runtime.array_pipe import read_arrays, write_arrays
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_missing_weights_are_named() -> None:
     backend = ProcessBackend([*worker, *files, "--steps=1", "--budget-ms=1"])
     crops, latents = np.zeros((1, 16, 16), np.uint8), np.zeros((1, 6, 8), np.float32)
     try:
-        with pytest.raises(EngineError, match=r"c\.safetensors: cannot read"):
+        with pytest.raises(EngineError, match=r"g\.safetensors: cannot read"):
             backend.refine(crops, latents)
     finally:
         backend.close()
@@ -71,3 +73,32 @@ def test_it_ends_with_its_input(command: list[str]) -> None:
     child.stdin.close()
     assert child.wait(30) == 0
     child.stdout.close()
+
+
+def test_it_works_at_the_lowest_priority(command: list[str]) -> None:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        crops, latents = np.zeros((1, 16, 16), np.uint8), np.zeros((1, 6, 8), np.float32)
+        write_arrays(child.stdin, {"crops": crops, "latents": latents})
+        assert read_arrays(child.stdout) is not None
+        assert psutil.Process(child.pid).nice() == 19
+
+
+def test_it_does_not_outlive_its_parent(command: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from streamfer.pipeline.refine_process import ProcessBackend\n"
+        f"ProcessBackend({command!r}).start()\n"
+        "print('started', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"started\n"
+        (child,) = psutil.Process(parent.pid).children()
+        parent.kill()
+    _, alive = psutil.wait_procs([child], timeout=30)
+    assert not alive
