@@ -147,6 +147,12 @@ class RunConfig:
         low=0,
     )
     rtsp_transport: Literal["tcp", "udp"] = option("tcp", "How RTSP travels.", group="Sources")
+    hwaccel: str | None = option(
+        None,
+        "Decode network streams with this hardware: cuda, vaapi, …  [default: none]",
+        group="Sources",
+        metavar="NAME",
+    )
     tls_verify: bool = option(
         True, "Demand valid certificates of rtsps and https servers.", group="Sources"
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from streamfer.app.config import RunConfig
 from streamfer.errors import SourceError
 from streamfer.media.camera import camera_endpoint
+from streamfer.media.connection import check_hwaccel
 from streamfer.media.endpoint import Endpoint, LiveConfig, network_endpoint
 from streamfer.media.file_source import FileSource
 from streamfer.media.lavfi_source import LavfiSource
@@ -78,9 +79,11 @@ def open_streams(
         reports: where live streams' states and events go.
 
     Raises:
-        ConfigError: a source cannot be named like that.
+        ConfigError: a source cannot be named like that, or hardware decoding does not work.
         SourceError: the only source cannot be opened.
     """
+    if config.hwaccel is not None:
+        check_hwaccel(config.hwaccel)
     streams: list[OpenedStream] = []
     open_files = 0
     for spec in specs:
@@ -117,6 +120,7 @@ def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> S
         rtsp_transport=config.rtsp_transport,
         tls_verify=config.tls_verify,
         tls_ca=config.tls_ca,
+        hwaccel=config.hwaccel,
     )
     return LiveSource(spec.name, _endpoint(spec, live), reports.callbacks(spec.name), live)
 

@@ -58,6 +58,8 @@ class LiveConfig:
     """Whether the server's certificate must be valid."""
     tls_ca: Path | None = None
     """PEM file of trusted certificates; None for the system's."""
+    hwaccel: str | None = None
+    """FFmpeg's hardware decoder: `cuda`, `vaapi`, …; None decodes on the CPU."""
 
     def __post_init__(self) -> None:
         if self.rtsp_transport not in ("tcp", "udp"):
@@ -83,6 +85,8 @@ class Endpoint:
     pictures get the time of their arrival."""
     read_timeout_s: float = 4.0
     """Silence after which it counts as lost."""
+    hwaccel: str | None = None
+    """FFmpeg's hardware decoder; codecs that it cannot decode are decoded on the CPU."""
     paced: bool = False
     """Whether pictures may come in bursts and have to be spread over their own time."""
     explain: Callable[[Exception, float | None], ConnectionLost] = network_failure
@@ -113,6 +117,7 @@ def network_endpoint(url: str, config: LiveConfig) -> Endpoint:
         label=redact_url(url),
         variants=(options,),
         read_timeout_s=_HLS_READ_TIMEOUT_S if http else config.read_timeout_s,
+        hwaccel=config.hwaccel,
         paced=http,
     )
 

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+from av.codec.hwaccel import hwdevices_available
 
-from streamfer.media.connection import Connection
+from streamfer.errors import ConfigError
+from streamfer.media.connection import Connection, check_hwaccel
 from streamfer.media.endpoint import Endpoint
 from streamfer.media.loss import ConnectionLost
+from tests.support.clips import ClipSpec, make_clip
+from tests.support.gpu import require_gpu
 
 
 @pytest.fixture
@@ -39,3 +45,28 @@ def test_an_unknown_host_is_told_in_one_line() -> None:
         Connection(endpoint("rtsp://u:hunter2@host.invalid/1"), 5.0)
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_hardware_that_ffmpeg_does_not_know_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--hwaccel abacus: the installed FFmpeg has "):
+        check_hwaccel("abacus")
+
+
+def test_hardware_that_is_not_there_is_refused() -> None:
+    if "qsv" not in hwdevices_available() or Path("/dev/dri").exists():
+        pytest.skip("needs an FFmpeg with QSV on a machine without it")
+    with pytest.raises(ConfigError, match="--hwaccel qsv: does not start on this machine"):
+        check_hwaccel("qsv")
+
+
+@pytest.mark.gpu
+def test_pictures_decoded_by_hardware_are_the_same(tmp_path: Path) -> None:
+    require_gpu("torch")
+    clip = make_clip(tmp_path / "clip.mp4", ClipSpec(frames=8, size=(320, 192)))
+    images = []
+    for hwaccel in (None, "cuda"):
+        opened = Endpoint(url=str(clip), label="clip", variants=({},), hwaccel=hwaccel)
+        with Connection(opened, 5.0) as connection:
+            images.append([frame.to_ndarray(format="rgb24") for frame, _ in connection.pictures()])
+    assert len(images[1]) == 8
+    assert np.abs(np.asarray(images[0], int) - np.asarray(images[1], int)).max() <= 2
