@@ -33,6 +33,9 @@ _LARGEST_ASPECT = 4
 _EXIF = 31
 """AV_FRAME_DATA_EXIF."""
 
+_ROUNDING = (1.0, 1.0, 1.0, 0.0)
+"""What swscale's fast conversion leaves out on average, in levels; see `_truncates`."""
+
 Turn = tuple[int, int, int, int]
 """A display matrix's (a, b, c, d) as -1, 0 and 1: (x, y) goes to (ax + cy, bx + dy)."""
 
@@ -95,7 +98,8 @@ class RgbConverter:
                     f"cannot convert pixel format {frame.format.name} to RGB: {error}"
                 ) from error
         # A view of FFmpeg's buffer where its rows are packed; a copy where they are padded.
-        return np.ascontiguousarray(rgb.to_ndarray())
+        image = np.ascontiguousarray(rgb.to_ndarray())
+        return np.asarray(cv2.add(image, _ROUNDING), np.uint8) if _truncates(frame) else image
 
 
 class DecodedPicture:
@@ -134,6 +138,17 @@ class DecodedPicture:
         if self._turn == _IDENTITY:
             return image
         return np.ascontiguousarray(_TURNS[self._turn](image))
+
+
+def _truncates(frame: av.VideoFrame) -> bool:
+    """Whether swscale takes its fast way for this picture, which cuts fractions off.
+
+    Measured on 400 colours, limited range, 4:2:0 and 4:2:2: 1.0 levels too dark in red and blue
+    and 1.5 in green. Its exact way takes six times as long; adding one takes a tenth of the fast.
+    """
+    components = frame.format.components
+    subsampled = len(components) > 1 and components[1].width < components[0].width
+    return subsampled and not frame.format.is_rgb and frame.color_range != ColorRange.JPEG
 
 
 def color_matrix(frame: av.VideoFrame) -> Colorspace:

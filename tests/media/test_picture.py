@@ -68,7 +68,7 @@ def test_tagged_colours(matrix: str, full: bool, pix_fmt: str, size: tuple[int, 
         image = to_rgb(frame)
         assert image.shape == (size[1], size[0], 3)
         assert image.flags.c_contiguous
-        assert error(image, rgb) <= 3
+        assert error(image, rgb) <= 2
 
 
 @pytest.mark.parametrize(
@@ -83,19 +83,19 @@ def test_tagged_colours(matrix: str, full: bool, pix_fmt: str, size: tuple[int, 
 def test_untagged_colours_are_guessed_by_size(size: tuple[int, int], matrix: str) -> None:
     frame = yuv_patch((200, 60, 30), matrix, False, "yuv420p", size)
     frame.colorspace, frame.color_range = UNSPECIFIED, 0
-    assert error(to_rgb(frame), (200, 60, 30)) <= 3
+    assert error(to_rgb(frame), (200, 60, 30)) <= 2
 
 
 def test_reserved_matrix_is_guessed() -> None:
     frame = yuv_patch((200, 60, 30), "BT.601", False, "yuv420p", (64, 48))
     frame.colorspace = 3
-    assert error(to_rgb(frame), (200, 60, 30)) <= 3
+    assert error(to_rgb(frame), (200, 60, 30)) <= 2
 
 
 def test_jpeg_format_means_full_range() -> None:
     frame = yuv_patch((200, 60, 30), "BT.601", True, "yuvj420p", (64, 48))
     frame.color_range = 0
-    assert error(to_rgb(frame), (200, 60, 30)) <= 3
+    assert error(to_rgb(frame), (200, 60, 30)) <= 2
 
 
 @pytest.mark.parametrize(
@@ -188,3 +188,14 @@ def first_picture(path: Path) -> tuple[tuple[int | None, int | None], UInt8Array
         return (info.width, info.height), next(source.frames()).picture.to_rgb()
     finally:
         source.close()
+
+
+def test_subsampled_colours_are_not_darkened() -> None:
+    """swscale's fast conversion cuts fractions off; on average that must not show."""
+    rng = np.random.default_rng(0)
+    darker = []
+    for rgb in rng.integers(16, 240, (60, 3)):
+        red, green, blue = rgb.tolist()
+        frame = yuv_patch((red, green, blue), "BT.709", False, "yuv420p", (32, 32))
+        darker.append(to_rgb(frame).mean(axis=(0, 1)) - rgb)
+    assert np.abs(np.mean(darker, axis=0)).max() < 0.7
