@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from streamfer.errors import OutputError
@@ -22,9 +23,12 @@ from streamfer.evaluation.inverted import (
     load_latent_models,
     summarise,
 )
+from streamfer.evaluation.refined_answers import compare_refined_answers
+from streamfer.labels import LabelSet
+from streamfer.models.fused import FusedNetwork, load_fused
 from streamfer.models.inversion import InversionConfig
 from streamfer.models.stylegan2 import to_uint8
-from streamfer.training.aligned import read_aligned_faces
+from streamfer.training.aligned import AlignedFaces, read_aligned_faces
 from streamfer.training.command import ProgressLine, pick_device, run_command
 from streamfer.types import FloatArray, UInt8Array
 from streamfer.vision.sheet import write_sheet
@@ -50,9 +54,9 @@ class LatentEvaluation:
 def evaluate_latent(
     models: LatentModels,
     training: UInt8Array,
-    validation: UInt8Array,
-    names: Sequence[str],
+    validation: AlignedFaces,
     config: LatentEvaluation,
+    fused: FusedNetwork | None = None,
     on_faces: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Any]:
     """Inverts unseen faces, and holds generated ones against real ones.
@@ -60,27 +64,28 @@ def evaluate_latent(
     Args:
         models: the networks.
         training: (n, R, R) uint8 aligned faces that the generator was trained on.
-        validation: (m, R, R) uint8 aligned faces that it was not.
-        names: of the validation faces.
+        validation: faces that it was not.
         config: how many.
+        fused: the fused classifier, to say what refined codes do to its answers.
         on_faces: told how many faces were inverted, batch by batch.
 
     Returns:
-        `faces` (one entry per face, see `InvertedFace.numbers`), `means` (see `summarise`), and
-        `frechet`: distances to the validation faces, of `samples` and of the `training` faces.
+        `faces` (one entry per face, see `InvertedFace.numbers`), `means` (see `summarise`),
+        `frechet`: distances to the validation faces, of `samples` and of the `training` faces; and
+        with `fused` `answers` (see `compare_refined_answers`).
     """
     rng = np.random.default_rng(config.seed)
-    rows = rng.permutation(len(validation))[: config.faces]
+    rows = rng.permutation(len(validation.crops))[: config.faces]
     inverted = invert_faces(
         models,
-        validation[rows],
-        [names[row] for row in rows],
+        validation.crops[rows],
+        [validation.names[row] for row in rows],
         InversionConfig(steps=config.steps),
         on_batch=on_faces,
     )
-    real = vgg_features(models, validation)
+    real = vgg_features(models, validation.crops)
     samples = draw_samples(models, config.samples, 1.0, config.seed)
-    return {
+    result: dict[str, Any] = {
         "faces": [face.numbers() for face in inverted],
         "means": summarise(inverted),
         "frechet": {
@@ -88,6 +93,13 @@ def evaluate_latent(
             "training": frechet_distance(vgg_features(models, training), real),
         },
     }
+    if fused is not None:
+        truth: dict[LabelSet, NDArray[np.int64]] = {
+            "ferplus": validation.ferplus[rows],
+            "fer2013": validation.fer2013[rows],
+        }
+        result["answers"] = compare_refined_answers(fused, inverted, truth)
+    return result
 
 
 @torch.no_grad()
@@ -123,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--generator", type=Path, required=True, help="generator.safetensors")
     parser.add_argument("--encoder", type=Path, required=True, help="encoder.safetensors")
     parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument("--heads", type=Path, help="fused_heads.safetensors, to compare answers")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--faces", type=int, default=256, help="faces to invert")
     parser.add_argument("--samples", type=int, default=5000, help="pictures to generate")
@@ -142,12 +155,15 @@ def _evaluate(options: argparse.Namespace) -> None:
         write_sheet(samples, options.sheet)
     training = read_aligned_faces(options.data, "train", options.landmarks)
     validation = read_aligned_faces(options.data, "validation", options.landmarks)
+    fused = None
+    if options.heads:
+        fused = load_fused(options.classifier, options.encoder, options.heads).to(device)
     with ProgressLine(config.faces, "faces") as line:
-        result = evaluate_latent(
-            models, training.crops, validation.crops, validation.names, config, line.advance
-        )
+        result = evaluate_latent(models, training.crops, validation, config, fused, line.advance)
         line.report(config.faces, result["means"])
         line.report(config.faces, {f"frechet_{k}": v for k, v in result["frechet"].items()})
+        for label_set, figures in result.get("answers", {}).items():
+            line.report(config.faces, {"labels": label_set, **figures})
     if options.json:
         try:
             options.json.write_text(json.dumps(result, indent=1) + "\n")

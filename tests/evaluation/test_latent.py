@@ -22,6 +22,7 @@ from streamfer.evaluation.latent import LatentEvaluation, draw_samples, evaluate
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion import InversionConfig
 from streamfer.models.storage import save_encoder
+from streamfer.training.aligned import AlignedFaces
 from tests.support.latent import save_latent_networks
 
 CPU = torch.device("cpu")
@@ -84,9 +85,11 @@ def test_summary_counts_the_faces_that_gained(models: LatentModels) -> None:
 
 def test_evaluation_is_of_the_asked_size_and_repeatable(models: LatentModels) -> None:
     real = np.random.default_rng(0).integers(0, 256, (40, 64, 64), dtype=np.uint8)
-    names = [f"face{i}" for i in range(40)]
+    names = tuple(f"face{i}" for i in range(40))
+    classes = np.arange(40) % 7
+    validation = AlignedFaces(real, classes, classes, names)
     config = LatentEvaluation(faces=3, samples=50, steps=1)
-    first, second = (evaluate_latent(models, real[:20], real, names, config) for _ in range(2))
+    first, second = (evaluate_latent(models, real[:20], validation, config) for _ in range(2))
     assert len(first["faces"]) == 3
     assert [f["name"] for f in first["faces"]] == [f["name"] for f in second["faces"]]
     assert first["frechet"] == second["frechet"]
