@@ -99,7 +99,11 @@ class RgbConverter:
                 ) from error
         # A view of FFmpeg's buffer where its rows are packed; a copy where they are padded.
         image = np.ascontiguousarray(rgb.to_ndarray())
-        return np.asarray(cv2.add(image, _ROUNDING), np.uint8) if _truncates(frame) else image
+        if not _truncates(frame):
+            return image
+        rounded = np.empty_like(image)
+        cv2.add(image, _ROUNDING, dst=rounded)
+        return rounded
 
 
 class DecodedPicture:
