@@ -98,10 +98,10 @@ class RgbConverter:
                     f"cannot convert pixel format {frame.format.name} to RGB: {error}"
                 ) from error
         # A view of FFmpeg's buffer where its rows are packed; a copy where they are padded.
-        image = np.ascontiguousarray(rgb.to_ndarray())
+        image: UInt8Array = np.ascontiguousarray(rgb.to_ndarray())
         if not _truncates(frame):
             return image
-        rounded = np.empty_like(image)
+        rounded: UInt8Array = np.empty(image.shape, np.uint8)
         cv2.add(image, _ROUNDING, dst=rounded)
         return rounded
 
