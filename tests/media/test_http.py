@@ -14,6 +14,7 @@ from streamfer.errors import SourceError
 from streamfer.media.endpoint import LiveConfig, network_endpoint
 from streamfer.media.live_source import LiveSource
 from streamfer.types import UInt8Array
+from tests.support.certificate import make_certificate
 from tests.support.clock_pattern import draw_number, read_number
 from tests.support.http_server import Answer, http_server, mjpeg
 from tests.support.live import Recorder
@@ -97,6 +98,18 @@ def test_answers_that_are_no_video_are_told_apart(answer: Answer, message: str) 
             next(live_source(url).frames())
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_certificates_are_verified(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with http_server({"/cam": mjpeg(pictures)}, certificate) as base:
+        with pytest.raises(SourceError, match="certificate not trusted"):
+            next(live_source(f"{base}/cam").frames())
+        for settings in ({"tls_ca": certificate[0]}, {"tls_verify": False}):
+            config = LiveConfig(max_reconnects=0, **settings)
+            stream = live_source(f"{base}/cam", config=config).frames()
+            next(stream)
+            stream.close()
 
 
 def test_a_finished_playlist_is_played_at_its_own_pace_and_ends() -> None:

@@ -14,6 +14,7 @@ from streamfer.errors import SourceError
 from streamfer.media.endpoint import LiveConfig, network_endpoint
 from streamfer.media.live_source import LiveSource
 from streamfer.media.source import PendingFrame
+from tests.support.certificate import make_certificate
 from tests.support.clock_pattern import encode_access_units, read_number
 from tests.support.live import Recorder
 from tests.support.rtsp_server import Mount, RtspServer, require_rtsp_server
@@ -30,16 +31,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", str(key), "-out", str(cert)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except OSError:
-        pytest.skip("no openssl to make a certificate with")
-    return cert, key
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def live_source(url: str, recorder: Recorder, **settings: object) -> LiveSource:

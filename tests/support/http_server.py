@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from PIL import Image
 
@@ -51,8 +54,13 @@ def jpeg_stream(jpegs: Callable[[], Iterable[bytes]]) -> Answer:
 
 
 @contextmanager
-def http_server(answers: dict[str, Answer]) -> Iterator[str]:
-    """Serves the answers by path, and 404 for all others; gives the server's base URL."""
+def http_server(
+    answers: dict[str, Answer], certificate: tuple[Path, Path] | None = None
+) -> Iterator[str]:
+    """Serves the answers by path, and 404 for all others; gives the server's base URL.
+
+    With PEM files of a certificate and its key it talks TLS.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -62,24 +70,30 @@ def http_server(answers: dict[str, Answer]) -> Iterator[str]:
             if isinstance(answer.body, bytes):
                 self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            try:
-                if isinstance(answer.body, bytes):
-                    self.wfile.write(answer.body)
-                else:
-                    for piece in answer.body():
-                        self.wfile.write(piece)
-            except OSError:
-                pass  # the client has hung up
+            pieces = [answer.body] if isinstance(answer.body, bytes) else answer.body()
+            for piece in pieces:
+                self.wfile.write(piece)
+
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):  # a client that hangs up, or refuses the certificate
+                super().handle()
 
         def log_message(self, *_: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = False
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*certificate)
+        # The handshake is left to the handlers' threads, where one that fails hurts nobody.
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
