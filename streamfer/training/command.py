@@ -47,8 +47,9 @@ def training_parser(module: str, purpose: str, config: type) -> argparse.Argumen
 
 def config_from(options: argparse.Namespace, config: type[C], **given: Any) -> C:
     """The configuration that the options describe; `given` are the fields without an option."""
-    names = {field.name for field in dataclasses.fields(config)}  # type: ignore[arg-type]
-    values = {k: v for k, v in vars(options).items() if k in names}
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]
+    plain = {field.name for field in fields if isinstance(field.default, int | float)}
+    values = {k: v for k, v in vars(options).items() if k in plain}
     return config(**values, **given)
 
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from streamfer.models.storage import load_encoder, load_generator
+from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.storage import load_encoder, load_generator, save_encoder
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
-from streamfer.training import encoder, generator
+from streamfer.training import autoencoder, encoder, generator
 from streamfer.training.landmarks import LandmarkCache, picture_key
 
 
@@ -55,6 +56,19 @@ def test_generator_then_encoder(data: Path, tmp_path: Path) -> None:
     ]
     assert encoder.main(arguments(data, tmp_path / "e", *files)) == 0
     assert load_encoder(tmp_path / "e" / "encoder.safetensors").config.num_ws == 10
+
+
+def test_generator_and_encoder_go_on_together(data: Path, tmp_path: Path) -> None:
+    assert generator.main(arguments(data, tmp_path / "g")) == 0
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.05)), tmp_path / "vgg.safetensors")
+    save_encoder(Encoder(EncoderConfig()), tmp_path / "encoder.safetensors", {})
+    files = [
+        f"--classifier={tmp_path / 'vgg.safetensors'}",
+        f"--game={tmp_path / 'g'}",
+        f"--encoder={tmp_path / 'encoder.safetensors'}",
+    ]
+    assert autoencoder.main(arguments(data, tmp_path / "j", *files)) == 0
+    assert load_encoder(tmp_path / "j" / "encoder.safetensors").config == EncoderConfig()
 
 
 @pytest.mark.parametrize(
