@@ -68,7 +68,7 @@ def _draw_panel(
         points = [(round(x), _y(h)) for x, h in zip(xs, heights, strict=True)]
         cv2.polylines(canvas, [np.array(points, np.int32)], False, colour, 2, cv2.LINE_AA)
         cv2.circle(canvas, points[-1], 3, colour, -1, cv2.LINE_AA)
-        left = _LEFT_PX + 150 * index
+        left = _LEFT_PX + 165 * index
         cv2.line(canvas, (left, 33), (left + 18, 33), colour, 2)
         _text(canvas, name, (left + 22, 37), 0.38)
     return canvas
