@@ -16,7 +16,7 @@ from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, t
 from streamfer.training.adversarial import discriminator_loss, generator_loss, r1_penalty
 from streamfer.training.discriminator import Discriminator
 from streamfer.training.encoder import learning_rate_factor
-from streamfer.training.real_faces import draw_real, follow
+from streamfer.training.real_faces import averaging_step, draw_real, follow
 from streamfer.training.reconstruction import (
     ReconstructionWeights,
     reconstruction_losses,
@@ -120,7 +120,7 @@ class AutoencoderTrainer:
         losses, pictures = self._autoencode(real)
         self._discriminate(real, pictures)
         for average, current in ((self.G_ema, self.G), (self.E_ema, self.E)):
-            follow(average, current, 1 - config.ema_decay)
+            follow(average, current, averaging_step(self.steps, config.ema_decay))
         self.images_seen += config.batch_size
         self.steps += 1
         self.unreported += 1

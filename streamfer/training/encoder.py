@@ -35,7 +35,7 @@ from streamfer.training.command import (
     run_command,
     training_parser,
 )
-from streamfer.training.real_faces import draw_real, follow
+from streamfer.training.real_faces import averaging_step, draw_real, follow
 from streamfer.training.reconstruction import (
     ReconstructionWeights,
     reconstruction_losses,
@@ -119,7 +119,8 @@ class EncoderTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * learning_rate_factor(progress)
         self.optimizer.step()
-        follow(self.average, self.encoder, 1 - self.config.ema_decay)
+        updates = self.images_seen // self.config.batch_size
+        follow(self.average, self.encoder, averaging_step(updates, self.config.ema_decay))
         self.images_seen += n
         self._rounds += 1
         for name, loss in losses.items():

@@ -24,6 +24,12 @@ def draw_real(faces: Tensor, count: int) -> Tensor:
     return torch.where(mirrored, real.flip(3), real)
 
 
+def averaging_step(updates: int, decay: float) -> float:
+    """How far an average moves at an update: 1 − `decay`, further at first, so that it forgets the
+    random start."""
+    return 1 - min(decay, (1 + updates) / (10 + updates))
+
+
 @torch.no_grad()
 def follow(average: nn.Module, current: nn.Module, step: Tensor | float) -> None:
     """Moves an average's weights and statistics by `step`, 0 to 1, towards the current ones."""
