@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
-from streamfer.app.build import RunParts, build_pipeline, open_record_writer
+from streamfer.app.build import (
+    RunParts,
+    build_pipeline,
+    latent_writer,
+    open_record_writer,
+    running_refiner,
+)
 from streamfer.app.config import RunConfig
 from streamfer.app.models import open_models
 from streamfer.app.open_sources import LiveReports, OpenedStream, open_streams
@@ -57,13 +63,22 @@ def _run(
     config: RunConfig, streams: list[OpenedStream], reports: LiveReports, stack: ExitStack
 ) -> Iterator[FrameResult]:
     models = stack.enter_context(closing(open_models(config, EngineStore(), lambda *_: None)))
+    refiner = stack.enter_context(running_refiner(config, models))
     statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
     records = open_record_writer(config, models, [stream.info for stream in streams])
     if records is not None:
         stack.callback(records.close)
     results = Channel[FrameResult](ChannelGroup(), _WAITING_RESULTS)
     parts = RunParts(
-        config, statistics, StageTimes(), Overlay(), records, None, extra=_ResultSink(results)
+        config,
+        statistics,
+        StageTimes(),
+        Overlay(),
+        records,
+        feed=None,
+        latents=stack.enter_context(latent_writer(config)),
+        refiner=refiner,
+        extra=_ResultSink(results),
     )
     pipeline = build_pipeline(parts, streams, models)
     reports.connect(pipeline, statistics)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from streamfer.app.config import RunConfig
 from streamfer.app.models import Models
 from streamfer.app.open_sources import OpenedStream
 from streamfer.app.outputs import output_path
+from streamfer.app.refinement import RefinementConfig, open_refiner, residual_config
 from streamfer.app.segments import Segments
 from streamfer.app.sinks import (
     AnnotatedPicture,
+    LatentSink,
     RecordSink,
     SnapshotSink,
     VideoSink,
@@ -23,6 +26,7 @@ from streamfer.app.sinks import (
 )
 from streamfer.labels import LABELS
 from streamfer.media.audio import AudioSpan
+from streamfer.media.latents import LatentWriter
 from streamfer.media.records import ModelInfo, RecordHeader, RecordWriter, open_records
 from streamfer.media.source_list import SourceKind
 from streamfer.media.video_file import VideoConfig
@@ -31,6 +35,8 @@ from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline, PipelineConfig
+from streamfer.pipeline.refiner import Refiner
+from streamfer.pipeline.residual import ResidualConfig
 from streamfer.pipeline.stats import RunStatistics
 from streamfer.pipeline.timing import StageTimes
 from streamfer.types import StreamInfo
@@ -48,6 +54,8 @@ class RunParts:
     records: RecordWriter | None
     feed: WindowFeed | None
     """None where no window is shown."""
+    latents: LatentWriter | None = None
+    refiner: Refiner | None = None
     notes: list[str] = field(default_factory=list)
     """What the summary has to say of the outputs, added as they are completed."""
     videos: list[Path] = field(default_factory=list)
@@ -63,10 +71,21 @@ class RunParts:
         self.videos.extend(writer.paths)
 
 
-def build_analyzer(config: RunConfig, models: Models, times: StageTimes) -> Analyzer:
-    """The analyzer of a run."""
-    settings = AnalyzerConfig(detect_every=config.detection_interval, label_set=config.label_set)
-    return Analyzer(models.detector, models.face, settings, times)
+def build_analyzer(
+    config: RunConfig, models: Models, times: StageTimes, refiner: Refiner | None = None
+) -> Analyzer:
+    """The analyzer of a run.
+
+    Raises:
+        EngineError: the generator is broken.
+    """
+    refinement = _refinement(config, models)
+    settings = AnalyzerConfig(
+        detect_every=config.detection_interval,
+        label_set=config.label_set,
+        residual=residual_config(refinement) if refinement else ResidualConfig(),
+    )
+    return Analyzer(models.detector, models.face, settings, times, refiner)
 
 
 def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Models) -> Pipeline:
@@ -84,7 +103,7 @@ def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Mod
     ]
     return Pipeline(
         plans,
-        build_analyzer(config, models, parts.times),
+        build_analyzer(config, models, parts.times, parts.refiner),
         parts.statistics,
         PipelineConfig(
             max_frames=config.max_frames,
@@ -119,6 +138,50 @@ def open_record_writer(
     return open_records(config.records, header)
 
 
+@contextmanager
+def running_refiner(config: RunConfig, models: Models) -> Iterator[Refiner | None]:
+    """The refiner of a run, started; None where it is off or faces have no latent codes.
+
+    It works where the face network does. On a CPU that is a process of its own, which still loads
+    when this returns.
+
+    Raises:
+        EngineError: a network is missing, damaged, or cannot run on the device.
+    """
+    refinement = _refinement(config, models)
+    if refinement is None:
+        yield None
+        return
+    with open_refiner(refinement) as refiner:
+        yield refiner
+
+
+def _refinement(config: RunConfig, models: Models) -> RefinementConfig | None:
+    if not config.refine or models.latent is None:
+        return None
+    return RefinementConfig(
+        device=models.face.device,
+        every_s=config.refine_every,
+        steps=config.refine_steps,
+        generator=models.latent.generator,
+        classifier=models.latent.classifier,
+    )
+
+
+@contextmanager
+def latent_writer(config: RunConfig) -> Iterator[LatentWriter | None]:
+    """The file of latents, open, or None where none is asked for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if config.latents is None:
+        yield None
+        return
+    with closing(LatentWriter(config.latents)) as writer:
+        yield writer
+
+
 def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo], list[Sink]]:
     """The sinks of one stream; the window first, as it may want the picture without overlay."""
 
@@ -130,6 +193,8 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
             sinks.append(
                 RecordSink(parts.records, str(config.records), parts.times, parts.segments)
             )
+        if parts.latents is not None:
+            sinks.append(LatentSink(parts.latents, parts.times))
         if parts.feed is not None:
             sinks.append(WindowSink(parts.feed, picture))
         if config.output is not None:

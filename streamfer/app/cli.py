@@ -127,10 +127,11 @@ def verify_command(
 @app.command("complete")
 def complete_command(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Parquet records of killed runs.")
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Parquet records and latents of killed runs."),
     ],
 ) -> int:
-    """Complete Parquet records from the journal that a killed run left beside them."""
+    """Complete Parquet records and latents from the journals that a killed run left."""
     from streamfer.app.complete import complete
 
     return complete(paths)

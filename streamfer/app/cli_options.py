@@ -59,7 +59,7 @@ def with_run_options(command: Callable[..., int]) -> Callable[..., int]:
 
 def _typer_option(field: dataclasses.Field[Any]) -> Any:
     flag = f"--{flag_name(field.name)}"
-    if field.name in ("display", "tls_verify"):
+    if field.name in ("display", "refine", "tls_verify"):
         flag = f"{flag}/--no-{flag_name(field.name)}"
     return typer.Option(
         flag,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamfer.app.metrics_address import parse_address
+from streamfer.app.refinement import RefinementConfig
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
@@ -62,6 +63,9 @@ class RunConfig:
     )
     records: Path | None = option(
         None, "Records of every frame: .jsonl, .csv or .parquet.", group="Outputs"
+    )
+    latents: Path | None = option(
+        None, "Latent code of every face: .parquet. Biometric data!", group="Outputs"
     )
     display: bool | None = option(
         None, "Show a window.  [default: if there is a display]", group="Outputs"
@@ -113,6 +117,23 @@ class RunConfig:
     )
     label_set: LabelSet = option(
         "ferplus", "Whose labels: FER+ crowd votes, or FER2013's.", group="Analysis"
+    )
+    refine: bool = option(
+        True, "Refine the latent codes of tracked faces in the background.", group="Analysis"
+    )
+    refine_every: float = option(
+        RefinementConfig().every_s,
+        "Media time between two refinements of one face.",
+        group="Analysis",
+        low=0.1,
+        metavar="SECONDS",
+    )
+    refine_steps: int = option(
+        RefinementConfig().steps,
+        "Most steps of one refinement.",
+        group="Analysis",
+        low=1,
+        high=10_000,
     )
     backend: Backend = option("auto", "Inference backend.", group="Analysis")
     device: str = option("auto", "auto, cpu, cuda or cuda:N.", group="Analysis", metavar="NAME")

@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from streamfer import __version__
-from streamfer.app.models import FACE_WEIGHTS
 from streamfer.app.published import PUBLISHED, weights_folder
 from streamfer.errors import EngineError
 from streamfer.media.camera import list_cameras
+from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.hardware import Gpu
 from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.planning import BACKENDS, Machine, find_machine, plan_engine
@@ -82,8 +82,8 @@ def examine(machine: Machine, store: EngineStore) -> list[Finding]:
         check_display(display_available()),
         *check_hardware(machine),
         *check_backends(machine),
-        *check_choice(machine, FACE_WEIGHTS),
-        *check_weights(FACE_WEIGHTS, weights_folder()),
+        *check_choice(machine, SHIPPED.classifier),
+        *check_weights(SHIPPED, weights_folder()),
         check_store(store),
     ]
 
@@ -189,19 +189,25 @@ def check_choice(machine: Machine, face_weights: Path) -> list[Finding]:
     return findings
 
 
-def check_weights(face_weights: Path, folder: Path) -> list[Finding]:
+def check_weights(shipped: WeightFiles, folder: Path) -> list[Finding]:
     """The shipped weights, and the published ones that have been pulled.
 
     Args:
-        face_weights: the shipped file.
+        shipped: the networks' own files.
         folder: where pulled ones lie.
     """
-    if face_weights.is_file():
-        size = face_weights.stat().st_size / 1e6
-        findings = [Finding("weights", "ok", f"{face_weights.name}, {size:.1f} MB, shipped")]
+    if shipped.classifier.is_file():
+        findings = [_shipped(shipped.classifier)]
     else:
-        text = f"{face_weights} is not there"
+        text = f"{shipped.classifier} is not there"
         findings = [Finding("weights", "missing", text, "install streamfer again")]
+    if shipped.missing_latent:
+        names = ", ".join(path.name for path in shipped.missing_latent)
+        text = f"no {names}: faces get no latent codes, so there is nothing to refine"
+        findings.append(Finding("weights", "absent", text, "see streamfer train --help"))
+    else:
+        files = (shipped.generator, shipped.encoder, shipped.fused_heads)
+        findings += [_shipped(path) for path in files]
     for weights in PUBLISHED.values():
         if (folder / weights.file_name).is_file():
             findings.append(Finding("weights", "ok", f"{weights.name}, pulled"))
@@ -209,6 +215,11 @@ def check_weights(face_weights: Path, folder: Path) -> list[Finding]:
             advice = f"if you want it: streamfer weights pull {weights.name}"
             findings.append(Finding("weights", "absent", f"no {weights.name}", advice))
     return findings
+
+
+def _shipped(path: Path) -> Finding:
+    size = path.stat().st_size / 1e6
+    return Finding("weights", "ok", f"{path.name}, {size:.1f} MB, shipped")
 
 
 def check_store(store: EngineStore) -> Finding:

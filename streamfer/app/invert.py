@@ -18,8 +18,7 @@ from streamfer.evaluation.inverted import InvertedFace, invert_faces, load_laten
 from streamfer.media.file_source import FileSource
 from streamfer.media.source_list import SourceKind, expand_sources
 from streamfer.models.inversion import InversionConfig
-from streamfer.models.storage import SHIPPED_ENCODER, SHIPPED_GENERATOR
-from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS
+from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.store import EngineStore
 from streamfer.training.command import pick_device
 from streamfer.training.landmarks import whole_picture
@@ -48,9 +47,9 @@ class InvertConfig:
     steps: int = 100
     budget_ms: float | None = None
     device: str = "auto"
-    generator: Path = SHIPPED_GENERATOR
-    encoder: Path = SHIPPED_ENCODER
-    classifier: Path = SHIPPED_FACE_WEIGHTS
+    generator: Path = SHIPPED.generator
+    encoder: Path = SHIPPED.encoder
+    classifier: Path = SHIPPED.classifier
 
 
 @dataclass(frozen=True, slots=True, eq=False)

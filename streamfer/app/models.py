@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from streamfer.app.config import RunConfig
 from streamfer.app.detectors import open_detector
+from streamfer.app.face_model import face_model
 from streamfer.engine import Engine
-from streamfer.errors import EngineError
+from streamfer.errors import ConfigError, EngineError
+from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.backends import open_engine
-from streamfer.runtime.model import OnnxModel, Progress
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.model import Progress
+from streamfer.runtime.store import EngineStore
 from streamfer.vision.align import FACE_SIZE
 from streamfer.vision.detector import Detector, DetectorConfig
-
-FACE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "face_vgg19.safetensors"
-
-_FACE_RECIPE = 1
-"""Counts changes of the code that exports the face network."""
 
 _DETECTOR_SCORE = 0.35
 """Below the score of a new face: a face that is already tracked may be seen less surely."""
@@ -35,6 +29,8 @@ class Models:
 
     detector: Detector
     face: Engine
+    latent: WeightFiles | None = None
+    """What refinement is made of; None where the face network answers no latent codes."""
 
     def warm_up(self, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
         """Runs both once on blank input: a network's first run for a new shape is a slow one, and
@@ -53,18 +49,31 @@ class Models:
         self.face.close()
 
 
-def open_models(config: RunConfig, store: EngineStore, on_progress: Progress) -> Models:
+def open_models(
+    config: RunConfig,
+    store: EngineStore,
+    on_progress: Progress,
+    weights: WeightFiles | None = None,
+) -> Models:
     """Opens the detector and the face network on the configured backend.
 
     Args:
         config: names detector, backend, device, precision.
         store: compiled engines.
         on_progress: told of builds that take a while.
+        weights: of the face network; None for the shipped ones.
 
     Raises:
-        ConfigError: the detector is not to be had.
+        ConfigError: the detector is not to be had, or the latent codes that are asked for.
         EngineError: a network is missing, broken or cannot run here.
     """
+    weights = weights or SHIPPED
+    if config.latents is not None and weights.missing_latent:
+        names = ", ".join(path.name for path in weights.missing_latent)
+        raise ConfigError(
+            f"--latents {config.latents}: weights of the latent networks are missing in"
+            f" {weights.folder}: {names}"
+        )
     detector = open_detector(
         config.detector,
         store=store,
@@ -81,7 +90,7 @@ def open_models(config: RunConfig, store: EngineStore, on_progress: Progress) ->
     )
     try:
         face = open_engine(
-            face_model(store, on_progress),
+            face_model(weights, store, on_progress),
             backend=config.backend,
             device=config.device,
             precision=config.precision,
@@ -92,47 +101,4 @@ def open_models(config: RunConfig, store: EngineStore, on_progress: Progress) ->
     except EngineError:
         detector.close()
         raise
-    return Models(detector, face)
-
-
-def face_model(store: EngineStore, on_progress: Progress) -> OnnxModel:
-    """The shipped face network as ONNX, from the store or exported now.
-
-    Raises:
-        EngineError: its weights are missing or broken.
-    """
-
-    def export() -> bytes:
-        on_progress("exporting the face network (once)", 0.0)
-        from streamfer.models.export import export_face_classifier  # loads torch
-
-        data = export_face_classifier(FACE_WEIGHTS)
-        on_progress("exporting the face network (once)", 1.0)
-        return data
-
-    try:
-        weights = FACE_WEIGHTS.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"{FACE_WEIGHTS}: cannot read the face network: {error.strerror or error};"
-            " install streamfer again"
-        ) from error
-    key = EngineKey(
-        model="face_vgg19",
-        model_sha256=hashlib.sha256(weights).hexdigest(),
-        backend="onnx",
-        version="",
-        device="",
-        precision="fp32",
-        shapes="",
-        recipe=_FACE_RECIPE,
-    )
-    data = store.open(key, export, bytes)
-    return OnnxModel.from_bytes("face_vgg19", data, torch_module=_face_module)
-
-
-def _face_module() -> Any:
-    """The face network's torch form, for `--backend torch`."""
-    from streamfer.models.vgg import ServedFaceVGG, load_face_vgg
-
-    return ServedFaceVGG(load_face_vgg(FACE_WEIGHTS))
+    return Models(detector, face, None if weights.missing_latent else weights)

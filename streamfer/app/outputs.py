@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streamfer.app.config import RunConfig
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.latents import check_latents_path
 from streamfer.media.output_path import same_file
 from streamfer.media.records import check_records_path
 from streamfer.media.source_list import SourceKind, SourceSpec
@@ -66,6 +67,8 @@ def check_outputs(config: RunConfig, streams: Sequence[str], inputs: Sequence[Pa
         )
     if config.records and STREAM_FIELD in str(config.records):
         raise ConfigError(f"--records {config.records}: all streams share one file of records")
+    if config.latents and STREAM_FIELD in str(config.latents):
+        raise ConfigError(f"--latents {config.latents}: all streams share one file of latents")
     seen: dict[str, str] = {}
     for flag, path in _all_outputs(config, streams):
         _check_not_an_input(flag, path, inputs)
@@ -74,6 +77,8 @@ def check_outputs(config: RunConfig, streams: Sequence[str], inputs: Sequence[Pa
             check_video_path(path)
         elif flag == "--records":
             check_records_path(path)
+        elif flag == "--latents":
+            check_latents_path(path)
         place = os.path.realpath(path)
         if place in seen:
             raise ConfigError(f"{flag} {path}: the same file as {seen[place]}")
@@ -86,6 +91,7 @@ def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[tuple[str, P
         outputs += [("--output", output_path(config.output, stream)) for stream in streams]
     for flag, path in (
         ("--records", config.records),
+        ("--latents", config.latents),
         ("--json-summary", config.json_summary),
         ("--save-config", config.save_config),
     ):

@@ -9,11 +9,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from streamfer.errors import EngineError
+from streamfer.models.shipped import SHIPPED
 from streamfer.pipeline.refine_process import ProcessBackend
 from streamfer.pipeline.refiner import RefineBackend, Refiner, RefinerConfig
 from streamfer.pipeline.residual import ResidualConfig
 
-_WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 _WORKER = "streamfer.models.refine_worker"
 
 
@@ -28,8 +28,8 @@ class RefinementConfig:
     steps: int = 100
     budget_ms: float = 7000.0
     """No step is begun after this many milliseconds."""
-    generator: Path = _WEIGHTS / "stylegan2_faces64.safetensors"
-    classifier: Path = _WEIGHTS / "face_vgg19.safetensors"
+    generator: Path = SHIPPED.generator
+    classifier: Path = SHIPPED.classifier
 
 
 def open_refiner(config: RefinementConfig) -> Refiner:
@@ -65,7 +65,8 @@ def _open_backend(config: RefinementConfig) -> RefineBackend:
         return load_refiner(config.generator, config.classifier, settings, config.device)
     return ProcessBackend(
         [
-            *(sys.executable, "-m", _WORKER),
+            # -P: nothing that lies in the folder where the program is started is imported.
+            *(sys.executable, "-P", "-m", _WORKER),
             *("--generator", str(config.generator)),
             *("--classifier", str(config.classifier)),
             *("--steps", str(config.steps)),

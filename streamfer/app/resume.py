@@ -50,7 +50,8 @@ def resume(config: RunConfig, specs: Sequence[SourceSpec]) -> Resumption:
     for, the existing records know it.
 
     Raises:
-        ConfigError: there is no --output to tell by, or only parts of files are to be analysed.
+        ConfigError: there is no --output to tell by, only parts of files are to be analysed, or
+            latents are asked for.
     """
     if not config.skip_existing:
         return Resumption(list(specs))
@@ -60,6 +61,8 @@ def resume(config: RunConfig, specs: Sequence[SourceSpec]) -> Resumption:
         raise ConfigError(
             "--skip-existing: takes whole files, without --start, --duration, --max-frames, --loop"
         )
+    if config.latents is not None:
+        raise ConfigError("--skip-existing: cannot add to --latents, whose file is written afresh")
     records = _existing_records(config.records)
     todo: list[SourceSpec] = []
     done: list[StreamInfo] = []

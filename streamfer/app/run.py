@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import cv2  # noqa: F401  before PyAV, or windows hang: see media/screen_relay.py
 from rich.console import Console
 
-from streamfer.app.build import RunParts, build_pipeline, open_record_writer
+from streamfer.app.build import (
+    RunParts,
+    build_pipeline,
+    latent_writer,
+    open_record_writer,
+    running_refiner,
+)
 from streamfer.app.build_progress import BuildProgress
 from streamfer.app.config import RunConfig
 from streamfer.app.live_view import LiveView, print_summary
@@ -108,10 +114,11 @@ def analyse(
         StreamferError: a stage failed; outputs are closed and playable.
     """
     statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
-    # A camera's size is not known yet; 640 × 360 comes to the same network shape as most of them.
-    models.warm_up((s.info.width or 640, s.info.height or 360) for s in streams)
     feed = WindowFeed() if wants_window(config.display, console) else None
     with ExitStack() as stack:
+        refiner = stack.enter_context(running_refiner(config, models))  # first: it takes a while
+        # A camera's size is not known yet; most come to the same network shape as 640 × 360.
+        models.warm_up((s.info.width or 640, s.info.height or 360) for s in streams)
         done = resumption.done if resumption else ()
         infos = [*done, *(stream.info for stream in streams)]
         records = open_record_writer(config, models, infos)
@@ -126,6 +133,8 @@ def analyse(
             Overlay(),
             records,
             feed,
+            latents=stack.enter_context(latent_writer(config)),
+            refiner=refiner,
             segments=Segments(config.segment or math.inf),
         )
         pipeline = build_pipeline(parts, streams, models)
@@ -137,13 +146,21 @@ def analyse(
         with pipeline:
             outcome = pipeline.run(_tick(pipeline, signals, viewer, view))
     snapshot = statistics.snapshot()
+    _conclude(parts, snapshot, console)
+    return Finished(outcome, snapshot, pipeline.stuck_threads)
+
+
+def _conclude(parts: RunParts, snapshot: RunSnapshot, console: Console) -> None:
+    """Says what a run has seen and written."""
+    config = parts.config
+    if parts.refiner is not None and parts.refiner.given_up is not None:
+        parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
     print_summary(snapshot, console)
-    written = [*sorted(parts.videos), *([config.records] if config.records else [])]
-    for line in (*parts.notes, *(f"wrote {path}" for path in written)):
+    shared = [path for path in (config.records, config.latents) if path is not None]
+    for line in (*parts.notes, *(f"wrote {path}" for path in (*sorted(parts.videos), *shared))):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if config.json_summary:
         write_summary(config.json_summary, summarise(snapshot, tuple(parts.notes)))
-    return Finished(outcome, snapshot, pipeline.stuck_threads)
 
 
 def _prepare(config: RunConfig) -> Resumption:

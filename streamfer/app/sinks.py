@@ -11,6 +11,7 @@ import numpy as np
 
 from streamfer.app.segments import Segments
 from streamfer.errors import OutputError
+from streamfer.media.latents import LatentWriter
 from streamfer.media.records import RecordWriter
 from streamfer.media.video_writer import VideoWriter
 from streamfer.pipeline.stats import RunStatistics
@@ -85,6 +86,31 @@ class RecordSink:
     def event(self, event: StreamEvent) -> None:
         """Writes an event's line."""
         self._writer.event(event)
+
+    def close(self) -> None:
+        """Leaves the shared writer open."""
+
+
+class LatentSink:
+    """Hands results to the file of latents, which all streams share; its owner closes it.
+
+    Args:
+        writer: the shared writer; it does its own locking.
+        times: where the time it takes is counted, among the records.
+    """
+
+    def __init__(self, writer: LatentWriter, times: StageTimes) -> None:
+        self.name = writer.name
+        self._writer = writer
+        self._times = times
+
+    def write(self, result: FrameResult) -> None:
+        """Writes the latents of one frame's faces."""
+        with self._times.stage("records"):
+            self._writer.write(result)
+
+    def event(self, event: StreamEvent) -> None:
+        """Events have no latents."""
 
     def close(self) -> None:
         """Leaves the shared writer open."""

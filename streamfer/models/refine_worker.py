@@ -1,8 +1,8 @@
 """The child process that refines on a CPU: `python -m streamfer.models.refine_worker`.
 
 Requests come on standard input and answers go to standard output, as messages of
-`streamfer.runtime.array_pipe`. It runs at the lowest priority with one thread, and ends when its
-input does, even in the middle of a refinement.
+`streamfer.runtime.array_pipe`. Once loaded, it runs at the lowest priority with one thread, and it
+ends when its input does, even in the middle of a refinement.
 """
 
 from __future__ import annotations
@@ -38,8 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # Ctrl-C goes to every process of the terminal; this one ends with its parent's pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        os.nice(_LOWEST_PRIORITY)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     requests: Requests = queue.Queue()
     threading.Thread(target=_receive, args=(sys.stdin.buffer, requests), daemon=True).start()
@@ -75,6 +73,9 @@ def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -
     torch.set_num_threads(1)
     config = InversionConfig(steps=options.steps, budget_ms=options.budget_ms)
     refiner = load_refiner(options.generator, options.classifier, config, "cpu")
+    # Not before: beside a file at full speed, loading at this priority takes minutes.
+    if hasattr(os, "nice"):
+        os.nice(_LOWEST_PRIORITY)
     while True:
         request = requests.get()
         refinement = refiner.refine(request["crops"], request["latents"])

@@ -19,10 +19,6 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion import style_spread
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 
-_WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
-SHIPPED_GENERATOR = _WEIGHTS / "stylegan2_faces64.safetensors"
-SHIPPED_ENCODER = _WEIGHTS / "encoder_faces64.safetensors"
-
 GENERATOR_SCHEMA = "streamfer.stylegan2/1"
 ENCODER_SCHEMA = "streamfer.encoder/1"
 

@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import NUM_LABELS
+from streamfer.models.shipped import SHIPPED
 from streamfer.models.storage import (
     half_tensors,
     load_without_counters,
@@ -29,7 +30,7 @@ from streamfer.vision.align import FACE_SIZE
 
 Storage = Literal["float16", "int8"]
 
-SHIPPED_FACE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "face_vgg19.safetensors"
+SHIPPED_FACE_WEIGHTS = SHIPPED.classifier
 """The classifier that this package was released with."""
 
 WEIGHTS_SCHEMA = "streamfer.face_vgg19/1"

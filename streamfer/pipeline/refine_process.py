@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -93,13 +94,15 @@ class ProcessBackend:
             if self._child is None:
                 # Before the first import: libraries size their thread pools when they load.
                 threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+                # The packages that this process uses, wherever they are.
+                modules = os.pathsep.join(path for path in sys.path if path)
                 try:
                     self._child = subprocess.Popen(
                         self._command,
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         stderr=subprocess.DEVNULL,
-                        env={**os.environ, **threads},
+                        env={**os.environ, **threads, "PYTHONPATH": modules},
                     )
                 except OSError as error:
                     reason = error.strerror or str(error)

@@ -19,6 +19,7 @@ from streamfer.app.doctor import (
     check_weights,
     doctor,
 )
+from streamfer.models.shipped import WeightFiles
 from streamfer.runtime.hardware import Cpu, Gpu
 from streamfer.runtime.planning import Machine
 from streamfer.runtime.store import EngineStore
@@ -40,10 +41,11 @@ def only(findings: list[Finding], text: str) -> Finding:
 
 
 def test_this_machine_can_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamfer.app.doctor.FACE_WEIGHTS", tmp_path / "face.safetensors")
+    weights = WeightFiles(tmp_path)
+    monkeypatch.setattr("streamfer.app.doctor.SHIPPED", weights)
     shown = Console(file=io.StringIO(), width=120)
     assert doctor(shown, EngineStore(tmp_path)) == 1
-    (tmp_path / "face.safetensors").write_bytes(b"weights")
+    weights.classifier.write_bytes(b"weights")
     assert doctor(shown, EngineStore(tmp_path)) == 0
     assert isinstance(shown.file, io.StringIO)
     text = shown.file.getvalue()
@@ -131,12 +133,17 @@ def test_nothing_to_run_on() -> None:
 
 
 def test_weights(tmp_path: Path) -> None:
-    path = tmp_path / "face.safetensors"
-    assert [f.state for f in check_weights(path, tmp_path)] == ["missing", "absent", "absent"]
-    path.write_bytes(b"x" * 1_500_000)
+    weights = WeightFiles(tmp_path)
+    found = check_weights(weights, tmp_path)
+    assert [f.state for f in found] == ["missing", "absent", "absent", "absent"]
+    assert "no latent codes" in found[1].text
+    weights.classifier.write_bytes(b"x" * 1_500_000)
+    for path in weights.missing_latent:
+        path.write_bytes(b"weights")
     (tmp_path / "retinaface_mobilenet0.25.pth").write_bytes(b"weights")
-    shipped, pulled, absent = check_weights(path, tmp_path)
-    assert shipped.text == "face.safetensors, 1.5 MB, shipped"
+    shipped, *latent, pulled, absent = check_weights(weights, tmp_path)
+    assert shipped.text == "face_vgg19.safetensors, 1.5 MB, shipped"
+    assert [f.state for f in latent] == ["ok"] * 3
     assert pulled == Finding("weights", "ok", "retinaface-mobilenet0.25, pulled")
     assert absent.advice == "if you want it: streamfer weights pull retinaface-resnet50"
 

@@ -2,24 +2,29 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from streamfer.app.sinks import (
     AnnotatedPicture,
+    LatentSink,
     SnapshotSink,
     WindowFeed,
     WindowSink,
     save_picture,
 )
 from streamfer.errors import OutputError
+from streamfer.media.latents import LatentWriter
 from streamfer.pipeline.stats import RunStatistics
 from streamfer.pipeline.timing import StageTimes
 from streamfer.types import FrameResult, StreamEvent
 from streamfer.vision.overlay import Overlay
+from tests.support.analysed import make_face, make_frame
 from tests.support.results import face_result
 from tests.support.sources import pending, stream_info
 
@@ -65,6 +70,21 @@ def test_a_picture_that_cannot_be_saved_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot write"):
         save_picture(tmp_path / "file" / "x.png", np.zeros((2, 2, 3), dtype=np.uint8))
+
+
+def test_latents_of_all_streams_go_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "latents.parquet"
+    times = StageTimes()
+    with closing(LatentWriter(path)) as writer:
+        for stream in "ab":
+            sink = LatentSink(writer, times)
+            assert sink.name == str(path)
+            latent = np.zeros((2, 3), dtype=np.float32)
+            sink.write(FrameResult(make_frame(0, stream=stream), (make_face(latent=latent),)))
+            sink.event(StreamEvent(stream, "opened", 0.0))
+            sink.close()
+    assert pq.read_table(path)["stream"].to_pylist() == ["a", "b"]
+    assert times.snapshot()["records"].calls == 2
 
 
 def test_the_window_gets_the_newest_picture_of_each_stream() -> None:

@@ -1,0 +1,125 @@
+"""Latent codes and their refinement in whole runs, on small random networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from streamfer.app.build import running_refiner
+from streamfer.app.config import RunConfig
+from streamfer.app.models import Models, open_models
+from streamfer.app.open_sources import LiveReports, open_streams
+from streamfer.app.run import analyse
+from streamfer.app.signals import StopSignals
+from streamfer.media.source_list import expand_sources
+from streamfer.models.shipped import WeightFiles
+from streamfer.pipeline.refiner import RefinedFace, Refiner
+from streamfer.runtime.store import EngineStore
+from tests.support.latent import save_all_networks
+from tests.support.program import frame_records, record_lines, streamfer
+
+
+class PatientRefiner(Refiner):
+    """Lets frames wait for what was asked before, so that runs are the same on every machine."""
+
+    def results(self) -> list[RefinedFace]:
+        assert self.wait_idle(120)
+        return super().results()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+    weights = save_all_networks(tmp_path_factory.mktemp("weights"))
+    store = EngineStore(tmp_path_factory.mktemp("engines"))
+    config = RunConfig(device="cpu", threads=1)
+    with closing(open_models(config, store, lambda *_: None, weights)) as models:
+        yield models
+
+
+def run(models: Models, folder: Path, **options: Any) -> list[dict[str, Any]]:
+    """Analyses the beginning of the demo; returns the records of its frames."""
+    config = RunConfig(
+        source=("demo:",),
+        display=False,
+        device="cpu",
+        max_frames=12,
+        records=folder / "records.jsonl",
+        latents=folder / "latents.parquet",
+        refine_steps=2,
+        **options,
+    )
+    reports = LiveReports()
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        streams = open_streams(expand_sources(config.source), config, reports)
+        for stream in streams:
+            stack.callback(stream.source.close)
+        analyse(config, streams, models, reports, signals, Console(quiet=True))
+    return frame_records(folder / "records.jsonl")
+
+
+def test_faces_are_refined_in_the_background_and_their_latents_stored(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamfer.app.refinement.Refiner", PatientRefiner)
+    faces = [frame["faces"][0] for frame in run(models, tmp_path)]
+    assert len(faces) == 12
+    assert (faces[0]["latent"], faces[-1]["latent"]) == ("encoder", "refined")
+    assert faces[0]["reconstruction_error"] is faces[0]["refined_age_s"] is None
+    assert 0 < faces[-1]["reconstruction_error"] < 1
+    assert 0 < faces[-1]["refined_age_s"] < 1
+    table = pq.read_table(tmp_path / "latents.parquet")
+    assert table["frame"].to_pylist() == list(range(12))
+    latents = np.stack(table["latent"].to_numpy())
+    assert latents.shape == (12, 80)
+    assert np.abs(latents[-1] - latents[0]).max() > 0
+    header = record_lines(tmp_path / "records.jsonl")[0]
+    assert header["models"]["face"]["name"] == "fused_vgg19"
+
+
+def test_without_refinement_every_latent_is_the_encoder_s(models: Models, tmp_path: Path) -> None:
+    runs = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        frames = run(models, tmp_path / name, refine=False)
+        assert {face["latent"] for frame in frames for face in frame["faces"]} == {"encoder"}
+        latents = pq.read_table(tmp_path / name / "latents.parquet")["latent"].to_numpy()
+        runs.append(np.stack(latents))
+    np.testing.assert_array_equal(*runs)
+
+
+@pytest.mark.parametrize("refine", [True, False])
+def test_there_is_no_refiner_without_latents_or_when_it_is_off(
+    models: Models, refine: bool
+) -> None:
+    latent = None if refine else models.latent
+    config = RunConfig(refine=refine)
+    with running_refiner(config, Models(models.detector, models.face, latent)) as refiner:
+        assert refiner is None
+
+
+def test_latents_without_weights_are_one_line_and_nothing_is_written(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamfer.app.models.SHIPPED", WeightFiles(tmp_path))
+    path = tmp_path / "latents.parquet"
+    ended = streamfer(capfd, "run", "demo:", "--latents", path)
+    assert ended.code == 2
+    assert "--latents" in ended.complaint
+    assert "encoder_faces64.safetensors" in ended.complaint
+    assert not path.exists()
+
+
+def test_latents_cannot_be_added_to(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ended = streamfer(
+        capfd, "run", "demo:", "--skip-existing", "--output", tmp_path / "x.mp4",
+        "--latents", tmp_path / "latents.parquet",
+    )  # fmt: skip
+    assert (ended.code, "--latents" in ended.complaint) == (2, True)
