@@ -32,7 +32,7 @@ app = typer.Typer(
 
 _SOURCE_HELP = (
     "A file, a folder, 0 (webcam), camera:N, /dev/videoN, rtsp://…, http(s)://…, srt://…, udp://…, "
-    "screen:, lavfi:GRAPH or demo:.  [default: 0]"
+    "screen:, lavfi:GRAPH or demo:. Without any, camera 0."
 )
 
 

@@ -68,7 +68,7 @@ class RunConfig:
         None, "Latent code of every face: .parquet. Biometric data!", group="Outputs"
     )
     display: bool | None = option(
-        None, "Show a window.  [default: if there is a display]", group="Outputs"
+        None, "Show a window; by default if there is a display.", group="Outputs"
     )
     segment: float | None = option(
         None,
@@ -93,7 +93,7 @@ class RunConfig:
     )
     crf: int = option(20, "Video quality; lower is better.", group="Outputs", low=0, high=51)
     preset: str | None = option(
-        None, "The encoder's speed preset.  [default: a fast one]", group="Outputs", metavar="NAME"
+        None, "The encoder's speed preset; by default a fast one.", group="Outputs", metavar="NAME"
     )
     skip_existing: bool = option(
         False, "Pass over files whose outputs are complete.", group="Outputs"
@@ -163,7 +163,7 @@ class RunConfig:
     )
     max_reconnects: int | None = option(
         None,
-        "Give up on a live source after so many tries.  [default: never]",
+        "Give up on a live source after so many tries; by default never.",
         group="Sources",
         low=0,
     )
