@@ -170,7 +170,7 @@ class RunConfig:
     rtsp_transport: Literal["tcp", "udp"] = option("tcp", "How RTSP travels.", group="Sources")
     hwaccel: str | None = option(
         None,
-        "Decode network streams with this hardware: cuda, vaapi, …  [default: none]",
+        "Decode network streams with this hardware: cuda, vaapi, …; by default none.",
         group="Sources",
         metavar="NAME",
     )
@@ -179,7 +179,7 @@ class RunConfig:
     )
     tls_ca: Path | None = option(
         None,
-        "PEM file of certificates to trust.  [default: the system's]",
+        "PEM file of certificates to trust; by default the system's.",
         group="Sources",
         metavar="FILE",
     )
