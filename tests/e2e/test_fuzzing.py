@@ -16,7 +16,10 @@ Capture = pytest.CaptureFixture[str]
 
 def cases(short: int, long: int) -> list[object]:
     """How many: few in every run, many in a slow one."""
-    return [short, pytest.param(long, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+    return [
+        pytest.param(short, marks=pytest.mark.timeout(300)),
+        pytest.param(long, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
+    ]
 
 
 def seeds(count: int) -> range:
@@ -24,7 +27,6 @@ def seeds(count: int) -> range:
     return range(count) if count < 100 else range(100, 100 + count)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", cases(24, 1600))
 def test_damaged_videos(tmp_path: Path, count: int) -> None:
     originals = [
@@ -47,7 +49,6 @@ def test_damaged_videos(tmp_path: Path, count: int) -> None:
     assert not problems, "\n".join(problems)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", cases(24, 300))
 def test_damaged_records(capfd: Capture, tmp_path: Path, count: int) -> None:
     clip = make_clip(tmp_path / "clip.mp4", ClipSpec(frames=8))
@@ -73,7 +74,6 @@ def test_damaged_records(capfd: Capture, tmp_path: Path, count: int) -> None:
     assert not problems, "\n".join(problems)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", cases(24, 300))
 def test_damaged_settings(tmp_path: Path, count: int) -> None:
     settings = b'max-frames = 2\ndetector = "auto"\ndetect-every = 3\ncrf = 23\nrealtime = false\n'
