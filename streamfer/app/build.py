@@ -32,6 +32,7 @@ from streamfer.media.source_list import SourceKind
 from streamfer.media.video_file import VideoConfig
 from streamfer.media.video_writer import VideoWriter
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline, PipelineConfig
@@ -109,10 +110,18 @@ def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Mod
             max_frames=config.max_frames,
             concurrent_files=config.concurrent_files,
             tick_s=0.1 if parts.feed is None else 0.015,
+            collector=collector_config(models.face.device),
         ),
         parts.times,
         clock=time.monotonic,
     )
+
+
+def collector_config(device: str) -> CollectorConfig:
+    """On a CPU a larger batch is not faster per frame, and makes all of its frames older: sixteen
+    cameras on two cores were five times as fresh with batches of 4 as with 16, in half the memory.
+    """
+    return CollectorConfig(max_batch=4) if device == "cpu" else CollectorConfig()
 
 
 def open_record_writer(
