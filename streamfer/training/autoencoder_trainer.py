@@ -16,7 +16,7 @@ from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, t
 from streamfer.training.adversarial import discriminator_loss, generator_loss, r1_penalty
 from streamfer.training.discriminator import Discriminator
 from streamfer.training.encoder import learning_rate_factor
-from streamfer.training.real_faces import averaging_step, draw_real, follow
+from streamfer.training.real_faces import averaging_step, draw_real, follow, jitter
 from streamfer.training.reconstruction import (
     ReconstructionWeights,
     reconstruction_losses,
@@ -103,17 +103,17 @@ class AutoencoderTrainer:
             EngineError: a file is missing, damaged or of another shape.
         """
         trained = load_encoder(encoder)
-        files = {"G": self.G, "D": self.D, "G_ema": self.G_ema}
-        for name, module in files.items():
+        # The averaged generator is the better one, and the encoder was trained for it.
+        for name, module in (("G_ema", self.G), ("G_ema", self.G_ema), ("D", self.D)):
             path = game / f"{name}.state.safetensors"
             load_into(module, read_tensors(path)[1], path)
-        for module in (self.E, self.E_ema):
-            load_into(module, trained.state_dict(), encoder)
+        for coder in (self.E, self.E_ema):
+            load_into(coder, trained.state_dict(), encoder)
 
     def step(self, progress: float) -> None:
         """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
         config = self.config
-        real = draw_real(self.faces, config.batch_size)
+        real = jitter(draw_real(self.faces, config.batch_size))
         for optimizer in (self.optimizer, self.D_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(progress)

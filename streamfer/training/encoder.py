@@ -35,7 +35,7 @@ from streamfer.training.command import (
     run_command,
     training_parser,
 )
-from streamfer.training.real_faces import averaging_step, draw_real, follow
+from streamfer.training.real_faces import averaging_step, draw_real, follow, jitter
 from streamfer.training.reconstruction import (
     ReconstructionWeights,
     reconstruction_losses,
@@ -105,7 +105,7 @@ class EncoderTrainer:
     def step(self, progress: float) -> None:
         """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
         self.encoder.train()
-        real = draw_real(self.faces, self.config.batch_size)
+        real = jitter(draw_real(self.faces, self.config.batch_size))
         known_ws, generated = self._generated_batch()
         common, deltas = self.encoder.offsets(torch.cat([real, generated]))
         ws = self.encoder.compose(common, deltas)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from streamfer.models.stylegan2 import from_uint8
+
+_TURN_DEG, _LOG2_SIZE, _SHIFT = 4.0, 0.1, 0.03
+"""Standard deviations; shifts as a fraction of half the side."""
+_LOG2_CONTRAST, _BRIGHTNESS = 0.25, 0.12
+"""Standard deviations; brightness on the scale of −1…1."""
 
 
 def draw_real(faces: Tensor, count: int) -> Tensor:
@@ -22,6 +30,32 @@ def draw_real(faces: Tensor, count: int) -> Tensor:
     real = from_uint8(faces[rows])
     mirrored = torch.rand(count, 1, 1, 1, device=faces.device) < 0.5
     return torch.where(mirrored, real.flip(3), real)
+
+
+def jitter(images: Tensor) -> Tensor:
+    """Moves, turns, scales and relights faces a little, as alignment and light vary in streams.
+
+    Args:
+        images: (N, 1, R, R) of −1…1.
+
+    Returns:
+        The same shape and range; beyond the picture its edge repeats.
+    """
+    n, device = len(images), images.device
+    normal = torch.randn(6, n, device=device)
+    angle = normal[0] * math.radians(_TURN_DEG)
+    size = (normal[1] * _LOG2_SIZE).exp2()
+    cos, sin = angle.cos() * size, angle.sin() * size
+    rows = [
+        torch.stack([cos, -sin, normal[2] * _SHIFT]),
+        torch.stack([sin, cos, normal[3] * _SHIFT]),
+    ]
+    matrix = torch.stack(rows).permute(2, 0, 1)
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    contrast, brightness = (normal[4] * _LOG2_CONTRAST).exp2(), normal[5] * _BRIGHTNESS
+    relit = moved * contrast[:, None, None, None] + brightness[:, None, None, None]
+    return relit.clamp(-1, 1)
 
 
 def averaging_step(updates: int, decay: float) -> float:

@@ -129,6 +129,10 @@ def test_it_starts_from_trained_networks(tmp_path: Path, faces: Tensor, lens: Le
     for expected, actual in ((drawn, generator), (trained, encoder)):
         for a, b in zip(expected.parameters(), actual.parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)
+    trainer = AutoencoderTrainer(faces, lens, still)
+    trainer.start_from(*start)
+    for a, b in zip(drawn.parameters(), trainer.G.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
     wider = dataclasses.replace(still, discriminator_channels=(8, 8, 16))
     with pytest.raises(EngineError, match=r"D\.state\.safetensors: not the weights"):
         train_autoencoder(faces, lens, wider, tmp_path / "out", initial=start)

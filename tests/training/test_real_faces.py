@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamfer.training.real_faces import averaging_step, draw_real, follow
+from streamfer.training.real_faces import averaging_step, draw_real, follow, jitter
 
 
 def test_half_of_the_faces_are_mirrored() -> None:
@@ -28,3 +28,14 @@ def test_an_average_follows_weights_and_statistics() -> None:
     follow(average, current, 0.25)
     assert average.weight.tolist() == [1.5, 1.5]
     assert average.running_mean.tolist() == [2.0, 2.0]  # type: ignore[union-attr]
+
+
+def test_jitter_moves_and_relights_a_little() -> None:
+    torch.manual_seed(0)
+    picture = torch.zeros(1, 1, 16, 16)
+    picture[:, :, 4:12, 4:12] = 0.5
+    changed = jitter(picture.expand(200, -1, -1, -1))
+    assert changed.shape == (200, 1, 16, 16)
+    assert changed.abs().max() <= 1
+    assert ((changed - picture).abs().amax(dim=(1, 2, 3)) > 0.02).all()
+    assert (changed.mean(dim=0) - picture[0]).abs().mean() < 0.05
