@@ -66,6 +66,7 @@ class ProcessBackend:
         if answer is None:
             raise EngineError(f"refinement process: {reason} (exit code {self._end()})")
         if "failure" in answer:
+            self._end()
             raise EngineError(f"refinement process: {answer['failure']}")
         return Refinement(
             latents=answer["latents"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+import streamfer as package
 from streamfer.app.build import running_refiner
 from streamfer.app.config import RunConfig
 from streamfer.app.models import Models, open_models
@@ -35,10 +37,18 @@ class PatientRefiner(Refiner):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
-    weights = save_all_networks(tmp_path_factory.mktemp("weights"))
-    store = EngineStore(tmp_path_factory.mktemp("engines"))
-    config = RunConfig(device="cpu", threads=1)
+def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightFiles:
+    return save_all_networks(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> EngineStore:
+    return EngineStore(tmp_path_factory.mktemp("engines"))
+
+
+@pytest.fixture(scope="module")
+def models(weights: WeightFiles, store: EngineStore) -> Iterator[Models]:
+    config = RunConfig(device="cpu")
     with closing(open_models(config, store, lambda *_: None, weights)) as models:
         yield models
 
@@ -49,11 +59,10 @@ def run(models: Models, folder: Path, **options: Any) -> list[dict[str, Any]]:
         source=("demo:",),
         display=False,
         device="cpu",
-        max_frames=12,
         records=folder / "records.jsonl",
         latents=folder / "latents.parquet",
         refine_steps=2,
-        **options,
+        **{"max_frames": 12, **options},
     )
     reports = LiveReports()
     with ExitStack() as stack:
@@ -93,6 +102,38 @@ def test_without_refinement_every_latent_is_the_encoder_s(models: Models, tmp_pa
         latents = pq.read_table(tmp_path / name / "latents.parquet")["latent"].to_numpy()
         runs.append(np.stack(latents))
     np.testing.assert_array_equal(*runs)
+
+
+def test_refinement_that_fails_is_given_up_and_the_run_goes_on(
+    models: Models, weights: WeightFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamfer.app.refinement.Refiner", PatientRefiner)
+    lame = WeightFiles(tmp_path)
+    lame.generator.symlink_to(weights.generator)  # but no classifier
+    summary = tmp_path / "summary.json"
+    broken = Models(models.detector, models.face, lame)
+    frames = run(broken, tmp_path, refine_every=0.1, max_frames=40, json_summary=summary)
+    assert {face["latent"] for frame in frames for face in frame["faces"]} == {"encoder"}
+    (note,) = json.loads(summary.read_text())["notes"]
+    assert note.startswith("refinement was given up")
+    assert lame.classifier.name in note
+
+
+def test_the_python_interface_refines_too(
+    weights: WeightFiles, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamfer.app.refinement.Refiner", PatientRefiner)
+    monkeypatch.setattr(
+        "streamfer.app.api.open_models",
+        lambda config, _, on_progress: open_models(config, store, on_progress, weights),
+    )
+    *_, last = package.analyze("demo:", max_frames=12, device="cpu", refine_steps=2)
+    (face,) = last.faces
+    assert face.latent_kind == "refined"
+    assert face.latent is not None
+    assert face.latent.shape == (10, 8)
+    assert face.reconstruction is not None
+    assert face.reconstruction.shape == (64, 64)
 
 
 @pytest.mark.parametrize("refine", [True, False])

@@ -19,7 +19,7 @@ while (request := read_arrays(sys.stdin.buffer)) is not None:
         sys.exit(9)
     if kind == 2:
         write_arrays(sys.stdout.buffer, {"failure": np.array("out of ideas")})
-        continue
+        sys.exit(5)
     if kind == 3:
         sys.stdin.buffer.read()
     write_arrays(sys.stdout.buffer, {
@@ -56,7 +56,7 @@ def test_a_child_that_ends_is_replaced() -> None:
         backend.close()
 
 
-def test_a_failure_is_reported_and_the_child_lives_on() -> None:
+def test_a_child_that_says_why_it_fails_is_replaced() -> None:
     backend = ProcessBackend([sys.executable, "-c", ECHO])
     try:
         with pytest.raises(EngineError, match="out of ideas"):
