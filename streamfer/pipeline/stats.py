@@ -22,6 +22,8 @@ from streamfer.types import FloatArray, Frame, FrameResult, StreamInfo, StreamSt
 
 _LATENCY_WINDOW = 512
 """Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
+_LIVE_TRACKS = 200
+"""Tracks kept for the summary of a live stream, which may run for months."""
 _STALLED_AFTER_S = 2.5
 """A live stream without a new frame for so long is shown as stalled."""
 _RATE_WINDOW_S = 2.0
@@ -85,6 +87,15 @@ class _Stream:
         self.latency = Histogram()
         self.current: tuple[tuple[int, str, FloatArray], ...] = ()
         self.tracks: dict[int, _Track] = {}
+
+    def track(self, number: int, time_s: float) -> _Track:
+        """The track of this number; a live stream forgets its oldest for a new one."""
+        found = self.tracks.get(number)
+        if found is None:
+            if self.info.live and len(self.tracks) >= _LIVE_TRACKS:
+                del self.tracks[next(iter(self.tracks))]
+            found = self.tracks[number] = _Track(time_s)
+        return found
 
 
 _ALL_LATENCIES = 200_000
@@ -173,7 +184,7 @@ class RunStatistics:
             self._latencies_s.append(latency_s)
             entry.current = tuple((f.track_id, f.emotion, f.smoothed) for f in result.faces)
             for face in result.faces:
-                track = entry.tracks.setdefault(face.track_id, _Track(frame.time_s))
+                track = entry.track(face.track_id, frame.time_s)
                 track.last_s = frame.time_s
                 track.counts[LABELS.index(face.emotion)] += 1
 
