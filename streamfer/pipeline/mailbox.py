@@ -15,6 +15,9 @@ from streamfer.types import FloatArray, UInt8Array
 TrackKey = tuple[str, int]
 """Stream and track number."""
 
+_ABSENT_S = 30.0
+"""A track that was not seen for so much media time is forgotten: numbers are never used again."""
+
 _KEPT_S = 60.0
 """A track that was not offered for so much media time starts afresh."""
 
@@ -44,6 +47,7 @@ class _Track:
     def __init__(self) -> None:
         self.offered_s = 0.0
         self.sent_s: float | None = None
+        self.seen_s = 0.0
         self.best: RefineRequest | None = None
 
 
@@ -63,10 +67,19 @@ class Mailbox:
         """Requests that wait."""
         return len(self._waiting)
 
+    @property
+    def tracks(self) -> int:
+        """Tracks that are remembered."""
+        return len(self._tracks)
+
     def offer(self, face: RefineRequest) -> bool:
         """Takes note of a face; returns whether a request was put into the mailbox."""
         self._forget_old(face.stream, face.time_s)
-        track = self._tracks.setdefault(face.key, _Track())
+        track = self._tracks.get(face.key)
+        if track is None:
+            self._forget_absent(face.stream, face.time_s)
+            track = self._tracks[face.key] = _Track()
+        track.seen_s = face.time_s
         track.offered_s = face.time_s
         if track.best is None or face.quality >= track.best.quality:
             track.best = face
@@ -93,3 +106,12 @@ class Mailbox:
         for key, track in list(self._tracks.items()):
             if key[0] == stream and time_s - track.offered_s > _KEPT_S:
                 del self._tracks[key]
+
+    def _forget_absent(self, stream: str, time_s: float) -> None:
+        gone = [
+            key
+            for key, track in self._tracks.items()
+            if key[0] == stream and time_s - track.seen_s > _ABSENT_S
+        ]
+        for key in gone:
+            del self._tracks[key]

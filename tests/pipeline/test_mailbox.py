@@ -65,3 +65,12 @@ def test_tracks_that_have_ended_are_forgotten_while_their_stream_goes_on() -> No
     mailbox.take(8)
     assert not mailbox.offer(face(1, 200.0))  # seen all the time
     assert mailbox.offer(face(2, 200.0))  # afresh
+
+
+def test_tracks_that_are_gone_are_not_kept_for_ever() -> None:
+    mailbox = Mailbox(every_s=1)
+    for track in range(1000):
+        mailbox.offer(face(track, float(track)))
+        mailbox.take(1)
+    mailbox.offer(face(0, 5.0, stream="b"))
+    assert mailbox.tracks < 40
