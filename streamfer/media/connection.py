@@ -60,9 +60,8 @@ class Connection:
             self._close()
             raise ConnectionLost("there is no video in it") from None
         context = self._video.codec_context
-        context.thread_type = (
-            ThreadType.SLICE
-        )  # threads per frame would add a delay of a frame each
+        # Threads per frame would add a frame's delay each.
+        context.thread_type = ThreadType.SLICE
         context.flags |= Flags.low_delay
 
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -124,6 +124,7 @@ class LiveSource:
             pending = self._pending(frame, pts, connection)
             if pace is not None:
                 self._interrupted.wait(pace.delay_s(pending.time_s, self._clock()))
+                pending = replace(pending, decoded_at_s=self._clock(), wall=_now())
             if self._interrupted.is_set():
                 return
             yield pending

@@ -119,6 +119,7 @@ def test_a_finished_playlist_is_played_at_its_own_pace_and_ends() -> None:
         frames = list(live_source(f"{base}/v.m3u8", recorder).frames())
     assert [read_number(frame.picture.to_rgb()) for frame in frames] == list(range(10))
     assert frames[-1].time_s == pytest.approx(0.36)
+    assert frames[-1].decoded_at_s - frames[0].decoded_at_s > 0.3  # not a burst
     assert recorder.event_kinds() == ["opened"]
 
 
