@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,11 @@ def residual_config(config: RefinementConfig) -> ResidualConfig:
             spread = float((file.metadata() or {})["spread"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise EngineError(f"{path.name}: cannot read the generator: {error}") from error
-    return ResidualConfig(spread=spread, half_life_s=config.every_s)
+    if not (math.isfinite(spread) and spread > 0):
+        raise EngineError(f"{path.name}: its styles cannot have a spread of {spread}")
+    # A new one comes so often; asked for more often, it doesn't fade sooner than it can come.
+    half_life_s = max(config.every_s, ResidualConfig().half_life_s)
+    return ResidualConfig(spread=spread, half_life_s=half_life_s)
 
 
 def _open_backend(config: RefinementConfig) -> RefineBackend:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from streamfer.app.refinement import RefinementConfig, open_refiner, residual_config
 from streamfer.errors import EngineError
@@ -61,3 +62,19 @@ def test_distances_are_in_units_of_the_generators_styles(config: RefinementConfi
     missing = dataclasses.replace(config, generator=Path("/nowhere/g.safetensors"))
     with pytest.raises(EngineError, match=r"g\.safetensors: cannot read the generator"):
         residual_config(missing)
+
+
+@pytest.mark.parametrize("spread", ["0", "-1", "nan", "inf"])
+def test_styles_that_do_not_spread_are_refused(tmp_path: Path, spread: str) -> None:
+    path = tmp_path / "g.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, path, metadata={"spread": spread})
+    with pytest.raises(EngineError, match=r"g\.safetensors: its styles cannot have"):
+        residual_config(RefinementConfig(generator=path))
+
+
+@pytest.mark.parametrize(("every_s", "half_life_s"), [(0.5, 4.0), (4.0, 4.0), (30.0, 30.0)])
+def test_what_was_found_lasts_until_the_next_can_be(
+    config: RefinementConfig, every_s: float, half_life_s: float
+) -> None:
+    residual = residual_config(dataclasses.replace(config, every_s=every_s))
+    assert residual.half_life_s == half_life_s
