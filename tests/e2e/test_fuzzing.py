@@ -34,7 +34,7 @@ def test_damaged_videos(tmp_path: Path, count: int) -> None:
         for suffix in (".mp4", ".mkv", ".ts")
     ]
     problems = []
-    with Program() as program:
+    with Program(tmp_path / "good.mp4") as program:
         for seed in seeds(count):
             rng = random.Random(seed)
             # The suffix may lie about what is inside.
@@ -61,7 +61,7 @@ def test_damaged_records(capfd: Capture, tmp_path: Path, count: int) -> None:
     companions = {path.name.removeprefix("good"): path.read_bytes() for path in tmp_path.iterdir()
                   if path.name.startswith("good")}  # fmt: skip
     problems = []
-    with Program() as program:
+    with Program(clip) as program:
         for seed in seeds(count):
             rng = random.Random(seed)
             for ending, content in companions.items():
@@ -81,7 +81,7 @@ def test_damaged_settings(tmp_path: Path, count: int) -> None:
     clip = make_clip(tmp_path / "clip.mp4", ClipSpec(frames=8))
     file = tmp_path / "broken.toml"
     problems = []
-    with Program() as program:
+    with Program(clip) as program:
         for seed in seeds(count):
             file.write_bytes(damaged(settings, random.Random(seed)))
             problem = program.run(
