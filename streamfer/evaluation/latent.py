@@ -27,6 +27,7 @@ from streamfer.evaluation.refined_answers import compare_refined_answers
 from streamfer.labels import LabelSet
 from streamfer.models.fused import FusedNetwork, load_fused
 from streamfer.models.inversion import InversionConfig
+from streamfer.models.shipped import SHIPPED
 from streamfer.models.stylegan2 import to_uint8
 from streamfer.training.aligned import AlignedFaces, read_aligned_faces
 from streamfer.training.command import ProgressLine, pick_device, run_command
@@ -132,9 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
-    parser.add_argument("--generator", type=Path, required=True, help="generator.safetensors")
-    parser.add_argument("--encoder", type=Path, required=True, help="encoder.safetensors")
-    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    for name, shipped in (
+        ("generator", SHIPPED.generator),
+        ("encoder", SHIPPED.encoder),
+        ("classifier", SHIPPED.classifier),
+    ):
+        weights = "weights to use instead of the shipped ones"
+        parser.add_argument(f"--{name}", type=Path, default=shipped, help=weights)
     parser.add_argument("--heads", type=Path, help="fused_heads.safetensors, to compare answers")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--faces", type=int, default=256, help="faces to invert")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +25,6 @@ class ResidualConfig:
     """Distance beyond which the face is taken for another person's, and the residual is dropped."""
     least_weight: float = 0.05
     """A weight below it counts as none."""
-
-    @property
-    def lifetime_s(self) -> float:
-        """Media time after which nothing can be left, in seconds."""
-        return self.half_life_s * math.log2(1 / self.least_weight)
 
 
 class CarriedResidual:

@@ -29,7 +29,7 @@ from streamfer.models.encoder import Encoder
 from streamfer.models.lens import Lens
 from streamfer.models.storage import load_encoder, save_encoder, save_generator
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
-from streamfer.models.vgg import load_face_vgg
+from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.aligned import read_aligned_faces
 from streamfer.training.autoencoder_trainer import AutoencoderTrainer, AutoencoderTraining
 from streamfer.training.command import (
@@ -121,7 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "Trains generator and encoder together, for machines without a GPU.",
         AutoencoderTraining,
     )
-    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument(
+        "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
+    )
     parser.add_argument("--game", type=Path, help="folder of a generator's training to start from")
     parser.add_argument("--encoder", type=Path, help="encoder.safetensors to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")

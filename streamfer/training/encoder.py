@@ -25,7 +25,7 @@ from streamfer.models.inversion import style_spread
 from streamfer.models.lens import Lens
 from streamfer.models.storage import load_generator, save_encoder
 from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
-from streamfer.models.vgg import load_face_vgg
+from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.adversarial import mix_styles
 from streamfer.training.aligned import read_aligned_faces
 from streamfer.training.command import (
@@ -227,7 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "streamfer.training.encoder", "Trains the encoder of a generator.", EncoderTraining
     )
     parser.add_argument("--generator", type=Path, required=True, help="generator.safetensors")
-    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument(
+        "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     return run_command(lambda: _train(parser.parse_args(arguments)))
 

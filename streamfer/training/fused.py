@@ -21,7 +21,7 @@ import torch
 from streamfer.models.encoder import Encoder
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork, save_fused_heads
 from streamfer.models.storage import load_encoder
-from streamfer.models.vgg import FaceVGG, load_face_vgg
+from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
 from streamfer.training.aligned import split_held_out
 from streamfer.training.command import (
     ProgressLine,
@@ -115,7 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = training_parser(
         "streamfer.training.fused", "Trains the heads of the fused classifier.", FusedTraining
     )
-    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument(
+        "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
+    )
     parser.add_argument("--encoder", type=Path, required=True, help="encoder.safetensors")
     return run_command(lambda: _train(parser.parse_args(arguments)))
 

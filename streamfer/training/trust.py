@@ -23,7 +23,7 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.evaluation.inverted import LatentModels, invert_faces, load_latent_models
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.inversion import InversionConfig
-from streamfer.models.vgg import FaceVGG, load_face_vgg
+from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
 from streamfer.training.aligned import split_held_out
 from streamfer.training.command import ProgressLine, pick_device, run_command
 from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
@@ -198,7 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Fits how far answers can be trusted.",
     )
     parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
-    parser.add_argument("--classifier", type=Path, required=True, help="face_vgg19.safetensors")
+    parser.add_argument(
+        "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
+    )
     parser.add_argument("--generator", type=Path, help="generator.safetensors")
     parser.add_argument("--encoder", type=Path, help="encoder.safetensors")
     parser.add_argument("--out", type=Path, required=True, help="trust.json")

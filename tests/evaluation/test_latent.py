@@ -100,5 +100,5 @@ def test_networks_that_do_not_fit_are_named(tmp_path: Path) -> None:
     files = save_latent_networks(tmp_path)
     shape = EncoderConfig(channels=(4, 8, 8), blocks=(1, 1, 1), code_dim=64, num_ws=9, w_dim=8)
     save_encoder(Encoder(shape), files["encoder"], {})
-    with pytest.raises(EngineError, match=r"encoder\.safetensors: .* do not fit"):
+    with pytest.raises(EngineError, match=r"encoder_faces64\.safetensors: .* do not fit"):
         load_latent_models(files["generator"], files["encoder"], files["classifier"], CPU)
