@@ -6,19 +6,20 @@ from __future__ import annotations
 import sys
 
 
-def main() -> int:
+def main() -> None:
     """Runs `streamfer run` with this script's arguments."""
     try:
-        from streamfer.app.cli import main as streamfer
+        from streamfer.app.cli import run_process
     except ModuleNotFoundError as missing:
         print(
             f"error: this Python lacks the package {missing.name!r}; type `make demo` once, then "
             "start this script with .venv/bin/python",
             file=sys.stderr,
         )
-        return 2
-    return streamfer(["run", *sys.argv[1:]])
+        sys.exit(2)
+    sys.argv.insert(1, "run")
+    run_process()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from streamfer.app.cli import run_process
 
-from streamfer.app.cli import main
-
-sys.exit(main())
+run_process()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -58,6 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(_message(error))
         return error.exit_code if isinstance(error, StreamferError) else 1
     return code if isinstance(code, int) else 0
+
+
+def run_process() -> NoReturn:
+    """Runs the command line as a process of its own, and ends it.
+
+    Threads that sit in a read that nothing can interrupt (a camera driver's, a name server's) would
+    hold the interpreter's exit for ever; by now every output is closed.
+    """
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        os._exit(code)
+    sys.exit(code)
 
 
 def _message(error: Exception) -> str:

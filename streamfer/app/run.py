@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -42,6 +42,8 @@ from streamfer.pipeline.timing import StageTimes
 from streamfer.runtime.store import EngineStore
 from streamfer.vision.overlay import Overlay
 
+log = logging.getLogger(__name__)
+
 INTERRUPTED = 130
 """Exit code of a run that a signal ended."""
 _DEFAULT_SOURCE = "0"
@@ -53,8 +55,6 @@ class Finished:
 
     outcome: RunOutcome
     snapshot: RunSnapshot
-    stuck: tuple[str, ...]
-    """Threads that sit in reads which nothing can interrupt."""
 
 
 def run(config: RunConfig) -> int:
@@ -83,13 +83,7 @@ def run(config: RunConfig) -> int:
         if signals.count:
             return INTERRUPTED
         finished = analyse(config, streams, models, reports, signals, console, resumption)
-    code = _report(finished)
-    if finished.stuck:
-        # A thread in a read that nothing can interrupt would hold the interpreter's exit for ever.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    return _report(finished)
 
 
 def load_models(config: RunConfig, console: Console) -> Models:
@@ -145,9 +139,11 @@ def analyse(
         view = stack.enter_context(LiveView(statistics.snapshot, console))
         with pipeline:
             outcome = pipeline.run(_tick(pipeline, signals, viewer, view))
+        for thread in pipeline.stuck_threads:
+            log.warning("%s does not answer; the program ends without it", thread)
     snapshot = statistics.snapshot()
     _conclude(parts, snapshot, console)
-    return Finished(outcome, snapshot, pipeline.stuck_threads)
+    return Finished(outcome, snapshot)
 
 
 def _conclude(parts: RunParts, snapshot: RunSnapshot, console: Console) -> None:
