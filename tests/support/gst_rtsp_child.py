@@ -9,6 +9,7 @@ clients, and notes when it sent which one.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 import threading
@@ -108,6 +109,12 @@ def allow_users(factory: GstRtspServer.RTSPMediaFactory) -> None:
     factory.set_permissions(permissions)
 
 
+def end_with_the_test() -> None:
+    """A test that dies leaves no server behind: its end of the pipe closes."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 def main() -> None:
     settings = json.loads(sys.argv[1])
     Gst.init(None)
@@ -126,6 +133,7 @@ def main() -> None:
     if server.attach(None) == 0:
         sys.exit(f"cannot listen on port {settings['port']}")
     print("ready", flush=True)
+    threading.Thread(target=end_with_the_test, daemon=True).start()
     GLib.MainLoop().run()
 
 

@@ -96,6 +96,7 @@ class RtspServer:
         """Starts it, and waits until it listens."""
         self._process = subprocess.Popen(
             [_SYSTEM_PYTHON, str(_CHILD), json.dumps(self._settings)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -107,9 +108,7 @@ class RtspServer:
         """Ends it at once, as a power cut would."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            self._process.communicate()
             self._process = None
 
     def pause(self) -> None:
