@@ -110,6 +110,10 @@ def load_batches(batches: EpochBatches, workers: int, pinned: bool) -> Iterator[
         workers: processes that prepare batches.
         pinned: puts batches into memory that a GPU copies from directly.
     """
+    if workers:
+        # Here, not in the workers: OpenCV's threads don't survive a fork, and a child that stops
+        # them waits for ever.
+        cv2.setNumThreads(1)
     return iter(
         DataLoader(
             batches,
@@ -122,5 +126,4 @@ def load_batches(batches: EpochBatches, workers: int, pinned: bool) -> Iterator[
 
 
 def _limit_threads(_worker: int) -> None:
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)
