@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 import sys
@@ -98,12 +99,22 @@ def import_openvino() -> Any:
             del sys.modules[name]
 
 
+@functools.cache
+def _core() -> Any:
+    """The process's one OpenVINO core, which stays.
+
+    Its CPU plugin gives the thread that loads it an alternate signal stack, and frees that stack
+    when it is unloaded without taking it back: with a core for each engine, the first signal after
+    the engines were closed killed the process.
+    """
+    return import_openvino().Core()
+
+
 def _compile(
     model: OnnxModel, precision: Precision, properties: dict[str, Any], store: EngineStore | None
 ) -> Any:
     """The compiled network, from the store where it holds it."""
-    ov = import_openvino()
-    core = ov.Core()
+    core = _core()
 
     def compile_fresh() -> Any:
         hint = {"INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision]}
@@ -131,7 +142,7 @@ def _compile(
         model=model.name,
         model_sha256=model.sha256,
         backend="openvino",
-        version=ov.get_version(),
+        version=import_openvino().get_version(),
         device=str(find_cpu()),
         precision=precision,
         shapes="",

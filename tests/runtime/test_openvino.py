@@ -54,3 +54,20 @@ def test_threads_are_as_asked_and_free_to_move(tmp_path: Path, kept: bool) -> No
         assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
         assert compiled.get_property("ENABLE_CPU_PINNING") is False
         engine.close()
+
+
+def test_a_signal_after_engines_are_closed_is_survived() -> None:
+    """A plugin that was unloaded left signals without a stack to be handled on."""
+    code = (
+        "import signal\n"
+        "from streamfer.runtime.openvino import OpenVinoEngine\n"
+        "from tests.support.models import small_network\n"
+        "engines = [OpenVinoEngine(small_network(name)) for name in 'ab']\n"
+        "for engine in engines: engine.close()\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('survived'))\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "survived\n"), ended.stderr
