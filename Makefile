@@ -24,7 +24,7 @@ demo: $(INSTALLED)  ## analyse the built-in demo clip and say where the annotate
 	$(BIN)/streamfer run demo: --output demo/{stream}.mp4 --records demo/demo.jsonl --no-display
 
 test: $(INSTALLED_DEV) check  ## every check and test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" tests
 
 check: $(INSTALLED_DEV)  ## format, lint, types, import rules, spelling
 	$(BIN)/ruff format --check .
