@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamfer.app.metrics_address import parse_address
-from streamfer.app.refinement import RefinementConfig
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
@@ -122,14 +121,14 @@ class RunConfig:
         True, "Refine the latent codes of tracked faces in the background.", group="Analysis"
     )
     refine_every: float = option(
-        RefinementConfig().every_s,
+        4.0,
         "Media time between two refinements of one face.",
         group="Analysis",
         low=0.1,
         metavar="SECONDS",
     )
     refine_steps: int = option(
-        RefinementConfig().steps,
+        100,
         "Most steps of one refinement.",
         group="Analysis",
         low=1,

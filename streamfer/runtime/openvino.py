@@ -114,6 +114,7 @@ def _compile(
     model: OnnxModel, precision: Precision, properties: dict[str, Any], store: EngineStore | None
 ) -> Any:
     """The compiled network, from the store where it holds it."""
+    ov = import_openvino()
     core = _core()
 
     def compile_fresh() -> Any:
@@ -142,7 +143,7 @@ def _compile(
         model=model.name,
         model_sha256=model.sha256,
         backend="openvino",
-        version=import_openvino().get_version(),
+        version=ov.get_version(),
         device=str(find_cpu()),
         precision=precision,
         shapes="",

@@ -56,3 +56,12 @@ def test_without_arguments_it_shows_its_commands(capfd: pytest.CaptureFixture[st
     ended = streamfer(capfd)
     assert ended.code == 0
     assert "doctor" in ended.out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    ended = python(
+        "-c",
+        "import sys; from streamfer.app import cli; cli.main(['run', '--help'])\n"
+        "print([m for m in ('numpy', 'cv2', 'av', 'torch', 'onnx') if m in sys.modules])",
+    )
+    assert ended.stdout.splitlines()[-1] == "[]"

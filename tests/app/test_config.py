@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from streamfer.app.config import RunConfig, load_config, resolve
+from streamfer.app.refinement import RefinementConfig
 from streamfer.errors import ConfigError
 
 
@@ -100,3 +101,12 @@ def test_the_resolved_configuration_can_be_read_back(tmp_path: Path) -> None:
     assert values["output"] == "b.mp4"
     assert values["source"] == ["a.mp4"]
     assert values["max-frames"] is None
+
+
+def test_refinement_has_the_same_defaults_from_python() -> None:
+    # Written twice, as importing them would make `--help` load numpy.
+    refinement = RefinementConfig()
+    assert (RunConfig().refine_every, RunConfig().refine_steps) == (
+        refinement.every_s,
+        refinement.steps,
+    )
