@@ -1,10 +1,9 @@
 """Trains generator and encoder together: `python -m streamfer.training.autoencoder`.
 
 For machines without a GPU, where a game of millions of pictures is out of reach: encoder and
-generator learn as an autoencoder, which gives usable reconstructions soonest. Half of the time a
-face is drawn from its common style alone, and the mapping network learns where those styles lie
-(sliced Wasserstein distance), so that random styles give faces too; a light discriminator keeps
-both kinds of picture sharp.
+generator learn as an autoencoder, which gives usable reconstructions soonest. Often a face is drawn from its
+common style alone, and the mapping network learns where those styles lie, so that random styles
+give faces too; a light discriminator, which joins late, keeps both kinds of picture sharp.
 
 With networks to start from (`--game`, `--encoder`) it is the last step on a GPU: it lets generator
 and encoder, trained one after the other, adapt to each other.
@@ -88,6 +87,7 @@ def train_autoencoder(
     if folder.resuming:
         progress = folder.load(modules, optimizers)
         trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
+        trainer.mapping_fitted = progress["mapping_fitted"]
 
     def tick() -> None:
         metrics = {**trainer.metrics(), "seconds": clock() - began}
@@ -97,7 +97,9 @@ def train_autoencoder(
         notes = {"images": str(trainer.images_seen), "seed": str(config.seed)}
         save_generator(trainer.G_ema, out / "generator.safetensors", notes)
         save_encoder(trainer.E_ema, out / "encoder.safetensors", notes)
-        folder.save(modules, optimizers, {"images": trainer.images_seen, "steps": trainer.steps})
+        progress = {"images": trainer.images_seen, "steps": trainer.steps}
+        progress["mapping_fitted"] = trainer.mapping_fitted
+        folder.save(modules, optimizers, progress)
         on_tick(metrics)
 
     next_tick = trainer.images_seen + config.tick_images
@@ -110,6 +112,8 @@ def train_autoencoder(
             next_tick += config.tick_images
             tick()
     if trainer.unreported:
+        if not trainer.from_game:
+            trainer.fit_mapping()
         tick()
     return trainer.G_ema, trainer.E_ema
 

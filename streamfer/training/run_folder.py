@@ -62,11 +62,11 @@ class RunFolder:
     ) -> None:
         """Saves everything that the run needs to go on, one file per network and optimiser."""
         for name, module in modules.items():
-            tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
-            write_tensors(tensors, self.path / f"{name}.state.safetensors", {})
+            weights = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
+            write_tensors(weights, self.path / f"{name}.state.safetensors", {})
         for name, optimizer in optimizers.items():
-            path = self.path / f"{name}.optimizer.safetensors"
-            write_tensors(_optimizer_tensors(optimizer), path, {})
+            if tensors := _optimizer_tensors(optimizer):
+                write_tensors(tensors, self.path / f"{name}.optimizer.safetensors", {})
         write_tensors(_random_states(), self.path / "random.safetensors", {})
         partial = self.path / "state.json.partial"
         partial.write_text(json.dumps(progress) + "\n")
@@ -77,8 +77,8 @@ class RunFolder:
     ) -> dict[str, Any]:
         """Restores what `save` wrote.
 
-        Optimisers whose file is missing start afresh, so that a run can go on from the networks
-        alone.
+        Optimisers whose file is missing (they had not taken a step, or the run goes on from the
+        networks alone) start afresh.
 
         Returns:
             The progress given to `save`.
