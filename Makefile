@@ -33,8 +33,8 @@ check: $(INSTALLED_DEV)  ## format, lint, types, import rules, spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell streamfer tests docs *.md
 
-bench: $(INSTALLED)  ## frames/s, latency, memory of SOURCE (a file, a folder or demo:) on this machine
-	$(BIN)/streamfer bench $(SOURCE)
+bench: $(INSTALLED)  ## speed of SOURCE (a file, a folder or demo:) and of the networks on this machine
+	$(BIN)/streamfer bench $(SOURCE) --engines
 
 soak: $(INSTALLED_DEV)  ## run for MINUTES against sources that keep going wrong
 	$(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --out runs/soak

@@ -1,4 +1,5 @@
-"""`streamfer bench`: frames/s, latency, stage shares and memory of the whole program."""
+"""`streamfer bench`: frames/s, latency, stage shares and memory of the whole program, and the
+networks alone."""
 
 from __future__ import annotations
 
@@ -8,13 +9,14 @@ import os
 import platform
 import statistics
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from streamfer.app.bench_engines import EngineBenchConfig, bench_engines, rates_as_json
 from streamfer.app.config import RunConfig
 from streamfer.app.models import Models
 from streamfer.app.open_sources import LiveReports, open_streams
@@ -36,6 +38,8 @@ class BenchConfig:
     short_run_s: float = 4.0
     """The rate is the difference between a run of at least this length, in seconds, and one three
     times as long, so that start and end cancel out."""
+    engines: EngineBenchConfig = field(default_factory=EngineBenchConfig)
+    """How the networks alone are measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +63,13 @@ class BenchResult:
         return statistics.median(self.rates)
 
 
-def bench(config: RunConfig, json_file: Path | None, settings: BenchConfig | None = None) -> int:
+def bench(
+    config: RunConfig,
+    json_file: Path | None,
+    settings: BenchConfig | None = None,
+    *,
+    engines: bool = False,
+) -> int:
     """Measures and prints.
 
     Args:
@@ -67,15 +77,32 @@ def bench(config: RunConfig, json_file: Path | None, settings: BenchConfig | Non
             a temporary folder, so that everything is on.
         json_file: where to write the figures, if anywhere.
         settings: how long to measure.
+        engines: whether to measure the networks alone, after the sources or instead of them.
 
     Returns:
         The exit code.
 
     Raises:
-        ConfigError: a source is no file, so that it cannot be played faster than it comes.
+        ConfigError: there is nothing to measure, or a source is no file, so that it cannot be
+            played faster than it comes.
         StreamferError: a run failed.
     """
+    settings = settings or BenchConfig()
     console = Console()
+    if not config.source and not engines:
+        raise ConfigError("bench: name a file or demo:, or measure the networks with --engines")
+    figures: dict[str, Any] = {"hardware": hardware()}
+    if config.source:
+        figures = {**_bench_program(config, settings, console), **figures}
+    if engines:
+        figures["engines"] = rates_as_json(bench_engines(config, console, settings.engines))
+    if json_file is not None:
+        write_summary(json_file, figures)
+    return 0
+
+
+def _bench_program(config: RunConfig, settings: BenchConfig, console: Console) -> dict[str, Any]:
+    """Measures whole runs, prints and returns the figures."""
     with tempfile.TemporaryDirectory(prefix="streamfer-bench-") as folder:
         if config.output is None and config.records is None:
             config = dataclasses.replace(
@@ -84,13 +111,11 @@ def bench(config: RunConfig, json_file: Path | None, settings: BenchConfig | Non
         config = dataclasses.replace(config, display=False, quiet=True, json_summary=None)
         models = load_models(config, Console(stderr=True))
         try:
-            result = _measure(config, models, console, settings or BenchConfig())
+            result = _measure(config, models, console, settings)
         finally:
             models.close()
     _print(result, console)
-    if json_file is not None:
-        write_summary(json_file, _as_json(result))
-    return 0
+    return _as_json(result)
 
 
 def _measure(
@@ -180,7 +205,6 @@ def _as_json(result: BenchResult) -> dict[str, Any]:
         "stages_ms_per_frame": {
             name: round(row[0], 3) for name, row in _stage_rows(result).items()
         },
-        "hardware": hardware(),
     }
 
 

@@ -104,18 +104,26 @@ def run_command(
 @app.command("bench")
 @with_run_options
 def bench_command(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Files or demo:.")],
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Files or demo:.")
+    ] = None,
     config: ConfigFile = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures as JSON.")
     ] = None,
+    engines: Annotated[
+        bool,
+        typer.Option(
+            "--engines", help="Measure the networks alone too, against their bare backends."
+        ),
+    ] = False,
     *,
     given: dict[str, Any],
 ) -> int:
     """Measure frames/s, latency, stage shares and memory on this machine."""
     from streamfer.app.bench import bench
 
-    return bench(merged_config(sources, config, given), json_file)
+    return bench(merged_config(sources, config, given), json_file, engines=engines)
 
 
 @app.command("verify")

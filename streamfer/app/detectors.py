@@ -60,11 +60,8 @@ def open_detector(
         ConfigError: there is no detector of this name.
         EngineError: its model is missing or broken, or no backend works.
     """
-    if name not in ("auto", *DETECTORS):
-        raise ConfigError(f"unknown detector {name!r}; known are auto, {', '.join(DETECTORS)}")
-    retina = name.startswith("retinaface-")
     engine = open_engine(
-        retinaface_model(name, store) if retina else centerface_model(store),
+        detector_model(name, store),
         backend=backend,
         device=device,
         precision=precision,
@@ -72,11 +69,27 @@ def open_detector(
         threads=threads,
         on_progress=on_progress,
     )
-    if not retina:
+    if not _is_retinaface(name):
         return CenterFace(engine, settings)
     settings = settings or RetinaFaceConfig()
     surer = replace(settings, score_threshold=max(settings.score_threshold, _RETINAFACE_SCORE))
     return RetinaFace(engine, ANCHOR_SIZES[_backbone(name)], surer)
+
+
+def detector_model(name: str, store: EngineStore) -> OnnxModel:
+    """The network of a detector, from the store or prepared now.
+
+    Args:
+        name: one of DETECTORS, or `auto`.
+        store: keeps the prepared model.
+
+    Raises:
+        ConfigError: there is no detector of this name.
+        EngineError: its model is missing or broken.
+    """
+    if name not in ("auto", *DETECTORS):
+        raise ConfigError(f"unknown detector {name!r}; known are auto, {', '.join(DETECTORS)}")
+    return retinaface_model(name, store) if _is_retinaface(name) else centerface_model(store)
 
 
 def centerface_model(store: EngineStore) -> OnnxModel:
@@ -134,6 +147,10 @@ def _onnx_key(name: str, sha256: str, recipe: int) -> EngineKey:
         shapes="",
         recipe=recipe,
     )
+
+
+def _is_retinaface(name: str) -> bool:
+    return name.startswith("retinaface-")
 
 
 def _backbone(name: str) -> str:

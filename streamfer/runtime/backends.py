@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from streamfer.engine import Engine
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from streamfer.engine import Array, Engine
 from streamfer.errors import EngineError
-from streamfer.runtime.model import OnnxModel, Progress
-from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
+from streamfer.runtime.model import BareRun, OnnxModel, Precision, Progress
+from streamfer.runtime.onnxruntime import OnnxRuntimeEngine, bare_onnxruntime
 from streamfer.runtime.planning import Machine, Plan, find_machine, plan_engine
 from streamfer.runtime.self_check import Verdict, self_check
 from streamfer.runtime.store import EngineKey, EngineStore
@@ -63,6 +66,42 @@ def open_engine(
         if plan is not plans[-1]:
             store.notify(f"{model.name}: {obstacles[-1]}; trying the next backend")
     raise EngineError(f"{model.name}: no backend works: {'; '.join(obstacles)}")
+
+
+def open_bare(model: OnnxModel, engine: Engine, threads: int | None = None) -> BareRun | None:
+    """The backend of an engine on the CPU, called directly in the engine's precision.
+
+    Args:
+        model: the network of the engine.
+        engine: what it is compared with.
+        threads: threads of one run.
+
+    Returns:
+        Runs the network once; None for other backends.
+    """
+    if engine.backend == "onnxruntime":
+        return bare_onnxruntime(model, threads)
+    if engine.backend == "openvino":
+        from streamfer.runtime.openvino import bare_openvino
+
+        return bare_openvino(model, cast(Precision, engine.precision), threads)
+    return None
+
+
+def ready_run(engine: Engine, inputs: Mapping[str, Array]) -> Callable[[], object]:
+    """One run of an engine on inputs that already lie where it computes; what it returns has been
+    computed.
+
+    Args:
+        engine: the engine.
+        inputs: arrays of the host.
+    """
+    if engine.device == "cpu":
+        return lambda: engine.run(inputs)
+    from streamfer.runtime.graph_engine import GraphEngine
+
+    assert isinstance(engine, GraphEngine)  # all engines on a GPU are
+    return engine.resident_run(inputs)
 
 
 def _open(

@@ -109,6 +109,24 @@ class GraphEngine(ABC):
         self._check_tensors(inputs)
         return self._enqueue(inputs)
 
+    def resident_run(self, inputs: Mapping[str, Array]) -> Callable[[], object]:
+        """Copies inputs to the device once.
+
+        Args:
+            inputs: one array per input spec.
+
+        Returns:
+            Runs the network on them and waits for the end; the answers stay on the device.
+        """
+        device = self._queue.device
+        tensors = {name: torch.tensor(array, device=device) for name, array in inputs.items()}
+
+        def run() -> None:
+            self.enqueue(tensors)
+            self._queue.synchronize()
+
+        return run
+
     def close(self) -> None:
         """Waits for queued work and frees the memory; closing twice is fine."""
         if not self._closed:

@@ -14,6 +14,9 @@ Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Progress = Callable[[str, float], None]
 """Told what is being done and how much of it is done, 0–1."""
 
+BareRun = Callable[[Mapping[str, Array]], object]
+"""A backend called directly: runs a network once on named arrays."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxModel:

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
-from streamfer.runtime.model import OnnxModel, check_inputs
+from streamfer.runtime.model import BareRun, OnnxModel, check_inputs
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -75,6 +75,22 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         """Frees the session."""
         self._session = None
+
+
+def bare_onnxruntime(model: OnnxModel, threads: int | None = None) -> BareRun:
+    """ONNX Runtime called directly, as it comes: what the engine is measured against.
+
+    Args:
+        model: the network.
+        threads: threads of one run; None takes all cores.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = threads or 0
+    session = ort.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(None, inputs)
 
 
 def _spec(node: Any) -> TensorSpec:

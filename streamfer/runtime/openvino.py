@@ -14,7 +14,7 @@ import numpy as np
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
 from streamfer.runtime.hardware import find_cpu
-from streamfer.runtime.model import OnnxModel, Precision, check_inputs, check_precision
+from streamfer.runtime.model import BareRun, OnnxModel, Precision, check_inputs, check_precision
 from streamfer.runtime.store import EngineKey, EngineStore
 
 _PRECISION_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
@@ -77,6 +77,30 @@ class OpenVinoEngine:
     def close(self) -> None:
         """Frees the compiled network."""
         self._request = None
+
+
+def bare_openvino(
+    model: OnnxModel, precision: Precision = "fp32", threads: int | None = None
+) -> BareRun:
+    """OpenVINO called directly, as it comes: what the engine is measured against.
+
+    Its answers lie in memory that the next call overwrites.
+
+    Args:
+        model: the network.
+        precision: as of the engine.
+        threads: threads of one run; None leaves the choice to OpenVINO.
+    """
+    properties: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
+    }
+    if threads is not None:
+        properties["INFERENCE_NUM_THREADS"] = threads
+    core = _core()
+    compiled = core.compile_model(core.read_model(model.data), "CPU", properties)
+    request = compiled.create_infer_request()
+    return lambda inputs: request.infer(inputs, share_inputs=True, share_outputs=True)
 
 
 def import_openvino() -> Any:

@@ -73,17 +73,30 @@ def relative_error(actual: Array, expected: Array) -> float:
     return error if np.isfinite(error) else float("inf")
 
 
-def sample_inputs(specs: Sequence[TensorSpec]) -> dict[str, Array]:
+def sample_inputs(
+    specs: Sequence[TensorSpec],
+    batch: int = _BATCH,
+    picture_wh: tuple[int, int] = (_DYNAMIC_SIDE_PX, _DYNAMIC_SIDE_PX),
+) -> dict[str, Array]:
     """Deterministic inputs that fit the specs: a portrait where one asks for uint8 pictures,
-    normally distributed numbers elsewhere."""
+    normally distributed numbers elsewhere.
+
+    Args:
+        specs: what the network takes.
+        batch: where it takes any.
+        picture_wh: width and height of pictures where it takes any.
+    """
     rng = np.random.default_rng(0)
-    return {spec.name: _sample(spec, rng) for spec in specs}
+    return {spec.name: _sample(spec, rng, batch, picture_wh) for spec in specs}
 
 
-def _sample(spec: TensorSpec, rng: np.random.Generator) -> Array:
-    batch, *rest = spec.shape
-    sides = [_DYNAMIC_SIDE_PX if side is None else side for side in rest]
-    shape = (_BATCH if batch is None else batch, *sides)
+def _sample(
+    spec: TensorSpec, rng: np.random.Generator, batch: int, picture_wh: tuple[int, int]
+) -> Array:
+    first, *rest = spec.shape
+    dynamic = iter(reversed(picture_wh))
+    sides = [next(dynamic, _DYNAMIC_SIDE_PX) if side is None else side for side in rest]
+    shape = (batch if first is None else first, *sides)
     if spec.dtype == np.uint8 and len(sides) in (2, 3):
         return np.stack([_picture(index, sides) for index in range(shape[0])])
     return rng.standard_normal(shape).astype(spec.dtype)

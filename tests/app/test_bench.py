@@ -36,3 +36,8 @@ def test_a_live_source_is_refused() -> None:
     config = RunConfig(source=("rtsp://127.0.0.1:9/x",))
     with pytest.raises(ConfigError, match="a live source sets its own pace"):
         bench(config, None, QUICK)
+
+
+def test_nothing_to_measure_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bench: name a file or demo:, or"):
+        bench(RunConfig(), None, QUICK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NEGATIONS = {"no-display", "no-refine", "no-tls-verify"}
 USAGE = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
 def section(title: str) -> str:
@@ -32,8 +34,9 @@ def test_the_options_table_is_complete() -> None:
 
 def test_every_option_named_anywhere_exists() -> None:
     options = {flag_name(f.name) for f in dataclasses.fields(RunConfig)}
-    named = set(re.findall(r"--([a-z][a-z-]+)", README + USAGE))
-    assert named <= options | NEGATIONS | {"config", "help"}
+    options |= set(inspect.signature(cli.bench_command).parameters)
+    named = set(re.findall(r"--([a-z][a-z-]+)", README + USAGE + BENCHMARKS))
+    assert named <= options | NEGATIONS | {"help", "json"}
 
 
 def test_every_command_named_exists() -> None:
@@ -49,7 +52,9 @@ def test_every_make_target_named_exists() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/usage.md", "docs/outputs.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/usage.md", "docs/outputs.md", "docs/benchmarks.md"]
+)
 def test_every_link_leads_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

@@ -2,18 +2,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from streamfer.errors import EngineError
 from streamfer.runtime import backends
-from streamfer.runtime.backends import open_engine
+from streamfer.runtime.backends import open_bare, open_engine, ready_run
 from streamfer.runtime.hardware import Gpu
 from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.openvino import OpenVinoEngine
 from streamfer.runtime.planning import find_machine
-from streamfer.runtime.self_check import Verdict
+from streamfer.runtime.self_check import Verdict, sample_inputs
 from streamfer.runtime.store import EngineStore
 from streamfer.runtime.tensorrt import TensorRtEngine
 from tests.support.models import small_network
@@ -138,3 +139,34 @@ def test_tensorrt_is_opened_for_the_gpu_planned(
         open_engine(MODEL, device="cuda:1", store=bench.store, machine=machine)
     assert asked["device"] == "cuda:1"
     assert asked["gpu"] == "H100 (sm_90)"
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_the_bare_backend_gives_the_engine_s_answers(bench: Bench, backend: str) -> None:
+    engine = open_engine(MODEL, backend=backend, store=bench.store, threads=1, machine=CPU_MACHINE)
+    bare = open_bare(MODEL, engine, threads=1)
+    assert bare is not None
+    inputs = sample_inputs(engine.inputs)
+    expected = engine.run(inputs)
+    answers: Any = bare(inputs)
+    arrays = answers if backend == "onnxruntime" else answers.values()
+    for array, expected_array in zip(arrays, expected.values(), strict=True):
+        np.testing.assert_allclose(array, expected_array, rtol=1e-5)
+    engine.close()
+
+
+def test_torch_has_no_bare_backend(bench: Bench) -> None:
+    engine = open_engine(
+        small_network(torch_form=True), backend="torch", store=bench.store, machine=CPU_MACHINE
+    )
+    assert open_bare(MODEL, engine) is None
+    engine.close()
+
+
+def test_a_ready_run_on_the_cpu_is_an_ordinary_one(bench: Bench) -> None:
+    engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+    inputs = sample_inputs(engine.inputs)
+    answers = ready_run(engine, inputs)()
+    assert isinstance(answers, dict)
+    np.testing.assert_array_equal(answers["probs"], engine.run(inputs)["probs"])
+    engine.close()

@@ -48,6 +48,23 @@ def test_only_so_many_recordings_are_kept() -> None:
     engine.close()
 
 
+def test_a_resident_run_copies_once_and_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = HostQueue()
+    waits: list[str] = []
+    monkeypatch.setattr(queue, "synchronize", lambda: waits.append("waited"))
+    engine = TorchCudaEngine(MODEL, precision="fp32", queue=queue)
+    batch = images(3).numpy()
+    run = engine.resident_run({"images": batch})
+    expected = engine.run({"images": batch})["probs"]
+    batch[...] = 0  # what was copied is run
+    waits.clear()
+    run()
+    assert waits == ["waited"]
+    (program,) = engine._programs.values()
+    np.testing.assert_array_equal(program.outputs["probs"][:3].numpy(), expected)
+    engine.close()
+
+
 def test_tensors_and_arrays_give_the_same() -> None:
     engine = TorchCudaEngine(MODEL, precision="fp32", queue=HostQueue())
     batch = images(3)

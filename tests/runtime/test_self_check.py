@@ -79,6 +79,17 @@ def test_sample_pictures_fit_and_differ(
     np.testing.assert_array_equal(images, sample_inputs([spec])["images"])
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((None, None, None, 3), (5, 64, 96, 3)), ((None, 3, None, None), (5, 3, 64, 96))],
+)
+def test_samples_are_of_the_size_asked_for(
+    shape: tuple[int | None, ...], expected: tuple[int, ...]
+) -> None:
+    spec = TensorSpec("images", np.dtype(np.uint8), shape)
+    assert sample_inputs([spec], 5, (96, 64))["images"].shape == expected
+
+
 def test_other_inputs_are_normally_distributed() -> None:
     latent = sample_inputs([TensorSpec("latent", np.dtype(np.float32), (None, 10, 64))])["latent"]
     assert latent.shape == (2, 10, 64)
