@@ -8,16 +8,20 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
 from streamfer.errors import EngineError
+from streamfer.runtime.file_lock import try_lock
 
 _PAYLOAD = "engine.bin"
 _DESCRIPTION = "engine.json"
 _BUILDING = ".building-"
+_LOCK_RETRY_S = 0.1
+"""How often a builder looks whether another process has finished; building takes seconds."""
 _DIGEST_CHARS = 16
 """Hex digits of the key in a folder's name; the description holds the whole key."""
 
@@ -75,11 +79,19 @@ class EngineStore:
     Args:
         root: the folder; made when first needed.
         notify: gets one line for people whenever an artifact is rebuilt, waited for or not kept.
+        cancelled: once set, nobody waits for what is being built: not here for another process, nor
+            the builder where its backend can be interrupted.
     """
 
-    def __init__(self, root: Path | None = None, notify: Notify = lambda line: None) -> None:
+    def __init__(
+        self,
+        root: Path | None = None,
+        notify: Notify = lambda line: None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
         self.root = root or default_root()
         self.notify = notify
+        self.cancelled = cancelled or threading.Event()
 
     def open(self, key: EngineKey, build: Callable[[], bytes], load: Callable[[bytes], T]) -> T:
         """Loads the artifact of a key, building it first where it is missing or unusable.
@@ -91,7 +103,8 @@ class EngineStore:
                 artifact leads to a rebuild.
 
         Raises:
-            EngineError: `build` failed, or `load` failed on what it made.
+            EngineError: `build` failed, or `load` failed on what it made, or waiting for another
+                process was cancelled.
         """
         loaded = self._load_stored(key, load)
         if loaded is not None:
@@ -104,6 +117,18 @@ class EngineStore:
             result = load(payload)
             self._keep(key, payload)
         return result
+
+    def read(self, key: EngineKey) -> bytes | None:
+        """The artifact of a key as it is stored; None where there is no whole one."""
+        try:
+            return _read_checked(self.root / key.folder, key)
+        except (EngineError, OSError):
+            return None
+
+    def replace(self, key: EngineKey, payload: bytes) -> None:
+        """Stores an artifact in place of the one before; says nothing where that cannot be done."""
+        with contextlib.suppress(OSError), self._lock(key):
+            self._write(key, payload)
 
     def entries(self) -> list[StoreEntry]:
         """What the store holds, by name."""
@@ -159,6 +184,21 @@ class EngineStore:
         return min(relatives, key=len, default=None)
 
     def _keep(self, key: EngineKey, payload: bytes) -> None:
+        try:
+            self._write(key, payload)
+        except OSError as error:
+            reason = error.strerror or error
+            self.notify(
+                f"{key.model}: its engine could not be kept in {self.root} ({reason}),"
+                " so the next start compiles it again"
+            )
+
+    def _write(self, key: EngineKey, payload: bytes) -> None:
+        """Puts an artifact in its place by one rename; the key's lock is held.
+
+        Raises:
+            OSError: it cannot be written; what was there before may be gone.
+        """
         description = {"key": asdict(key), "sha256": _sha256(payload), "bytes": len(payload)}
         building = self.root / f"{_BUILDING}{key.digest[:_DIGEST_CHARS]}"
         folder = self.root / key.folder
@@ -171,13 +211,9 @@ class EngineStore:
             if folder.exists():
                 shutil.rmtree(folder)
             building.rename(folder)
-        except OSError as error:
+        except OSError:
             shutil.rmtree(building, ignore_errors=True)
-            reason = error.strerror or error
-            self.notify(
-                f"{key.model}: its engine could not be kept in {self.root} ({reason}),"
-                " so the next start compiles it again"
-            )
+            raise
 
     @contextlib.contextmanager
     def _lock(self, key: EngineKey) -> Iterator[None]:
@@ -190,12 +226,17 @@ class EngineStore:
             yield
             return
         try:
-            if not _try_lock(descriptor):
+            if not try_lock(descriptor):
                 self.notify(f"{key.model}: waiting for another process that compiles it")
-                _wait_for_lock(descriptor)
+                self._wait_for_lock(key, descriptor)
             yield
         finally:
             os.close(descriptor)
+
+    def _wait_for_lock(self, key: EngineKey, descriptor: int) -> None:
+        while not try_lock(descriptor):
+            if self.cancelled.wait(_LOCK_RETRY_S):
+                raise EngineError(f"{key.model}: waiting for its engine was cancelled")
 
 
 def default_root() -> Path:
@@ -272,34 +313,3 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _wait_for_lock(descriptor: int) -> None:
-        while True:
-            try:  # LK_LOCK gives up after ten seconds
-                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-                return
-            except OSError:
-                continue
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _wait_for_lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)

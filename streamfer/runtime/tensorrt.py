@@ -68,21 +68,11 @@ class TensorRtEngine(GraphEngine):
         check_precision(model, self.backend, precision, ("fp32", "fp16"))
         trt = import_tensorrt()
         queue = queue or SideStream(device)
-        typed = half_precision(model) if precision == "fp16" else model
-        key = EngineKey(
-            model=model.name,
-            model_sha256=typed.sha256,
-            backend=self.backend,
-            version=trt.__version__,
-            device=gpu,
-            precision=precision,
-            shapes=describe_profile(),
-            recipe=_RECIPE,
-        )
+        typed = _typed(model, precision)
         with _on(queue.device):
             self._engine = store.open(
-                key,
-                lambda: build_plan(trt, typed, precision, on_progress),
+                _key(trt, typed, gpu, precision),
+                lambda: build_plan(trt, typed, precision, gpu, store, on_progress),
                 lambda plan: _deserialize(trt, plan),
             )
         inputs, outputs = _specs(trt, self._engine)
@@ -124,6 +114,16 @@ class TensorRtEngine(GraphEngine):
         self._engine = None
 
 
+def is_compiled(model: OnnxModel, gpu: str, precision: Precision, store: EngineStore) -> bool:
+    """Whether the store holds the engine of a network, so that it is there in a moment.
+
+    Raises:
+        EngineError: TensorRT is missing.
+    """
+    key = _key(import_tensorrt(), _typed(model, precision), gpu, precision)
+    return store.read(key) is not None
+
+
 def import_tensorrt() -> Any:
     """Imports TensorRT.
 
@@ -136,6 +136,23 @@ def import_tensorrt() -> Any:
         raise EngineError(
             f"TensorRT cannot be loaded: {error}; install it with: pip install 'streamfer[gpu]'"
         ) from error
+
+
+def _typed(model: OnnxModel, precision: Precision) -> OnnxModel:
+    return half_precision(model) if precision == "fp16" else model
+
+
+def _key(trt: Any, typed: OnnxModel, gpu: str, precision: Precision) -> EngineKey:
+    return EngineKey(
+        model=typed.name,
+        model_sha256=typed.sha256,
+        backend=TensorRtEngine.backend,
+        version=trt.__version__,
+        device=gpu,
+        precision=precision,
+        shapes=describe_profile(),
+        recipe=_RECIPE,
+    )
 
 
 def _deserialize(trt: Any, plan: bytes) -> Any:

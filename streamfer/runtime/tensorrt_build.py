@@ -8,6 +8,7 @@ from typing import Any
 
 from streamfer.errors import EngineError
 from streamfer.runtime.model import OnnxModel, Precision, Progress
+from streamfer.runtime.store import EngineKey, EngineStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ SIDE = AxisRange(32, 640, 1280)
 """Height and width of such pictures, in pixels."""
 
 _WORKSPACE_BYTES = 2 << 30
+_TIMINGS_RECIPE = 1
 
 
 def describe_profile() -> str:
@@ -36,7 +38,12 @@ def describe_profile() -> str:
 
 
 def build_plan(
-    trt: Any, model: OnnxModel, precision: Precision, on_progress: Progress | None
+    trt: Any,
+    model: OnnxModel,
+    precision: Precision,
+    gpu: str,
+    store: EngineStore,
+    on_progress: Progress | None,
 ) -> bytes:
     """Compiles a network for the current GPU; takes from seconds to minutes.
 
@@ -44,6 +51,8 @@ def build_plan(
         trt: the module `tensorrt`.
         model: the network, already in `precision`.
         precision: what the network must turn out to be in.
+        gpu: name and compute capability of the current GPU, for which timings are kept.
+        store: keeps the timings of kernels, which shorten the next build; tells when to give up.
         on_progress: told how far the build is.
 
     Returns:
@@ -51,7 +60,7 @@ def build_plan(
 
     Raises:
         EngineError: there is no driver, the file cannot be parsed or compiled, or the network is
-            not in the precision asked for.
+            not in the precision asked for; or the build was cancelled.
     """
     log = error_log(trt)
     try:
@@ -68,10 +77,15 @@ def build_plan(
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
     config.clear_flag(trt.BuilderFlag.TF32)  # fp32 means fp32
     config.add_optimization_profile(_profile(builder, network))
-    monitor = on_progress and _progress_monitor(trt, model.name, on_progress)
-    if monitor is not None:
-        config.progress_monitor = monitor  # must outlive the build
+    monitor = _progress_monitor(trt, model.name, on_progress, store.cancelled)
+    config.progress_monitor = monitor  # must outlive the build, as must the cache
+    timings = _timings_key(trt, gpu)
+    cache = _attach_timings(config, store.read(timings) or b"")
     plan = builder.build_serialized_network(network, config)
+    if cache is not None:  # of a build that failed, too: the next one goes on from there
+        store.replace(timings, bytes(cache.serialize()))
+    if plan is None and store.cancelled.is_set():
+        raise EngineError(f"{model.name}: compiling for TensorRT was cancelled")
     if plan is None:
         raise EngineError(f"{model.name}: TensorRT cannot compile it: {log.last}")
     return bytes(plan)
@@ -137,8 +151,38 @@ def _axis_ranges(shape: tuple[int, ...]) -> list[AxisRange]:
     return ranges
 
 
-def _progress_monitor(trt: Any, name: str, on_progress: Progress) -> Any:
-    """Passes on the progress of TensorRT's outermost phase. It is called from several threads."""
+def _timings_key(trt: Any, gpu: str) -> EngineKey:
+    """Timings hold for all networks on one GPU under one version."""
+    return EngineKey(
+        model="timings",
+        model_sha256="",
+        backend="tensorrt",
+        version=trt.__version__,
+        device=gpu,
+        precision="any",
+        shapes="",
+        recipe=_TIMINGS_RECIPE,
+    )
+
+
+def _attach_timings(config: Any, stored: bytes) -> Any:
+    """Gives the builder the timings of earlier builds, or an empty cache if it refuses those.
+
+    Returns:
+        The cache; None where it refuses both.
+    """
+    for serialized in (stored, b""):
+        cache = config.create_timing_cache(serialized)
+        if cache is not None and config.set_timing_cache(cache, False):
+            return cache
+    return None
+
+
+def _progress_monitor(
+    trt: Any, name: str, on_progress: Progress | None, cancelled: threading.Event
+) -> Any:
+    """Passes on the progress of TensorRT's outermost phase, and ends a build that is cancelled. It
+    is called from several threads."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the base is known at run time only
         def __init__(self) -> None:
@@ -154,9 +198,9 @@ def _progress_monitor(trt: Any, name: str, on_progress: Progress) -> Any:
         def step_complete(self, phase_name: str, step: int) -> bool:
             with self._lock:
                 steps = self._steps.get(phase_name)
-            if steps:
+            if steps and on_progress is not None:
                 on_progress(f"compiling {name} for TensorRT", min((step + 1) / steps, 1.0))
-            return True  # go on
+            return not cancelled.is_set()
 
         def phase_finish(self, phase_name: str) -> None:
             with self._lock:

@@ -221,12 +221,47 @@ def _finish(process: subprocess.Popen[str]) -> int:
 def test_a_builder_waits_for_another_and_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waited: list[int] = []
-    monkeypatch.setattr(store, "_try_lock", lambda descriptor: False)
-    monkeypatch.setattr(store, "_wait_for_lock", waited.append)
+    free = iter([False, False, True])
+    monkeypatch.setattr(store, "_LOCK_RETRY_S", 0.0)
+    monkeypatch.setattr(store, "try_lock", lambda descriptor: next(free))
     bench.open()
     assert bench.lines == ["net: waiting for another process that compiles it"]
-    assert len(waited) == 1
+    assert next(free, None) is None
+
+
+def test_waiting_for_another_builder_can_be_cancelled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "try_lock", lambda descriptor: False)
+    bench.store.cancelled.set()
+    with pytest.raises(EngineError, match="net: waiting for its engine was cancelled"):
+        bench.open()
+    assert bench.builds == 0
+
+
+def test_only_what_is_whole_is_read(bench: Bench) -> None:
+    assert bench.store.read(KEY) is None
+    bench.open()
+    assert bench.store.read(KEY) == b"engine"
+    assert bench.store.read(replace(KEY, version="2027.1")) is None
+    damage_payload(bench.store.root / KEY.folder)
+    assert bench.store.read(KEY) is None
+
+
+def test_an_artifact_can_be_replaced(bench: Bench) -> None:
+    for content in (b"first", b"second"):
+        bench.store.replace(KEY, content)
+        assert bench.store.read(KEY) == content
+    assert bench.open() == b"second"
+    assert bench.builds == 0
+
+
+def test_what_cannot_be_replaced_is_not_worth_a_word(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    bench = Bench(tmp_path / "file" / "engines")
+    bench.store.replace(KEY, b"content")
+    assert bench.store.read(KEY) is None
+    assert bench.lines == []
 
 
 def test_entries_and_clean(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import pytest
 from streamfer.errors import EngineError
 from streamfer.runtime.model import Precision
 from streamfer.runtime.store import EngineStore
-from streamfer.runtime.tensorrt import TensorRtEngine
+from streamfer.runtime.tensorrt import TensorRtEngine, is_compiled
 from tests.support.fake_tensorrt import VERSIONS, FakeTensorRT
 from tests.support.models import small_network
 from tests.support.queues import HostQueue
@@ -134,7 +134,7 @@ def test_every_failure_is_one_clear_line(
 def test_a_stored_engine_that_it_refuses_is_rebuilt(bench: Bench) -> None:
     bench.install()
     bench.open().close()
-    (entry,) = bench.store.entries()
+    (entry,) = (e for e in bench.store.entries() if e.key and e.key.model == MODEL.name)
     (entry.path / "engine.bin").write_bytes(b"garbage")
     trt = bench.install()
     engine = bench.open()
@@ -142,6 +142,67 @@ def test_a_stored_engine_that_it_refuses_is_rebuilt(bench: Bench) -> None:
     engine.close()
     assert trt.builds == 1
     assert bench.lines == ["small: rebuilding for tensorrt: the stored one is damaged"]
+
+
+def timings(bench: Bench) -> list[bytes]:
+    """What the store holds of timings."""
+    entries = [entry.key for entry in bench.store.entries() if entry.key is not None]
+    return [bench.store.read(key) or b"" for key in entries if key.model == "timings"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_timings_are_kept_between_builds_on_one_gpu(bench: Bench, version: str) -> None:
+    trt = bench.install(version)
+    bench.open("fp32").close()
+    bench.open("fp16").close()
+    assert trt.settings["timings"] == [2]
+    assert timings(bench) == [f"{version} 2".encode()]
+    bench.open("fp32", gpu="L4 (sm_89)").close()
+    assert trt.settings["timings"] == [1]
+    assert len(timings(bench)) == 2
+
+
+@pytest.mark.parametrize("stored", [b"garbage", b"10.1.0 7"])
+def test_timings_that_it_refuses_are_begun_anew(bench: Bench, stored: bytes) -> None:
+    trt = bench.install()
+    bench.open("fp32").close()
+    (key,) = (e.key for e in bench.store.entries() if e.key and e.key.model == "timings")
+    bench.store.replace(key, stored)
+    bench.open("fp16").close()
+    assert trt.settings["timings"] == [1]
+
+
+def test_it_builds_without_timings_too(bench: Bench) -> None:
+    bench.install(failure="timings")
+    bench.open().close()
+    assert timings(bench) == []
+
+
+def test_a_failed_build_keeps_its_timings(bench: Bench) -> None:
+    bench.install(failure="build")
+    with pytest.raises(EngineError, match="cannot compile"):
+        bench.open()
+    assert len(timings(bench)) == 1
+
+
+def test_a_build_can_be_cancelled(bench: Bench) -> None:
+    trt = bench.install()
+
+    def cancel(step: str, fraction: float) -> None:
+        bench.store.cancelled.set()
+
+    with pytest.raises(EngineError, match="small: compiling for TensorRT was cancelled"):
+        bench.open(on_progress=cancel)
+    assert trt.builds == 1
+    assert not is_compiled(MODEL, "H100 (sm_90)", "fp32", bench.store)
+
+
+def test_it_knows_what_is_compiled(bench: Bench) -> None:
+    bench.install()
+    bench.open("fp16").close()
+    assert is_compiled(MODEL, "H100 (sm_90)", "fp16", bench.store)
+    assert not is_compiled(MODEL, "H100 (sm_90)", "fp32", bench.store)
+    assert not is_compiled(MODEL, "L4 (sm_89)", "fp16", bench.store)
 
 
 def test_a_missing_library_says_how_to_install_it(

@@ -51,7 +51,7 @@ class FakeTensorRT:
     Args:
         version: one of VERSIONS.
         failure: what goes wrong: `driver`, `parse`, `build`, `runtime`, `deserialize`, `context`,
-            `shape`, `missing`, `address` or `execute`.
+            `shape`, `missing`, `address` or `execute`; or `timings`, where it takes no cache.
     """
 
     def __init__(self, version: str, failure: str = "") -> None:
@@ -108,7 +108,29 @@ class FakeTensorRT:
             set_memory_pool_limit=self.settings["limits"].__setitem__,
             clear_flag=self.settings["cleared"].append,
             add_optimization_profile=self.settings["profiles"].append,
+            create_timing_cache=self._create_timing_cache,
+            set_timing_cache=self._set_timing_cache,
         )
+
+    def _create_timing_cache(self, serialized: bytes) -> Any:
+        """A cache that counts the builds whose timings it holds; None of what it did not write."""
+        version, _, builds = (serialized or f"{self.__version__} 0".encode()).partition(b" ")
+        if not builds.isdigit():
+            return None
+        entries = [int(builds)]
+        cache = self._object(
+            "ITimingCache", serialize=lambda: version + b" " + str(entries[0]).encode()
+        )
+        object.__setattr__(cache, "_entries", entries)
+        object.__setattr__(cache, "_version", version.decode())
+        return cache
+
+    def _set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
+        assert not ignore_mismatch
+        if self._failure == "timings" or cache._version != self.__version__:
+            return False
+        self.settings["timings"] = cache._entries
+        return True
 
     def _create_profile(self) -> Any:
         shapes: dict[str, Any] = {}
@@ -166,9 +188,10 @@ class FakeTensorRT:
         if self._failure == "build":
             log.log(_Logger.Severity.ERROR, "Out of memory\nmore")
             return None
-        monitor = config.progress_monitor if config._has("progress_monitor") else None
-        if monitor is not None:
-            _report(monitor)
+        if "timings" in self.settings:
+            self.settings["timings"][0] += 1
+        if not _report(config.progress_monitor):
+            return None
         (profile,) = self.settings["profiles"]
         plan = {
             "onnx": base64.b64encode(network._model.SerializeToString()).decode(),
@@ -181,7 +204,7 @@ class FakeTensorRT:
             raise TypeError("pybind11::init(): factory function returned nullptr")
 
         def deserialize(plan: bytes) -> Any:
-            if self._failure == "deserialize":
+            if self._failure == "deserialize" or not plan.startswith(b"{"):
                 log.log(_Logger.Severity.ERROR, "Version tag does not match")
                 return None
             return self._engine(json.loads(plan))
@@ -247,9 +270,6 @@ class _Checked:
     def _provide(self, name: str, value: Any) -> None:
         self._must_exist(name)
         self._properties[name] = value
-
-    def _has(self, name: str) -> bool:
-        return name in self._members
 
 
 class _Logger:
@@ -335,12 +355,13 @@ def _quiet() -> Any:
     return options
 
 
-def _report(monitor: Any) -> None:
+def _report(monitor: Any) -> bool:
+    """A build as the monitor sees it; False where it asks for its end."""
     assert monitor.constructed
     monitor.phase_start("Building", None, 4)
     monitor.phase_start("Inner", "Building", 100)
-    assert monitor.step_complete("Inner", 50)
-    for step in range(4):
-        assert monitor.step_complete("Building", step)
+    goes_on = monitor.step_complete("Inner", 50)
+    goes_on = goes_on and all(monitor.step_complete("Building", step) for step in range(4))
     monitor.phase_finish("Inner")
     monitor.phase_finish("Building")
+    return goes_on
