@@ -9,6 +9,9 @@ LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise
 
 NUM_LABELS = len(LABELS)
 
+UNCERTAIN = "uncertain"
+"""What is shown instead of a label that is known to be no more than a guess."""
+
 LabelSet = Literal["ferplus", "fer2013"]
 
 LABEL_SETS: tuple[LabelSet, ...] = ("ferplus", "fer2013")

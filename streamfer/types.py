@@ -23,6 +23,10 @@ StreamState = Literal[
 """`waiting`: not opened yet; `running`: a file at work; the others as their names say."""
 
 
+UNCERTAIN_BELOW = 0.5
+"""Trust below which an answer is likelier wrong than right, so that none is shown."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamInfo:
     """What is known of a stream once it is open."""
@@ -115,6 +119,11 @@ class FaceResult:
     refined_age_s: float | None = None
     trust: float | None = None
     """Probability that `emotion` is right, 0–1."""
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether `emotion` is known to be no more than a guess."""
+        return self.trust is not None and self.trust < UNCERTAIN_BELOW
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -86,7 +86,7 @@ def build_analyzer(
         label_set=config.label_set,
         residual=residual_config(refinement) if refinement else ResidualConfig(),
     )
-    return Analyzer(models.detector, models.face, settings, times, refiner)
+    return Analyzer(models.detector, models.face, settings, times, refiner, models.trust)
 
 
 def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Models) -> Pipeline:

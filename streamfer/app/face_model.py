@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
-from streamfer.errors import EngineError
-from streamfer.models.shipped import WeightFiles
+from streamfer.models.shipped import WeightFiles, digest
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.store import EngineKey, EngineStore
 
@@ -28,9 +25,6 @@ def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) 
     """
     fused = not weights.missing_latent
     name = "fused_vgg19" if fused else "face_vgg19"
-    files = [weights.classifier]
-    if fused:
-        files += [weights.encoder, weights.fused_heads]
 
     def export() -> bytes:
         on_progress("exporting the face network (once)", 0.0)
@@ -40,7 +34,7 @@ def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) 
 
     key = EngineKey(
         model=name,
-        model_sha256=_sha256(files),
+        model_sha256=digest(weights.face_network),
         backend="onnx",
         version="",
         device="",
@@ -51,19 +45,6 @@ def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) 
     data = store.open(key, export, bytes)
     module = _fused_module if fused else _plain_module
     return OnnxModel.from_bytes(name, data, torch_module=lambda: module(weights))
-
-
-def _sha256(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        try:
-            digest.update(path.read_bytes())
-        except OSError as error:
-            raise EngineError(
-                f"{path}: cannot read the face network: {error.strerror or error};"
-                " install streamfer again"
-            ) from error
-    return digest.hexdigest()
 
 
 # What follows loads torch.

@@ -1,4 +1,4 @@
-"""`streamfer train generator|encoder|autoencoder|fused`, `streamfer eval latent`, `invert`."""
+"""`streamfer train` of the latent networks, `streamfer eval latent`, `streamfer invert`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _TRAININGS = {
     "encoder": "Train the encoder of a generator; --help lists the options.",
     "autoencoder": "Train generator and encoder together, without a GPU; --help lists the options.",
     "fused": "Train the heads of the fused classifier; --help lists the options.",
+    "trust": "Fit how far answers can be trusted; --help lists the options.",
+}
+_EVALUATIONS = {
+    "latent": "Measure generator, encoder and refinement; --help lists the options.",
+    "fused": "Hold the fused classifier against VGG19 alone; --help lists the options.",
 }
 
 
@@ -21,12 +26,8 @@ def add_latent_commands(app: typer.Typer, train_app: typer.Typer, eval_app: type
     """Adds the commands of the latent networks to the program's."""
     for name, purpose in _TRAININGS.items():
         _forward(train_app, name, f"streamfer.training.{name}", purpose)
-    _forward(
-        eval_app,
-        "latent",
-        "streamfer.evaluation.latent",
-        "Measure generator, encoder and refinement; --help lists the options.",
-    )
+    for name, purpose in _EVALUATIONS.items():
+        _forward(eval_app, name, f"streamfer.evaluation.{name}", purpose)
     app.command("invert")(invert_command)
 
 

@@ -15,7 +15,7 @@ from streamfer.app.glyphs import STATE_STYLES, format_duration, glyphs_for
 from streamfer.app.resources import ResourceMeter, ResourceUse
 from streamfer.app.run_summary import print_summary
 from streamfer.app.stream_table import Row, done_fraction, table_lines
-from streamfer.labels import LABELS
+from streamfer.labels import UNCERTAIN
 from streamfer.pipeline.snapshots import RunSnapshot, StreamSnapshot
 from streamfer.types import StreamState
 
@@ -190,8 +190,9 @@ def _plain_stream(row: Row, elapsed_s: float) -> Text:
         parts.append(f"{fraction * 100:.0f}%")
     if row.eta_s is not None:
         parts.append(f"{format_duration(row.eta_s)} left")
-    for number, label, probs in stream.current:
-        parts.append(f"#{number} {label} {float(probs[LABELS.index(label)]) * 100:.0f}%")
+    for face in stream.current:
+        answer = f"{face.emotion} {face.share * 100:.0f}%" if face.emotion else UNCERTAIN
+        parts.append(f"#{face.track_id} {answer}")
     return Text(f"{format_duration(elapsed_s)} {stream.info.stream}: {', '.join(parts)}")
 
 

@@ -12,12 +12,13 @@ from streamfer.app.detectors import open_detector
 from streamfer.app.face_model import face_model
 from streamfer.engine import Engine
 from streamfer.errors import ConfigError, EngineError
-from streamfer.models.shipped import SHIPPED, WeightFiles
+from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
 from streamfer.runtime.backends import open_engine
 from streamfer.runtime.model import Progress
 from streamfer.runtime.store import EngineStore
 from streamfer.vision.align import FACE_SIZE
 from streamfer.vision.detector import Detector, DetectorConfig
+from streamfer.vision.trust import TrustModel, load_trust
 
 _DETECTOR_SCORE = 0.35
 """Below the score of a new face: a face that is already tracked may be seen less surely."""
@@ -31,6 +32,8 @@ class Models:
     face: Engine
     latent: WeightFiles | None = None
     """What refinement is made of; None where the face network answers no latent codes."""
+    trust: TrustModel | None = None
+    """In the answers of the face network; None where nothing was fitted to it."""
 
     def warm_up(self, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
         """Runs both once on blank input: a network's first run for a new shape is a slow one, and
@@ -65,7 +68,7 @@ def open_models(
 
     Raises:
         ConfigError: the detector is not to be had, or the latent codes that are asked for.
-        EngineError: a network is missing, broken or cannot run here.
+        EngineError: a network is missing, broken or cannot run here, or the trust model is broken.
     """
     weights = weights or SHIPPED
     if config.latents is not None and weights.missing_latent:
@@ -74,6 +77,10 @@ def open_models(
             f"--latents {config.latents}: weights of the latent networks are missing in"
             f" {weights.folder}: {names}"
         )
+    latent = None if weights.missing_latent else weights
+    if latent:
+        file_digest(latent.generator)  # those of the face network are taken when it is opened
+    trust = load_trust(weights.trust, config.label_set) if weights.trust.exists() else None
     detector = open_detector(
         config.detector,
         store=store,
@@ -101,4 +108,4 @@ def open_models(
     except EngineError:
         detector.close()
         raise
-    return Models(detector, face, None if weights.missing_latent else weights)
+    return Models(detector, face, latent, trust)

@@ -16,7 +16,7 @@ from streamfer.app.glyphs import (
     label_style,
     progress_bar,
 )
-from streamfer.labels import LABELS
+from streamfer.labels import UNCERTAIN
 from streamfer.pipeline.snapshots import StreamSnapshot
 from streamfer.types import StreamState
 
@@ -217,11 +217,15 @@ def _details(stream: StreamSnapshot, width: int, glyphs: Glyphs) -> list[Text]:
     if stream.message and stream.state not in ("live", "running", "done"):
         lines.append(Text(f"    {stream.message}", STATE_STYLES[stream.state]))
     if stream.state in ("live", "running"):
-        for number, label, probs in stream.current:
-            line = Text(f"    #{number:<3d} ")
-            line.append(f"{label:<8}", label_style(label) + " bold")
-            line.append(f" {float(probs[LABELS.index(label)]) * 100:3.0f}%   ")
-            lines.append(line.append_text(expression_bars(probs, width - len(line), glyphs)))
+        for face in stream.current:
+            line = Text(f"    #{face.track_id:<3d} ")
+            if face.emotion is None:
+                line.append(f"{UNCERTAIN:<13}   ", "dim")
+            else:
+                line.append(f"{face.emotion:<8}", label_style(face.emotion) + " bold")
+                line.append(f" {face.share * 100:3.0f}%   ")
+            bars = expression_bars(face.smoothed, width - len(line), glyphs)
+            lines.append(line.append_text(bars))
     return lines
 
 

@@ -14,8 +14,7 @@ from rich.table import Table
 from streamfer.app.download import download
 from streamfer.app.published import PUBLISHED, PublishedWeights, weights_folder
 from streamfer.errors import ConfigError, EngineError
-
-SHIPPED_FOLDER = Path(__file__).resolve().parents[1] / "weights"
+from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
 
 
 def list_weights(console: Console, folder: Path | None = None) -> int:
@@ -28,7 +27,7 @@ def list_weights(console: Console, folder: Path | None = None) -> int:
     table = Table(box=None)
     for heading in ("name", "licence", "where"):
         table.add_column(heading)
-    for path in sorted(SHIPPED_FOLDER.glob("*.safetensors")):
+    for path in sorted(SHIPPED.folder.glob("*.safetensors")):
         table.add_row(path.stem, "Apache-2.0", f"shipped, {path.stat().st_size / 1e6:.1f} MB")
     for weights in PUBLISHED.values():
         path = folder / weights.file_name
@@ -81,13 +80,32 @@ def pull_weights(
     return 0
 
 
-def verify_weights(console: Console, folder: Path | None = None) -> int:
-    """Holds the pulled weights against their checksums.
+def verify_weights(
+    console: Console, folder: Path | None = None, shipped: WeightFiles = SHIPPED
+) -> int:
+    """Holds the shipped weights against their cards, and the pulled ones against their checksums.
 
     Returns:
         The exit code: 0, or 5 where a file is not what it should be.
     """
-    folder = folder or weights_folder()
+    intact = [_verify_shipped(console, path) for path in shipped.networks if path.exists()]
+    return max(
+        _verify_pulled(console, folder or weights_folder()),
+        0 if all(intact) else EngineError.exit_code,
+    )
+
+
+def _verify_shipped(console: Console, path: Path) -> bool:
+    try:
+        file_digest(path)
+    except EngineError as error:
+        _say(console, str(error))
+        return False
+    _say(console, f"{path.stem}: ok")
+    return True
+
+
+def _verify_pulled(console: Console, folder: Path) -> int:
     present = [w for w in PUBLISHED.values() if (folder / w.file_name).exists()]
     if not present:
         _say(console, f"{folder} holds no weights")

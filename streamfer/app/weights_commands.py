@@ -39,7 +39,7 @@ def pull_weights_command(
 
 @weights_app.command("verify")
 def verify_weights_command() -> int:
-    """Hold the pulled weights against their checksums; exit 5 where one is damaged."""
+    """Hold shipped and pulled weights against their checksums; exit 5 where one is damaged."""
     from rich.console import Console
 
     from streamfer.app.weights import verify_weights

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
+
+from streamfer.labels import LabelSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +47,26 @@ def compare_paired(
         only_b=only_b,
         p_value=float(binomtest(only_a, differing).pvalue) if differing else 1.0,
     )
+
+
+def comparison_table(
+    styles: Mapping[str, Mapping[LabelSet, PairedComparison]], a: str, b: str
+) -> str:
+    """Comparisons as a Markdown table.
+
+    Args:
+        styles: by style of picture and label set.
+        a: what the first classifier is called.
+        b: the second.
+    """
+    rows = [
+        f"| style | labels | faces | {a} | {b} | only {a} right | only {b} right | p |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| {style} | {labels} | {c.n:,} | {c.accuracy_a:.2%} | {c.accuracy_b:.2%}"
+        f" | {c.only_a} | {c.only_b} | {c.p_value:.2g} |"
+        for style, sets in styles.items()
+        for labels, c in sets.items()
+    ]
+    return "\n".join(rows) + "\n"

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from streamfer.errors import EngineError
+
+_CARD_SHA256 = re.compile(r"^- SHA-256: `([0-9a-f]{64})`$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +40,59 @@ class WeightFiles:
         return self.folder / "fused_heads.safetensors"
 
     @property
+    def face_network(self) -> tuple[Path, ...]:
+        """The files that the served face network is made of: the fused one where it is whole."""
+        if self.missing_latent:
+            return (self.classifier,)
+        return (self.classifier, self.encoder, self.fused_heads)
+
+    @property
+    def networks(self) -> tuple[Path, ...]:
+        """The files of all networks, there or not; each has a card beside it."""
+        return (self.classifier, self.generator, self.encoder, self.fused_heads)
+
+    @property
+    def trust(self) -> Path:
+        """How far the face network's answers can be trusted; without it nobody says."""
+        return self.folder / "trust.json"
+
+    @property
     def missing_latent(self) -> tuple[Path, ...]:
         """Files of the latent networks that are not there; only together are they of use."""
         files = (self.generator, self.encoder, self.fused_heads)
         return tuple(path for path in files if not path.is_file())
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file of weights, held against the one in the card beside it.
+
+    Raises:
+        EngineError: the file cannot be read, or is not the one that its card describes.
+    """
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        card = path.with_suffix(".md")
+        described = _CARD_SHA256.search(card.read_text("utf-8")) if card.is_file() else None
+    except OSError as error:
+        raise EngineError(
+            f"{path}: cannot read the weights: {error.strerror or error}; install streamfer again"
+        ) from error
+    if described and described[1] != found:
+        raise EngineError(
+            f"{path}: damaged or replaced: its SHA-256 is not the one in {card.name};"
+            " install streamfer again"
+        )
+    return found
+
+
+def digest(files: Iterable[Path]) -> str:
+    """SHA-256 (hex) of what several files hold together.
+
+    Raises:
+        EngineError: as `file_digest`.
+    """
+    return hashlib.sha256("".join(map(file_digest, files)).encode()).hexdigest()
 
 
 SHIPPED = WeightFiles(Path(__file__).resolve().parents[1] / "weights")

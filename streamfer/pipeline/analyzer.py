@@ -7,7 +7,7 @@ threaded pipeline.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -31,6 +31,7 @@ from streamfer.types import (
 )
 from streamfer.vision.align import align_face
 from streamfer.vision.detector import Detector
+from streamfer.vision.trust import TrustModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Analyzer:
         config: what to do.
         times: where the time of each step is counted.
         refiner: refines latents in the background; started and closed by its owner.
+        trust: says how far answers can be trusted; None leaves that open.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Analyzer:
         config: AnalyzerConfig | None = None,
         times: StageTimes | None = None,
         refiner: Refiner | None = None,
+        trust: TrustModel | None = None,
     ) -> None:
         self._detector = detector
         self._face_engine = face_engine
@@ -93,6 +96,7 @@ class Analyzer:
         self._times = times or StageTimes()
         self._memories: dict[str, _StreamMemory] = {}
         self._latents = LatentMemory(refiner, self._config.residual)
+        self._trust = trust
 
     def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
         """Analyses a batch.
@@ -196,9 +200,12 @@ class Analyzer:
             probs=reading.probs,
             smoothed=smoothed,
         )
-        if reading.latent is None:
+        if reading.latent is not None:
+            result = self._latents.complete(result, frame, reading.crop, reading.latent)
+        if self._trust is None:
             return result
-        return self._latents.complete(result, frame, reading.crop, reading.latent)
+        error = result.reconstruction_error
+        return replace(result, trust=self._trust.trust(smoothed, face.detection, error))
 
     def _memory(self, frame: Frame) -> _StreamMemory:
         memory = self._memories.get(frame.stream)

@@ -18,6 +18,22 @@ class Percentiles:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CurrentFace:
+    """A face in a stream's newest frame."""
+
+    track_id: int
+    emotion: str | None
+    """None where it is known to be uncertain."""
+    smoothed: FloatArray = field(repr=False)
+    """(7,) float32, sums to 1."""
+
+    @property
+    def share(self) -> float:
+        """Of the probability that the largest has, 0–1."""
+        return float(self.smoothed.max())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TrackSummary:
     """One face of one stream over the whole run."""
 
@@ -53,8 +69,8 @@ class StreamSnapshot:
     queue_fill: float
     """Fill of the stream's output channel, 0–1."""
     latency_ms: Percentiles | None
-    current: tuple[tuple[int, str, FloatArray], ...]
-    """(track number, label, (7,) smoothed probabilities) of the faces in the newest frame."""
+    current: tuple[CurrentFace, ...]
+    """The faces in the newest frame."""
     tracks: tuple[TrackSummary, ...]
     message: str | None
     """Why it failed, or what it waits for."""

@@ -11,6 +11,7 @@ import numpy as np
 from streamfer.labels import LABELS, NUM_LABELS
 from streamfer.pipeline.histogram import Histogram
 from streamfer.pipeline.snapshots import (
+    CurrentFace,
     Distributions,
     Percentiles,
     RunSnapshot,
@@ -18,7 +19,7 @@ from streamfer.pipeline.snapshots import (
     StripFigures,
     TrackSummary,
 )
-from streamfer.types import FloatArray, Frame, FrameResult, StreamInfo, StreamState
+from streamfer.types import Frame, FrameResult, StreamInfo, StreamState
 
 _LATENCY_WINDOW = 512
 """Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
@@ -85,7 +86,7 @@ class _Stream:
         self.latencies_s: deque[float] = deque(maxlen=_LATENCY_WINDOW)
         self.age = Histogram()
         self.latency = Histogram()
-        self.current: tuple[tuple[int, str, FloatArray], ...] = ()
+        self.current: tuple[CurrentFace, ...] = ()
         self.tracks: dict[int, _Track] = {}
 
     def track(self, number: int, time_s: float) -> _Track:
@@ -182,7 +183,10 @@ class RunStatistics:
             entry.latencies_s.append(latency_s)
             entry.latency.add(latency_s)
             self._latencies_s.append(latency_s)
-            entry.current = tuple((f.track_id, f.emotion, f.smoothed) for f in result.faces)
+            entry.current = tuple(
+                CurrentFace(f.track_id, None if f.uncertain else f.emotion, f.smoothed)
+                for f in result.faces
+            )
             for face in result.faces:
                 track = entry.track(face.track_id, frame.time_s)
                 track.last_s = frame.time_s

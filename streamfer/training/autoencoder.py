@@ -1,9 +1,9 @@
 """Trains generator and encoder together: `python -m streamfer.training.autoencoder`.
 
 For machines without a GPU, where a game of millions of pictures is out of reach: encoder and
-generator learn as an autoencoder, which gives usable reconstructions soonest. Often a face is drawn from its
-common style alone, and the mapping network learns where those styles lie, so that random styles
-give faces too; a light discriminator, which joins late, keeps both kinds of picture sharp.
+generator learn as an autoencoder, which gives usable reconstructions soonest. Often a face is drawn
+from its common style alone, and the mapping network learns where those styles lie, so that random
+styles give faces too; a light discriminator, which joins late, keeps both kinds of picture sharp.
 
 With networks to start from (`--game`, `--encoder`) it is the last step on a GPU: it lets generator
 and encoder, trained one after the other, adapt to each other.

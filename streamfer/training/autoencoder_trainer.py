@@ -90,7 +90,7 @@ class AutoencoderTrainer:
         self.D = Discriminator(config.discriminator_channels, config.generator.img_channels)
         for module in (self.G, self.E, self.D, self.lens):
             # CPU convolutions are up to a fifth faster so.
-            module.to(device, memory_format=torch.channels_last)
+            module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         self.E_ema = copy.deepcopy(self.E).eval().requires_grad_(False)
         both = [*self.G.parameters(), *self.E.parameters()]
@@ -206,7 +206,7 @@ class AutoencoderTrainer:
         """
         rows = torch.randperm(len(self.faces), device=self.device)[:_FIT_FACES]
         with torch.no_grad():
-            batches = from_uint8(self.faces[rows]).split(self.config.batch_size)
+            batches = torch.split(from_uint8(self.faces[rows]), self.config.batch_size)
             styles = torch.cat([self.E_ema(batch)[:, 0] for batch in batches])
             mean, spread = styles.mean(dim=0), factor_of_covariance(styles)
         mapping, steps = self.G.mapping, self.config.prior_steps

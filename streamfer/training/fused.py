@@ -13,11 +13,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
+from streamfer.labels import LabelSet
 from streamfer.models.encoder import Encoder
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork, save_fused_heads
 from streamfer.models.storage import load_encoder
@@ -54,7 +55,7 @@ def train_fused(
     device: torch.device,
     out: Path,
     advance: Callable[[int], None] = lambda count: None,
-) -> dict[str, Any]:
+) -> dict[str, dict[LabelSet, PairedComparison]]:
     """Trains heads with and without the latent, compares them, and keeps those with.
 
     Args:
@@ -65,12 +66,13 @@ def train_fused(
         cache: landmarks of both.
         config: the recipe.
         device: where the networks run.
-        out: gets `fused_heads.safetensors`, `config.json` and `comparison.json`.
+        out: gets `fused_heads.safetensors`, `plain_heads.safetensors` (those without the latent,
+            to compare with), `config.json` and `comparison.json`.
         advance: told how many faces went through the frozen networks.
 
     Returns:
-        What `comparison.json` holds: per style (`photo`, `sketch`) and label set the accuracies
-        and McNemar's test.
+        What `comparison.json` holds: per style (`photo`, `sketch`) and label set the heads without
+        the latent (a) against those with it (b).
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1) + "\n")
@@ -98,8 +100,9 @@ def train_fused(
         style: compare_heads(plain, fused, make_exam(frozen, validation, crops, device))
         for style, crops in (("photo", photos), ("sketch", sketches))
     }
-    (out / "comparison.json").write_text(json.dumps(comparison, indent=1) + "\n")
-    save_fused_heads(fused, out / "fused_heads.safetensors", {"seed": str(config.seed)})
+    (out / "comparison.json").write_text(json.dumps(comparison, indent=1, default=asdict) + "\n")
+    for name, heads in (("fused", fused), ("plain", plain)):
+        save_fused_heads(heads, out / f"{name}_heads.safetensors", {"seed": str(config.seed)})
     return comparison
 
 
@@ -142,9 +145,7 @@ def _train(options: argparse.Namespace) -> None:
             options.out,
             line.advance,
         )
-        for style, sets in comparison.items():
-            for name, figures in sets.items():
-                line.report(total, {"style": style, "labels": name, **figures})
+    print(comparison_table(comparison, "VGG19", "fused"))
 
 
 if __name__ == "__main__":

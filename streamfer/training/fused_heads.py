@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from streamfer.evaluation.mcnemar import compare_paired
+from streamfer.evaluation.mcnemar import PairedComparison, compare_paired
+from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.fused import FusedHeads, FusedNetwork
 from streamfer.training.augment import AugmentConfig
 from streamfer.training.batches import EpochBatches, load_batches, training_faces
@@ -18,7 +18,8 @@ from streamfer.training.landmarks import LandmarkCache
 from streamfer.training.objective import distribution_loss, fit_temperature
 from streamfer.types import UInt8Array
 
-_HEADS = ("ferplus", "fer2013")
+Heads = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Features (N, C) and codes (N, num_ws, w_dim) to logits of `ferplus` and `fer2013`, (N, 7)."""
 _BATCH = 256
 """Faces that pass through the frozen networks together."""
 
@@ -135,21 +136,13 @@ def calibrate(heads: FusedHeads, exam: Exam) -> None:
 
 
 @torch.inference_mode()
-def compare_heads(plain: FusedHeads, fused: FusedHeads, exam: Exam) -> dict[str, Any]:
+def compare_heads(plain: Heads, fused: Heads, exam: Exam) -> dict[LabelSet, PairedComparison]:
     """Heads without and with the latent on the same faces, per label set, with McNemar's test."""
     answers = [[x.argmax(dim=1).cpu() for x in h(exam.features, exam.ws)] for h in (plain, fused)]
-    comparison: dict[str, Any] = {}
-    for index, name in enumerate(_HEADS):
+    comparison: dict[LabelSet, PairedComparison] = {}
+    for index, name in enumerate(LABEL_SETS):
         known = exam.classes[index] != NO_LABEL
         truth = exam.classes[index][known].numpy()
-        predicted = [answer[index][known].numpy() for answer in answers]
-        result = compare_paired(predicted[0], predicted[1], truth)
-        comparison[name] = {
-            "n": result.n,
-            "accuracy_plain": result.accuracy_a,
-            "accuracy_fused": result.accuracy_b,
-            "only_plain": result.only_a,
-            "only_fused": result.only_b,
-            "p_value": result.p_value,
-        }
+        a, b = (answer[index][known].numpy() for answer in answers)
+        comparison[name] = compare_paired(a, b, truth)
     return comparison

@@ -1,53 +1,45 @@
 """Fits how far answers can be trusted: `python -m streamfer.training.trust`.
 
 Faces that the networks were not trained on are shown as streams show them, found by the detector
-that serves, aligned and classified; a logistic model learns when the answer was right. Half of the
-faces are kept to say how honest it is.
+that serves, aligned and classified; a logistic model learns when the answer was right.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from streamfer.engine import Array
-from streamfer.errors import ConfigError, OutputError
-from streamfer.evaluation.inverted import LatentModels, invert_faces, load_latent_models
+from streamfer.errors import OutputError
+from streamfer.evaluation.inverted import BATCH, LatentModels, invert_faces, load_latent_models
 from streamfer.labels import LABEL_SETS, LabelSet
+from streamfer.models.fused import load_fused
 from streamfer.models.inversion import InversionConfig
-from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
+from streamfer.models.shipped import SHIPPED, WeightFiles, digest
+from streamfer.models.vgg import ServedFaceVGG, load_face_vgg
 from streamfer.training.aligned import split_held_out
-from streamfer.training.command import ProgressLine, pick_device, run_command
+from streamfer.training.command import ProgressLine, config_from, pick_device, run_command
 from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.landmarks import make_detector
 from streamfer.training.sources import read_faces
 from streamfer.training.stream_views import stream_view
+from streamfer.training.trust_fit import Evidence, cross_validate, fit_trust, judge
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import align_face
 from streamfer.vision.detector import Detector
-from streamfer.vision.trust import (
-    ERROR_FEATURE,
-    FEATURES,
-    LogisticModel,
-    TrustModel,
-    error_feature,
-    save_trust,
-    trust_features,
-)
+from streamfer.vision.trust import TrustModel, save_trust, trust_features
 
-_RIDGE = 1.0
-_NEWTON_STEPS = 30
-_HIGH = 0.9
-"""The trust that must mean right nine times in ten."""
 _BATCH = 64
+_DETECTOR_SIDE = 320
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,160 +79,177 @@ def see_faces(
 
 
 @torch.inference_mode()
-def read_probabilities(network: FaceVGG, crops: UInt8Array) -> dict[LabelSet, FloatArray]:
-    """(n, 7) probabilities under each label set."""
-    device = next(network.parameters()).device
+def read_probabilities(network: nn.Module, crops: UInt8Array) -> dict[LabelSet, FloatArray]:
+    """(n, 7) probabilities under each label set, by the network as it is served."""
+    device = next(network.buffers()).device
     parts = [
-        network.probabilities(torch.from_numpy(crops[i : i + _BATCH]).to(device))
+        network(torch.from_numpy(crops[i : i + _BATCH]).to(device))[: len(LABEL_SETS)]
         for i in range(0, len(crops), _BATCH)
     ]
-    columns = zip(*parts, strict=True)
     return {
-        name: torch.cat(column).cpu().numpy()
-        for name, column in zip(LABEL_SETS, columns, strict=True)
+        name: torch.cat([part[i] for part in parts]).cpu().numpy()
+        for i, name in enumerate(LABEL_SETS)
     }
 
 
-def fit_logistic(
-    features: Sequence[Mapping[str, float]], right: NDArray[np.bool_], names: Sequence[str]
-) -> LogisticModel:
-    """Ridge-regularised logistic regression by Newton's method.
-
-    Args:
-        features: of each face.
-        right: (n,) whether the answer was right.
-        names: the features to use.
-    """
-    raw = np.array([[row[name] for name in names] for row in features], dtype=np.float64)
-    mean, scale = raw.mean(axis=0), raw.std(axis=0) + 1e-9
-    x = np.concatenate([(raw - mean) / scale, np.ones((len(raw), 1))], axis=1)
-    ridge = np.diag([_RIDGE] * len(names) + [0.0])
-    weights = np.zeros(x.shape[1])
-    for _ in range(_NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
-        gradient = x.T @ (p - right) + ridge @ weights
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + ridge + 1e-9 * np.eye(len(weights))
-        weights -= np.linalg.solve(curvature, gradient)
-    slopes = weights[:-1] / scale
-    bias = float(weights[-1] - slopes @ mean)
-    return LogisticModel(dict(zip(names, slopes.tolist(), strict=True)), bias)
+def reconstruction_errors(
+    models: LatentModels,
+    crops: UInt8Array,
+    count: int,
+    config: InversionConfig,
+    seed: int,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Array:
+    """(n,) pixel MSE of the refined reconstructions of `count` of the faces, NaN for the others."""
+    errors = np.full(len(crops), np.nan)
+    chosen = np.random.default_rng(seed).permutation(len(crops))[:count]
+    for start in range(0, len(chosen), BATCH):
+        rows = chosen[start : start + BATCH]
+        faces = invert_faces(models, crops[rows], [str(row) for row in rows], config)
+        errors[rows] = [face.mse_refined for face in faces]
+        advance(len(rows))
+    return errors
 
 
-def reliability(trust: Array, right: NDArray[np.bool_]) -> dict[str, float]:
-    """How honest trust is: the share of faces that reach 0.9, how often those are right, and the
-    mean gap between trust and truth over ten equal bins."""
-    high = trust >= _HIGH
-    bins = np.minimum((trust * 10).astype(int), 9)
-    gaps = [
-        abs(trust[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
-        for b in range(10)
-        if (bins == b).any()
-    ]
-    return {
-        "n": float(len(trust)),
-        "accuracy": float(right.mean()),
-        "share_high": float(high.mean()),
-        "accuracy_high": float(right[high].mean()) if high.any() else 0.0,
-        "calibration_error": float(sum(gaps)),
-    }
-
-
-def fit_trust(
-    seen: SeenFaces,
-    probs: FloatArray,
-    classes: NDArray[np.int64],
-    errors: FloatArray | None,
-) -> tuple[TrustModel, dict[str, dict[str, float]]]:
-    """Fits on the faces of even rows and reports on those of odd ones.
+def gather(
+    seen: SeenFaces, probs: FloatArray, classes: NDArray[np.int64], errors: Array
+) -> Evidence:
+    """What the answers on faces with a known label say of trust.
 
     Args:
         seen: the faces.
-        probs: (n, 7) their answers.
+        probs: (n, 7) the answers.
         classes: (m,) truth of every picture, NO_LABEL where unknown.
-        errors: (n,) reconstruction errors, if there is a generator.
-
-    Returns:
-        The model, and its `reliability` without and, if known, with the error.
+        errors: (n,) reconstruction errors, NaN where unknown.
     """
     truth = classes[seen.rows]
-    known, even = truth != NO_LABEL, seen.rows % 2 == 0
+    features = [trust_features(p, d) for p, d in zip(probs, seen.detections, strict=True)]
     right = probs.argmax(axis=1) == truth
-    features = [
-        trust_features(p, d, c) for p, d, c in zip(probs, seen.detections, seen.crops, strict=True)
-    ]
-    if errors is not None:
-        features = [f | error_feature(float(e)) for f, e in zip(features, errors, strict=True)]
-    models: list[LogisticModel] = []
-    report: dict[str, dict[str, float]] = {}
-    for kind, names in (("without_error", FEATURES), ("with_error", (*FEATURES, ERROR_FEATURE))):
-        if kind == "with_error" and errors is None:
-            continue
-        fitted = np.flatnonzero(known & even)
-        model = fit_logistic([features[i] for i in fitted], right[fitted], names)
-        kept = np.flatnonzero(known & ~even)
-        trust = np.array([model.probability(features[i]) for i in kept])
-        report[kind] = reliability(trust, right[kept])
-        models.append(model)
-    return TrustModel(models[0], models[1] if len(models) > 1 else None), report
+    every = Evidence(seen.rows, features, right, errors)
+    return every.subset(np.flatnonzero(truth != NO_LABEL))
 
 
-def reconstruction_errors(models: LatentModels, crops: UInt8Array, steps: int) -> FloatArray:
-    """(n,) pixel MSE of refined reconstructions."""
-    names = [str(i) for i in range(len(crops))]
-    faces = invert_faces(models, crops, names, InversionConfig(steps=steps))
-    return np.array([face.mse_refined for face in faces], np.float32)
+@dataclass(frozen=True, slots=True)
+class TrustFitting:
+    """A recipe."""
+
+    views: int = 4
+    """Stream views of each held-out training face."""
+    evaluation_faces: int = 0
+    """Validation faces, one view of each, that judge the result; 0 for all."""
+    refined: int = 400
+    """Views in either set whose reconstruction error is found; 0 for none."""
+    steps: int = 100
+    """Of the refinement."""
+    seed: int = 0
+
+
+def fit(
+    weights: WeightFiles, data: Path, config: TrustFitting, device: torch.device
+) -> tuple[dict[LabelSet, TrustModel], dict[str, Any]]:
+    """Fits trust in the answers of both heads.
+
+    Args:
+        weights: the networks that will be served; without the latent ones trust knows no error.
+        data: what `read_faces` takes.
+        config: the recipe.
+        device: where the networks run.
+
+    Returns:
+        The models, and the figures of each: `folds` (on held-out training faces that they were
+        not fitted on) and `validation` (on faces of the validation split).
+    """
+    training, _ = split_held_out(read_faces(data, "train"))
+    validation = read_faces(data, "validation")
+    if config.evaluation_faces:
+        validation = validation.subset(np.arange(len(validation))[: config.evaluation_faces])
+    fitted = _examine(weights, training, config.views, config, device)
+    judging = _examine(weights, validation, 1, config, device)
+    models: dict[LabelSet, TrustModel] = {}
+    figures: dict[str, Any] = {}
+    for label_set in LABEL_SETS:
+        models[label_set] = fit_trust(fitted[label_set])
+        figures[label_set] = {
+            "folds": cross_validate(fitted[label_set]),
+            "validation": judge(models[label_set], judging[label_set]),
+        }
+    return models, figures
+
+
+def _examine(
+    weights: WeightFiles,
+    faces: LabelledFaces,
+    views: int,
+    config: TrustFitting,
+    device: torch.device,
+) -> dict[LabelSet, Evidence]:
+    """Shows faces in stream views to detector and networks."""
+    with ProgressLine(views * len(faces), "views") as line:
+        detector = make_detector(_DETECTOR_SIDE)
+        seen = see_faces(faces.pictures, detector, views, config.seed, line.advance)
+        detector.close()
+    errors = np.full(len(seen.crops), np.nan)
+    if weights.missing_latent:
+        network: nn.Module = ServedFaceVGG(load_face_vgg(weights.classifier))
+    else:
+        network = load_fused(weights.classifier, weights.encoder, weights.fused_heads)
+        latent = load_latent_models(weights.generator, weights.encoder, weights.classifier, device)
+        inversion = InversionConfig(steps=config.steps)
+        with ProgressLine(config.refined, "refined") as line:
+            errors = reconstruction_errors(
+                latent, seen.crops, config.refined, inversion, config.seed, line.advance
+            )
+    probs = read_probabilities(network.to(device), seen.crops)
+    truths = majority_class(faces.votes), faces.classes
+    return {
+        label_set: gather(seen, probs[label_set], classes, errors)
+        for label_set, classes in zip(LABEL_SETS, truths, strict=True)
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m streamfer.training.trust",
-        description="Fits how far answers can be trusted.",
+        description="Fits how far the answers of the networks in a folder can be trusted.",
     )
+    default = TrustFitting()
     parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
     parser.add_argument(
-        "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
+        "--weights", type=Path, default=SHIPPED.folder, help="folder; default: the shipped weights"
     )
-    parser.add_argument("--generator", type=Path, help="generator.safetensors")
-    parser.add_argument("--encoder", type=Path, help="encoder.safetensors")
-    parser.add_argument("--out", type=Path, required=True, help="trust.json")
-    parser.add_argument("--views", type=int, default=4, help="stream views of each face")
-    parser.add_argument("--steps", type=int, default=100, help="of the refinement")
+    parser.add_argument("--out", type=Path, help="default: trust.json beside the weights")
+    parser.add_argument("--views", type=int, default=default.views, help="of each fitted face")
+    parser.add_argument(
+        "--evaluation-faces",
+        type=int,
+        default=default.evaluation_faces,
+        help="validation faces to judge on; 0: all",
+    )
+    parser.add_argument(
+        "--refined", type=int, default=default.refined, help="views to refine, in either set"
+    )
+    parser.add_argument("--steps", type=int, default=default.steps, help="of the refinement")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=default.seed)
     return run_command(lambda: _fit(parser.parse_args(arguments)))
 
 
 def _fit(options: argparse.Namespace) -> None:
-    if (options.generator is None) != (options.encoder is None):
-        raise ConfigError("--generator and --encoder are given together or not at all")
-    device = pick_device(options.device)
-    network = load_face_vgg(options.classifier).to(device)
-    faces, _ = split_held_out(read_faces(options.data, "train"))
-    with ProgressLine(options.views * len(faces), "views") as line:
-        seen = see_faces(
-            faces.pictures, make_detector(320), options.views, options.seed, line.advance
-        )
-    errors: FloatArray | None = None
-    if options.generator:
-        latent = load_latent_models(options.generator, options.encoder, options.classifier, device)
-        errors = reconstruction_errors(latent, seen.crops, options.steps)
-    probs = read_probabilities(network, seen.crops)
-    models: dict[LabelSet, TrustModel] = {}
-    notes: dict[str, Any] = {"classifier": options.classifier.name, "views": options.views}
-    for label_set, classes in zip(LABEL_SETS, _classes(faces), strict=True):
-        models[label_set], notes[label_set] = fit_trust(seen, probs[label_set], classes, errors)
-        for kind, figures in notes[label_set].items():
-            shown = {k: round(v, 4) for k, v in figures.items()}
-            print(f"{label_set} {kind}: {shown}", file=sys.stderr)
+    weights = WeightFiles(options.weights)
+    config = config_from(options, TrustFitting)
+    models, figures = fit(weights, options.data, config, pick_device(options.device))
+    for label_set, kinds in figures.items():
+        for faces, report in kinds.items():
+            for kind, numbers in report.items():
+                shown = "  ".join(f"{k} {v:.4g}" for k, v in numbers.items())
+                print(f"{label_set} {faces} {kind}: {shown}", file=sys.stderr)
+    notes = {"recipe": asdict(config), "figures": figures}
+    out = options.out or weights.trust
     try:
-        save_trust(models, options.out, notes)
+        save_trust(models, digest(weights.face_network), out, notes)
     except OSError as error:
-        raise OutputError(f"{options.out}: cannot write: {error.strerror}") from error
-
-
-def _classes(faces: LabelledFaces) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return majority_class(faces.votes), faces.classes
+        raise OutputError(f"{out}: cannot write: {error.strerror}") from error
 
 
 if __name__ == "__main__":

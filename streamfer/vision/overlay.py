@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streamfer.labels import COLOURS_RGB, LABELS
+from streamfer.labels import COLOURS_RGB, LABELS, UNCERTAIN
 from streamfer.types import FaceResult, UInt8Array
 from streamfer.vision.drawing import Colour, Rect, draw_frame, frame_corner
 from streamfer.vision.face_panel import (
@@ -27,8 +27,7 @@ from streamfer.vision.status_strip import StripInfo, draw_strip, strip_rect
 
 __all__ = ["Overlay", "OverlayConfig", "StripInfo"]
 
-_UNCERTAIN: Colour = (104, 108, 118)
-_UNCERTAIN_TEXT = "uncertain"
+_GREY: Colour = (104, 108, 118)
 
 _FONT_SIZES = (9, 10, 11, 12, 13, 14, 16, 18, 20, 23, 26, 30, 34, 39, 45, 52, 60, 68, 80)
 """In px; few of them, so that drawn text is used again and again."""
@@ -40,8 +39,6 @@ _SIZE_TOLERANCE = 0.15
 class OverlayConfig:
     """How the overlay looks."""
 
-    uncertain_below: float = 0.5
-    """A face whose `trust` is known and lower shows `uncertain` instead of a guess."""
     strip: bool = True
     """Whether there is a status strip along the bottom edge."""
     bars: bool = True
@@ -106,7 +103,7 @@ class Overlay:
             touched.append(band)
             area = (0, 0, width, band[1])
         thickness = max(1, round(min(width, height) / 300))
-        corners = [frame_corner(thickness, 3 * thickness + 1, self._colour(f)) for f in faces]
+        corners = [frame_corner(thickness, 3 * thickness + 1, _colour(f)) for f in faces]
         boxes = [_box_rect(f, area, c.width) for f, c in zip(faces, corners, strict=True)]
         for box, sprite in zip(boxes, corners, strict=True):
             draw_frame(image[: area[3]], box, sprite)
@@ -138,8 +135,8 @@ class Overlay:
         self, scene: _Scene, face: FaceResult, index: int, size: int, before: Choice | None
     ) -> Choice | None:
         number = str(face.track_id)
-        if self._uncertain(face):
-            texts = [TagText(number, _UNCERTAIN_TEXT, ""), TagText(number, "?", "")]
+        if face.uncertain:
+            texts = [TagText(number, UNCERTAIN, ""), TagText(number, "?", "")]
         else:
             percent = f"{float(face.smoothed[LABELS.index(face.emotion)]) * 100:.0f}%"
             texts = [TagText(number, face.emotion, percent), TagText(number, face.emotion, "")]
@@ -151,7 +148,7 @@ class Overlay:
         if spot is None:
             return None
         text = texts[spot.choice.variant]
-        draw_tag(scene.image, spot.rect[:2], text, size, self._colour(face))
+        draw_tag(scene.image, spot.rect[:2], text, size, _colour(face))
         scene.placed.append(spot.rect)
         return spot.choice
 
@@ -179,11 +176,9 @@ class Overlay:
         scene.placed.append(spot.rect)
         return spot.choice
 
-    def _uncertain(self, face: FaceResult) -> bool:
-        return face.trust is not None and face.trust < self._config.uncertain_below
 
-    def _colour(self, face: FaceResult) -> Colour:
-        return _UNCERTAIN if self._uncertain(face) else COLOURS_RGB[face.emotion]
+def _colour(face: FaceResult) -> Colour:
+    return _GREY if face.uncertain else COLOURS_RGB[face.emotion]
 
 
 def _box_rect(face: FaceResult, area: Rect, smallest: int) -> Rect:

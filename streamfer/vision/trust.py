@@ -7,7 +7,8 @@ faces degraded as streams degrade them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,19 +16,23 @@ import numpy as np
 
 from streamfer.errors import EngineError
 from streamfer.labels import LabelSet
-from streamfer.types import Detection, FloatArray, UInt8Array
-from streamfer.vision.quality import frontal_score, sharpness_score
+from streamfer.types import Detection, FloatArray
+from streamfer.vision.quality import frontal_score, size_score
 
 TRUST_SCHEMA = "streamfer.trust/1"
-SHIPPED_TRUST = Path(__file__).resolve().parents[1] / "weights" / "trust.json"
 
-FEATURES = ("confidence", "margin", "score", "log_height", "frontal", "sharpness")
+FEATURES = ("confidence", "margin", "score", "size", "frontal")
 """Log-odds of the largest probability, log ratio of the two largest, log-odds of the detector's
-score, log of the box's height in px, and two of `streamfer.vision.quality`."""
-ERROR_FEATURE = "log_error"
-"""Log of the reconstruction error, where it is known."""
+score, log of `size_score`, and `frontal_score` of `streamfer.vision.quality`. The larger each is,
+the better the face."""
+PRIOR_FEATURE = "activation"
+"""What the model without the error says, in log-odds: all that the model with it builds on."""
+FIDELITY_FEATURE = "fidelity"
+"""Negative log of the reconstruction error, where that is known."""
 
 _LEAST = 1e-4
+_MOST = 50.0
+"""Log-odds beyond which a probability is 0 or 1 to a float's precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +42,14 @@ class LogisticModel:
     weights: Mapping[str, float]
     bias: float
 
+    def activation(self, features: Mapping[str, float]) -> float:
+        """The log-odds for one face."""
+        return self.bias + sum(w * features[name] for name, w in self.weights.items())
+
     def probability(self, features: Mapping[str, float]) -> float:
         """The probability for one face."""
-        activation = self.bias + sum(w * features[name] for name, w in self.weights.items())
-        return float(1 / (1 + np.exp(-activation)))
+        activation = min(max(self.activation(features), -_MOST), _MOST)
+        return 1 / (1 + math.exp(-activation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,53 +58,58 @@ class TrustModel:
 
     without_error: LogisticModel
     with_error: LogisticModel | None
-    """For faces whose reconstruction error is known; None before there was a generator to fit
-    it with."""
+    """For faces whose reconstruction error is known; None where there was no generator to fit it
+    with."""
 
     def trust(
-        self,
-        probs: FloatArray,
-        detection: Detection,
-        crop: UInt8Array,
-        reconstruction_error: float | None,
+        self, probs: FloatArray, detection: Detection, reconstruction_error: float | None
     ) -> float:
         """Probability that the largest of `probs` is at the right label.
 
         Args:
             probs: (7,) the answer that is trusted or not.
             detection: the face in its frame.
-            crop: (S, S) uint8 aligned face.
             reconstruction_error: pixel MSE on a [0, 1] scale, where known.
         """
-        features = trust_features(probs, detection, crop)
+        features = trust_features(probs, detection)
         if reconstruction_error is None or self.with_error is None:
             return self.without_error.probability(features)
-        return self.with_error.probability(features | error_feature(reconstruction_error))
+        activation = self.without_error.activation(features)
+        return self.with_error.probability(error_features(activation, reconstruction_error))
 
 
-def trust_features(probs: FloatArray, detection: Detection, crop: UInt8Array) -> dict[str, float]:
-    """What the model looks at, named as in FEATURES."""
-    second, first = np.sort(probs.astype(np.float64))[-2:]
-    height = float(detection.box_xyxy[3] - detection.box_xyxy[1])
+def trust_features(probs: FloatArray, detection: Detection) -> dict[str, float]:
+    """What the model without the error looks at, named as in FEATURES."""
+    second, first = np.sort(probs)[-2:].tolist()
     return {
         "confidence": _log_odds(first),
-        "margin": float(np.log(max(first, _LEAST) / max(second, _LEAST))),
+        "margin": math.log(max(first, _LEAST) / max(second, _LEAST)),
         "score": _log_odds(detection.score),
-        "log_height": float(np.log(max(height, 1.0))),
+        "size": math.log(max(size_score(detection), _LEAST)),
         "frontal": frontal_score(detection.landmarks),
-        "sharpness": sharpness_score(crop),
     }
 
 
-def error_feature(reconstruction_error: float) -> dict[str, float]:
-    """What a known reconstruction error adds to `trust_features`."""
-    return {ERROR_FEATURE: float(np.log(max(reconstruction_error, _LEAST)))}
+def error_features(activation: float, reconstruction_error: float) -> dict[str, float]:
+    """What the model with the error looks at."""
+    fidelity = -math.log(max(reconstruction_error, _LEAST))
+    return {PRIOR_FEATURE: activation, FIDELITY_FEATURE: fidelity}
 
 
 def save_trust(
-    models: Mapping[LabelSet, TrustModel], path: Path, notes: Mapping[str, object]
+    models: Mapping[LabelSet, TrustModel],
+    face_sha256: str,
+    path: Path,
+    notes: Mapping[str, object],
 ) -> None:
-    """Writes the models of all label sets as JSON; `notes` says what they were fitted on."""
+    """Writes the models of all label sets as JSON.
+
+    Args:
+        models: one for each head.
+        face_sha256: digest of the face network's files, whose answers they were fitted to.
+        path: the file to write.
+        notes: how they were fitted, and the figures.
+    """
     content = {
         label_set: {
             kind: None if model is None else {"weights": dict(model.weights), "bias": model.bias}
@@ -106,7 +120,12 @@ def save_trust(
         }
         for label_set, trust in models.items()
     }
-    document = {"schema": TRUST_SCHEMA, "models": content, "notes": dict(notes)}
+    document = {
+        "schema": TRUST_SCHEMA,
+        "face_sha256": face_sha256,
+        "models": content,
+        "notes": dict(notes),
+    }
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
@@ -122,23 +141,31 @@ def load_trust(path: Path, label_set: LabelSet) -> TrustModel:
             raise EngineError(f"{path.name}: expected schema {TRUST_SCHEMA}")
         entry = document["models"][label_set]
         known = entry["with_error"]
-        return TrustModel(_model(entry["without_error"]), None if known is None else _model(known))
+        return TrustModel(
+            _model(entry["without_error"], FEATURES),
+            None if known is None else _model(known, (PRIOR_FEATURE, FIDELITY_FEATURE)),
+        )
     except OSError as error:
         raise EngineError(f"{path.name}: cannot read the trust model: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise EngineError(f"{path.name}: not a trust model: {error!r}") from error
 
 
-def _model(entry: Mapping[str, Mapping[str, float] | float]) -> LogisticModel:
+def _model(
+    entry: Mapping[str, Mapping[str, float] | float], features: Sequence[str]
+) -> LogisticModel:
     weights, bias = entry["weights"], entry["bias"]
     if not isinstance(weights, Mapping) or not isinstance(bias, int | float):
         raise ValueError("weights and bias are missing")
-    unknown = set(weights) - {*FEATURES, ERROR_FEATURE}
+    unknown = set(weights) - set(features)
     if unknown:
         raise ValueError(f"unknown features {sorted(unknown)}")
+    numbers = [*(float(w) for w in weights.values()), float(bias)]
+    if not np.isfinite(numbers).all():
+        raise ValueError("a number is not finite")
     return LogisticModel({name: float(w) for name, w in weights.items()}, float(bias))
 
 
 def _log_odds(probability: float) -> float:
-    clipped = min(max(float(probability), _LEAST), 1 - _LEAST)
-    return float(np.log(clipped / (1 - clipped)))
+    clipped = min(max(probability, _LEAST), 1 - _LEAST)
+    return math.log(clipped / (1 - clipped))

@@ -20,7 +20,9 @@ from tests.support.latent import save_latent_networks
         (["train", "encoder"], "--generator"),
         (["train", "autoencoder"], "--common-only"),
         (["train", "fused"], "--views"),
+        (["train", "trust"], "--refined"),
         (["eval", "latent"], "--samples"),
+        (["eval", "fused"], "--plain"),
     ],
 )
 def test_help_lists_the_options(

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from streamfer.app.live_view import LiveView
-from streamfer.pipeline.snapshots import RunSnapshot
-from tests.support.snapshots import camera, info, run, stream
+from streamfer.pipeline.snapshots import CurrentFace, RunSnapshot
+from tests.support.snapshots import camera, info, probs, run, stream
 
 
 class Clock:
@@ -77,6 +77,15 @@ def test_without_a_terminal_a_line_comes_every_few_seconds() -> None:
     assert lines[0] == (
         "0:05 talk: running, 240 frames, 47.5 fps, 0 dropped, p95 24 ms, 50%, #1 happy 70%"
     )
+
+
+def test_a_plain_line_makes_no_guess() -> None:
+    terminal, clock = Terminal(terminal=False), Clock()
+    unsure = stream(current=(CurrentFace(1, None, probs("happy", 0.3)),))
+    with LiveView(lambda: run(unsure), terminal.console, clock) as view:
+        clock.now_s += 6
+        view.refresh()
+    assert terminal.text.splitlines()[0].endswith("50%, #1 uncertain")
 
 
 def test_many_streams_share_a_plain_line() -> None:

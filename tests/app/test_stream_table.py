@@ -8,7 +8,7 @@ from rich.console import Console
 
 from streamfer.app.glyphs import glyphs_for
 from streamfer.app.stream_table import Row, done_fraction, table_lines
-from streamfer.pipeline.snapshots import StreamSnapshot
+from streamfer.pipeline.snapshots import CurrentFace, StreamSnapshot
 from tests.support.snapshots import camera, info, probs, stream
 
 GLYPHS = glyphs_for(Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")))
@@ -45,6 +45,14 @@ def test_a_wide_terminal_shows_everything() -> None:
     assert "70%" in face
 
 
+def test_an_uncertain_face_gets_no_label() -> None:
+    unsure = CurrentFace(1, None, probs("happy", 0.3))
+    *_, face = lines(stream(current=(unsure,)))
+    assert "uncertain" in face
+    assert "happy" not in face
+    assert "30%" not in face
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
 @pytest.mark.parametrize("count", [1, 2, 22, 64])
 def test_lines_fit_the_terminal(width: int, count: int) -> None:
@@ -65,7 +73,7 @@ def test_of_too_many_streams_those_in_trouble_are_shown() -> None:
 
 
 def test_free_lines_go_round_the_streams() -> None:
-    crowd = tuple((i, "happy", probs("happy")) for i in range(1, 9))
+    crowd = tuple(CurrentFace(i, "happy", probs("happy")) for i in range(1, 9))
     shown = lines(stream(info("a"), current=crowd), stream(info("b"), current=crowd), height=7)
     assert [line.split()[1][:2] if "●" in line else line.split()[0] for line in shown[1:]] == [
         "a",

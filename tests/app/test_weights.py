@@ -12,7 +12,9 @@ from streamfer.app import weights
 from streamfer.app.published import PUBLISHED, find_weights
 from streamfer.app.weights import list_weights, pull_weights, verify_weights
 from streamfer.errors import ConfigError, EngineError
+from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
 from tests.support.http_files import Served, serve
+from tests.support.latent import write_card
 
 CONTENT = b"weights" * 1000
 NAME = "retinaface-mobilenet0.25"
@@ -112,7 +114,7 @@ def test_a_missing_source_is_named(bench: Bench, tmp_path: Path) -> None:
 def test_the_list_tells_shipped_present_and_absent_apart(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "SHIPPED_FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "SHIPPED", WeightFiles(tmp_path))
     file_with(tmp_path / "face.safetensors", b"x" * 2_000_000)
     bench.pull(file_with(tmp_path / "mine.pth", CONTENT))
     assert list_weights(bench.console, bench.folder) == 0
@@ -120,3 +122,21 @@ def test_the_list_tells_shipped_present_and_absent_apart(
     assert ["face", "Apache-2.0", "shipped,", "2.0", "MB"] in lines
     assert [NAME, "MIT", str(bench.folder / "retinaface_mobilenet0.25.pth")] in lines
     assert any("not here; streamfer weights pull retinaface-resnet50" in " ".join(x) for x in lines)
+
+
+def test_shipped_weights_are_held_against_their_cards(bench: Bench, tmp_path: Path) -> None:
+    shipped = WeightFiles(tmp_path)
+    for path in (shipped.classifier, shipped.encoder):
+        path.write_bytes(CONTENT)
+        write_card(path, hashlib.sha256(CONTENT).hexdigest())
+    assert verify_weights(bench.console, bench.folder, shipped) == 0
+    shipped.encoder.write_bytes(CONTENT[1:])
+    assert verify_weights(bench.console, bench.folder, shipped) == 5
+    assert "face_vgg19: ok" in bench.text
+    assert "encoder_faces64.safetensors: damaged or replaced" in bench.text
+
+
+def test_what_ships_is_what_its_cards_describe() -> None:
+    for path in SHIPPED.networks:
+        if path.exists():
+            assert file_digest(path) in path.with_suffix(".md").read_text("utf-8")

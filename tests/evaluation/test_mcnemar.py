@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamfer.evaluation.mcnemar import compare_paired
+from streamfer.evaluation.mcnemar import compare_paired, comparison_table
 
 
 def answers(*parts: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -23,3 +23,13 @@ def test_exact_test(only_a: int, only_b: int, p_value: float) -> None:
     assert result.p_value == pytest.approx(p_value)
     assert result.accuracy_a == pytest.approx((50 + only_a) / result.n)
     assert result.accuracy_b == pytest.approx((50 + only_b) / result.n)
+
+
+def test_the_table_has_a_row_per_style_and_label_set() -> None:
+    result = compare_paired(*answers((1500, 1, 1), (490, 0, 0), (8, 1, 0), (2, 0, 1)))
+    table = comparison_table({"photo": {"ferplus": result, "fer2013": result}}, "plain", "fused")
+    assert table.splitlines()[2:] == [
+        f"| photo | {labels} | 2,000 | 75.40% | 75.10% | 8 | 2 | 0.11 |"
+        for labels in ("ferplus", "fer2013")
+    ]
+    assert "| only plain right | only fused right |" in table.splitlines()[0]

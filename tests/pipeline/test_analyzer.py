@@ -6,6 +6,7 @@ import pytest
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.types import Frame
+from streamfer.vision.trust import LogisticModel, TrustModel
 from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
 from tests.support.results import detection, probabilities
@@ -63,6 +64,23 @@ def test_the_label_set_chooses_the_head(label_set: LabelSet, emotion: str) -> No
     config = AnalyzerConfig(label_set=label_set)
     (result,) = Analyzer(FakeDetector(detection()), face_engine(), config)([frame("talk", 0)])
     assert result.faces[0].emotion == emotion
+
+
+def test_trust_is_left_open_without_a_model_of_it() -> None:
+    (result,) = Analyzer(FakeDetector(detection()), face_engine())([frame("talk", 0)])
+    assert result.faces[0].trust is None
+    assert not result.faces[0].uncertain
+
+
+@pytest.mark.parametrize(("level", "uncertain"), [(0, True), (255, False)])
+def test_trust_is_in_what_is_shown_of_the_face(level: int, uncertain: bool) -> None:
+    model = TrustModel(LogisticModel({"confidence": 1.0}, -1.0), None)
+    analyzer = Analyzer(FakeDetector(detection()), face_engine(), trust=model)
+    for index in range(3):
+        (result,) = analyzer([frame("talk", index, level)])
+    (face,) = result.faces
+    assert face.trust == model.trust(face.smoothed, face.detection, None)
+    assert face.uncertain == uncertain
 
 
 @pytest.mark.parametrize(("every", "detections"), [(1, 12), (4, 3)])

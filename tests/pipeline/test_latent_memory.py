@@ -11,6 +11,7 @@ from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.pipeline.refiner import Refiner, RefinerConfig
 from streamfer.pipeline.residual import ResidualConfig
 from streamfer.types import FaceResult, Frame
+from streamfer.vision.trust import FIDELITY_FEATURE, PRIOR_FEATURE, LogisticModel, TrustModel
 from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
 from tests.support.refinement import FakeBackend
@@ -39,11 +40,15 @@ class LatentEngine(FakeEngine):
 class Scene:
     """One face in a stream at 25 frames/s, refined by a backend that adds 1 to every code."""
 
-    def __init__(self, refiner: Refiner | None = None, faces: int = 1) -> None:
+    def __init__(
+        self, refiner: Refiner | None = None, faces: int = 1, trust: TrustModel | None = None
+    ) -> None:
         self.engine = LatentEngine()
         self.refiner = refiner
         places = [detection(20 + 100 * i, 60, 70) for i in range(faces)]
-        self.analyzer = Analyzer(FakeDetector(*places), self.engine, CONFIG, refiner=refiner)
+        self.analyzer = Analyzer(
+            FakeDetector(*places), self.engine, CONFIG, refiner=refiner, trust=trust
+        )
 
     def faces(self, index: int, stream: str = "talk") -> tuple[FaceResult, ...]:
         """The faces of a frame; what was under way before is refined by then."""
@@ -95,6 +100,20 @@ def test_the_first_frame_waits_for_nothing_and_later_ones_carry_what_was_found()
     assert third.reconstruction is not None
     assert third.reconstruction.shape == (64, 64)
     assert third.reconstruction_error == pytest.approx(third.reconstruction.mean(), rel=1e-3)
+
+
+def test_trust_knows_the_error_of_refined_faces(refiner: Refiner) -> None:
+    model = TrustModel(
+        LogisticModel({"confidence": 1.0}, 0.0),
+        LogisticModel({PRIOR_FEATURE: 1.0, FIDELITY_FEATURE: 1.0}, 0.0),
+    )
+    scene = Scene(refiner, trust=model)
+    first, second = scene.face(0), scene.face(1)
+    assert first.trust == model.trust(first.smoothed, first.detection, None)
+    error = second.reconstruction_error
+    assert error is not None
+    assert second.trust == model.trust(second.smoothed, second.detection, error)
+    assert second.trust != model.trust(second.smoothed, second.detection, None)
 
 
 def test_the_residual_fades_with_age_and_ends(refiner: Refiner) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,16 @@ def test_tracks_are_summed_up() -> None:
     assert (first.track_id, second.track_id) == (1, 2)
     assert (first.first_s, first.last_s, first.frames) == (0.0, pytest.approx(7 / 25), 8)
     np.testing.assert_allclose(first.share, [0, 0, 0, 0.75, 0.25, 0, 0])
+
+
+@pytest.mark.parametrize(("trust", "shown"), [(None, "happy"), (0.6, "happy"), (0.4, None)])
+def test_an_uncertain_answer_is_not_shown(trust: float | None, shown: str | None) -> None:
+    statistics, clock = make()
+    frame = pending(0, clock).to_frame("talk", dropped=0)
+    statistics.analysed(FrameResult(frame, (replace(face_result(7), trust=trust),)))
+    (face,) = statistics.snapshot().streams[0].current
+    assert (face.track_id, face.emotion) == (7, shown)
+    assert face.share == pytest.approx(0.7)
 
 
 def test_states_and_reconnects() -> None:

@@ -47,3 +47,8 @@ def _face_network() -> FaceVGG:
     network = FaceVGG(FaceVGGConfig(width=0.05, input_size=32))
     network(torch.randint(0, 256, (8, 64, 64), dtype=torch.uint8))  # moves the statistics
     return network
+
+
+def write_card(weights: Path, sha256: str) -> None:
+    """Writes a card that says which file it describes."""
+    weights.with_suffix(".md").write_text(f"# Weights\n\n- SHA-256: `{sha256}`\n")

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from streamfer.labels import LABELS
-from streamfer.pipeline.snapshots import Percentiles, RunSnapshot, StreamSnapshot, TrackSummary
+from streamfer.pipeline.snapshots import (
+    CurrentFace,
+    Percentiles,
+    RunSnapshot,
+    StreamSnapshot,
+    TrackSummary,
+)
 from streamfer.types import FloatArray, StreamInfo
 
 LATENCY = Percentiles(p50=11.0, p95=24.0, p99=30.0)
@@ -54,7 +60,7 @@ def stream(about: StreamInfo | None = None, **changes: Any) -> StreamSnapshot:
         "fps_out": 47.5,
         "queue_fill": 0.25,
         "latency_ms": LATENCY,
-        "current": ((1, "happy", probs("happy")),),
+        "current": (CurrentFace(1, "happy", probs("happy")),),
         "tracks": (TrackSummary(1, 0.0, 10.0, 240, probs("happy", 0.75)),),
         "message": None,
     }

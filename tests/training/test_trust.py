@@ -1,20 +1,21 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from streamfer.labels import LABEL_SETS
+from streamfer.models.shipped import WeightFiles, digest
 from streamfer.training.data import NO_LABEL
 from streamfer.training.stream_views import stream_view
-from streamfer.training.trust import (
-    SeenFaces,
-    fit_logistic,
-    fit_trust,
-    reliability,
-    see_faces,
-)
+from streamfer.training.trust import SeenFaces, gather, main, see_faces
 from streamfer.types import Detection, UInt8Array
+from streamfer.vision.trust import load_trust
+from tests.support.labelled_faces import drawn_set, write_parquet
+from tests.support.latent import save_all_networks, save_latent_networks
 
 LANDMARKS = np.array([[30, 40], [70, 40], [50, 60], [38, 80], [62, 80]], np.float32)
 
@@ -49,49 +50,34 @@ def test_only_found_faces_are_seen() -> None:
     assert len(seen.detections) == 6
 
 
-def test_logistic_regression_finds_what_made_the_data() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(3, 2, (20_000, 2))
-    chance = 1 / (1 + np.exp(-(0.8 * x[:, 0] - 2.0)))
-    right = rng.random(20_000) < chance
-    model = fit_logistic([{"a": a, "b": b} for a, b in x], right, ("a", "b"))
-    assert model.weights["a"] == pytest.approx(0.8, abs=0.05)
-    assert model.weights["b"] == pytest.approx(0.0, abs=0.05)
-    assert model.bias == pytest.approx(-2.0, abs=0.15)
+def test_faces_without_a_label_say_nothing_of_trust() -> None:
+    face = EveryOther().detect([np.zeros((1, 1, 3), np.uint8)] * 2)[1][0]
+    seen = SeenFaces(np.array([0, 0, 2, 1]), (face,) * 4, np.zeros((4, 64, 64), np.uint8))
+    probs = np.eye(7, dtype=np.float32)[[3, 4, 5, 3]]
+    classes = np.array([3, NO_LABEL, 5])
+    evidence = gather(seen, probs, classes, np.array([0.1, np.nan, 0.2, 0.3]))
+    assert evidence.groups.tolist() == [0, 0, 2]
+    assert evidence.right.tolist() == [True, False, True]
+    assert evidence.refined.errors.tolist() == [0.1, 0.2]
 
 
-def test_reliability_of_honest_and_boastful_trust() -> None:
-    rng = np.random.default_rng(0)
-    trust = rng.uniform(0.2, 1.0, 20_000)
-    right = rng.random(20_000) < trust
-    honest = reliability(trust, right)
-    assert honest["calibration_error"] < 0.02
-    assert honest["accuracy_high"] == pytest.approx(0.95, abs=0.02)
-    assert honest["share_high"] == pytest.approx(0.125, abs=0.01)
-    boastful = reliability(np.minimum(trust + 0.3, 1.0), right)
-    assert boastful["calibration_error"] > 0.15
-    assert boastful["accuracy_high"] < 0.85
-
-
-@pytest.mark.parametrize("with_errors", [False, True])
-def test_fitted_trust_is_honest_on_faces_it_was_not_fitted_on(with_errors: bool) -> None:
-    rng = np.random.default_rng(1)
-    n = 4000
-    top = rng.uniform(0.3, 0.98, n)
-    probs = np.repeat(((1 - top) / 6)[:, None], 7, axis=1).astype(np.float32)
-    probs[:, 0] = top
-    errors = rng.uniform(0.002, 0.05, n).astype(np.float32)
-    chance = top * (1 - 8 * errors if with_errors else 1)
-    classes = np.where(rng.random(n) < chance, 0, 1)
-    classes[:100] = NO_LABEL
-    face = Detection(np.array([0, 0, 80, 100], np.float32), 0.9, LANDMARKS)
-    crops = np.zeros((n, 64, 64), np.uint8)
-    seen = SeenFaces(np.arange(n), (face,) * n, crops)
-    model, report = fit_trust(seen, probs, classes, errors if with_errors else None)
-    kind = "with_error" if with_errors else "without_error"
-    assert report[kind]["n"] == 1950
-    assert report[kind]["calibration_error"] < 0.05
-    assert (model.with_error is not None) == with_errors
-    if with_errors:
-        sure = model.trust(probs[0], face, crops[0], 0.003)
-        assert sure > model.trust(probs[0], face, crops[0], 0.05)
+@pytest.mark.parametrize("latent", [False, True])
+def test_the_command_fits_both_heads_to_the_networks_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latent: bool
+) -> None:
+    (save_all_networks if latent else save_latent_networks)(tmp_path)
+    monkeypatch.setattr("streamfer.training.trust.make_detector", lambda side: EveryOther())
+    for name, seed in (("train-0", 0), ("public_test", 1)):
+        write_parquet(tmp_path / f"{name}.parquet", drawn_set(700 if seed == 0 else 40, seed))
+    folder = ["--data", str(tmp_path), "--weights", str(tmp_path), "--device", "cpu"]
+    size = ["--views", "8", "--evaluation-faces", "30", "--refined", "60", "--steps", "1"]
+    assert main([*folder, *size]) == 0
+    weights = WeightFiles(tmp_path)
+    document = json.loads(weights.trust.read_text())
+    assert document["face_sha256"] == digest(weights.face_network)
+    for label_set in LABEL_SETS:
+        assert (load_trust(weights.trust, label_set).with_error is not None) == latent
+        figures = document["notes"]["figures"][label_set]
+        assert set(figures) == {"folds", "validation"}
+        assert figures["validation"]["without_error"]["n"] <= 15
+        assert ("with_error" in figures["folds"]) == latent

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from streamfer.errors import EngineError
+from streamfer.labels import LABEL_SETS, LabelSet
+from streamfer.models.shipped import SHIPPED, digest
 from streamfer.types import Detection, FloatArray
 from streamfer.vision.trust import (
-    ERROR_FEATURE,
+    FIDELITY_FEATURE,
+    PRIOR_FEATURE,
     LogisticModel,
     TrustModel,
     load_trust,
@@ -17,11 +20,10 @@ from streamfer.vision.trust import (
     trust_features,
 )
 
-CROP = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
 LANDMARKS = np.array([[30, 40], [70, 40], [50, 60], [38, 80], [62, 80]], np.float32)
 MODEL = TrustModel(
-    LogisticModel({"confidence": 1.0, "log_height": 0.5}, -2.0),
-    LogisticModel({"confidence": 1.0, ERROR_FEATURE: -1.0}, -3.0),
+    LogisticModel({"confidence": 1.0, "size": 0.5}, -2.0),
+    LogisticModel({PRIOR_FEATURE: 1.0, FIDELITY_FEATURE: 1.0}, -4.0),
 )
 
 
@@ -36,29 +38,29 @@ def answer(top: float) -> FloatArray:
 
 
 def test_trust_rises_with_confidence_and_size_and_falls_with_the_error() -> None:
-    sure, unsure = (MODEL.trust(answer(p), detection(), CROP, None) for p in (0.9, 0.4))
+    sure, unsure = (MODEL.trust(answer(p), detection(), None) for p in (0.9, 0.4))
     assert sure > unsure
-    assert sure > MODEL.trust(answer(0.9), detection(height=20), CROP, None)
-    good, bad = (MODEL.trust(answer(0.9), detection(), CROP, e) for e in (0.005, 0.05))
+    assert sure > MODEL.trust(answer(0.9), detection(height=20), None)
+    good, bad = (MODEL.trust(answer(0.9), detection(), e) for e in (0.005, 0.05))
     assert good > bad
 
 
 def test_features_are_finite_at_the_extremes() -> None:
     certain = np.eye(7, dtype=np.float32)[0]
     blind = Detection(np.zeros(4, np.float32), 0.0, np.full((5, 2), np.nan, np.float32))
-    features = trust_features(certain, blind, np.zeros((64, 64), np.uint8))
+    features = trust_features(certain, blind)
     assert np.isfinite(list(features.values())).all()
 
 
 def test_the_error_is_ignored_by_a_model_that_does_not_know_it() -> None:
     model = TrustModel(MODEL.without_error, None)
-    without = model.trust(answer(0.9), detection(), CROP, None)
-    assert model.trust(answer(0.9), detection(), CROP, 0.01) == without
+    without = model.trust(answer(0.9), detection(), None)
+    assert model.trust(answer(0.9), detection(), 0.01) == without
 
 
 def test_models_come_back_by_label_set(tmp_path: Path) -> None:
     other = TrustModel(LogisticModel({"margin": 2.0}, 0.5), None)
-    save_trust({"ferplus": MODEL, "fer2013": other}, tmp_path / "trust.json", {"n": 3})
+    save_trust({"ferplus": MODEL, "fer2013": other}, "ab", tmp_path / "trust.json", {"n": 3})
     assert load_trust(tmp_path / "trust.json", "ferplus") == MODEL
     assert load_trust(tmp_path / "trust.json", "fer2013") == other
 
@@ -80,10 +82,40 @@ def test_wrong_files_are_named(tmp_path: Path, content: str | None, message: str
         load_trust(path, "ferplus")
 
 
-def test_unknown_features_are_refused(tmp_path: Path) -> None:
-    save_trust({"ferplus": MODEL, "fer2013": MODEL}, tmp_path / "trust.json", {})
-    document = json.loads((tmp_path / "trust.json").read_text())
-    document["models"]["ferplus"]["without_error"]["weights"]["mood"] = 1.0
-    (tmp_path / "trust.json").write_text(json.dumps(document))
-    with pytest.raises(EngineError, match="mood"):
+@pytest.mark.parametrize(
+    ("weights", "bias", "message"),
+    [
+        ({"mood": 1.0}, 0.0, "mood"),
+        ({FIDELITY_FEATURE: 1.0}, 0.0, FIDELITY_FEATURE),
+        ({"size": float("inf")}, 0.0, "not finite"),
+        ({"size": 1.0}, float("nan"), "not finite"),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused(
+    tmp_path: Path, weights: dict[str, float], bias: float, message: str
+) -> None:
+    odd = TrustModel(LogisticModel(weights, bias), None)
+    save_trust({"ferplus": odd, "fer2013": MODEL}, "ab", tmp_path / "trust.json", {})
+    with pytest.raises(EngineError, match=message):
         load_trust(tmp_path / "trust.json", "ferplus")
+
+
+def test_huge_weights_end_at_certainty() -> None:
+    model = TrustModel(LogisticModel({"confidence": 1e6}, 0.0), None)
+    assert model.trust(answer(0.9), detection(), None) == pytest.approx(1.0)
+    assert model.trust(answer(0.2), detection(), None) == pytest.approx(0.0)
+
+
+def test_the_shipped_model_was_fitted_to_the_shipped_networks() -> None:
+    document = json.loads(SHIPPED.trust.read_text())
+    assert document["face_sha256"] == digest(SHIPPED.face_network), "run streamfer train trust"
+
+
+@pytest.mark.parametrize("label_set", LABEL_SETS)
+def test_shipped_trust_of_0_9_means_right_nine_times_in_ten(label_set: LabelSet) -> None:
+    load_trust(SHIPPED.trust, label_set)
+    figures = json.loads(SHIPPED.trust.read_text())["notes"]["figures"][label_set]
+    for faces in ("folds", "validation"):
+        for kind, report in figures[faces].items():
+            assert report["accuracy_high"] >= 0.9, (faces, kind)
+            assert label_set == "fer2013" or report["share_high"] >= 0.25, (faces, kind)
