@@ -212,7 +212,7 @@ def check_weights(shipped: WeightFiles, folder: Path) -> list[Finding]:
         if (folder / weights.file_name).is_file():
             findings.append(Finding("weights", "ok", f"{weights.name}, pulled"))
         else:
-            advice = f"if you want it: streamfer weights pull {weights.name}"
+            advice = f"if you want it: {weights.command}"
             findings.append(Finding("weights", "absent", f"no {weights.name}", advice))
     return findings
 

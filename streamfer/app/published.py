@@ -22,7 +22,17 @@ class PublishedWeights:
     """SHA-256 (hex) of the file; None where nobody published it. Such a file is noted when it is
     pulled, so that later damage shows, and held against the network key by key as all are."""
     licence: str
+    by_hand: bool = False
+    """Whether the file has to be fetched by hand, because the address is a page for people or
+    because nobody published what the file must hash to; `pull --from` then takes it in."""
 
+    @property
+    def command(self) -> str:
+        """What to type to have it."""
+        return f"streamfer weights pull {self.name}" + (" --from FILE" if self.by_hand else "")
+
+
+_NON_COMMERCIAL = "NVIDIA, non-commercial"
 
 PUBLISHED: dict[str, PublishedWeights] = {
     weights.name: weights
@@ -40,6 +50,38 @@ PUBLISHED: dict[str, PublishedWeights] = {
             url="https://github.com/ternaus/retinaface/releases/download/0.01/retinaface_resnet50_2020-07-20-f168fae3c.zip",
             sha256=None,
             licence="MIT",
+        ),
+        PublishedWeights(
+            name="stylegan2-ffhq",
+            file_name="stylegan2_ffhq.pt",
+            url="https://drive.google.com/file/d/1EM87UquaoQmk17Q8d5kYIAHqu0dkYqdT/view",
+            sha256=None,
+            licence=_NON_COMMERCIAL,
+            by_hand=True,
+        ),
+        PublishedWeights(
+            name="stylegan2-ada-ffhq",
+            file_name="stylegan2_ada_ffhq.pkl",
+            url="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl",
+            sha256=None,
+            licence=_NON_COMMERCIAL,
+            by_hand=True,
+        ),
+        PublishedWeights(
+            name="e4e-ffhq",
+            file_name="e4e_ffhq_encode.pt",
+            url="https://drive.google.com/file/d/1cUv_reLE6k3604or78EranS7XzuVMWeO/view",
+            sha256=None,
+            licence=f"MIT; decoder {_NON_COMMERCIAL}",
+            by_hand=True,
+        ),
+        PublishedWeights(
+            name="psp-ffhq",
+            file_name="psp_ffhq_encode.pt",
+            url="https://drive.google.com/file/d/1bMTNWkh5LArlaWSc_wa8VKyq2V42T2z0/view",
+            sha256=None,
+            licence=f"MIT; decoder {_NON_COMMERCIAL}",
+            by_hand=True,
         ),
     )
 }
@@ -64,6 +106,6 @@ def find_weights(name: str, folder: Path | None = None) -> Path:
     if not path.is_file():
         raise EngineError(
             f"{name}: its weights are not in {path.parent}; get them with:"
-            f" streamfer weights pull {name}"
+            f" {PUBLISHED[name].command}"
         )
     return path

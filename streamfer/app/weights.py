@@ -31,7 +31,7 @@ def list_weights(console: Console, folder: Path | None = None) -> int:
         table.add_row(path.stem, "Apache-2.0", f"shipped, {path.stat().st_size / 1e6:.1f} MB")
     for weights in PUBLISHED.values():
         path = folder / weights.file_name
-        absent = f"not here; streamfer weights pull {weights.name}"
+        absent = f"not here; {weights.command}"
         table.add_row(weights.name, weights.licence, str(path) if path.exists() else absent)
     console.print(table)
     return 0
@@ -56,6 +56,11 @@ def pull_weights(
         EngineError: it cannot be had, or is not what its publisher says it is.
     """
     weights = _look_up(name)
+    if weights.by_hand and source is None:
+        raise EngineError(
+            f"{name}: nobody published a checksum of this file, so it is not downloaded; fetch it"
+            f" yourself from {weights.url} (licence: {weights.licence}), then: {weights.command}"
+        )
     folder = folder or weights_folder()
     path = folder / weights.file_name
     part = path.with_name(path.name + ".part")
@@ -114,7 +119,7 @@ def _verify_pulled(console: Console, folder: Path) -> int:
         path = folder / weights.file_name
         good = _sha256(path) == (weights.sha256 or _noted(path))
         damaged |= not good
-        advice = f"damaged or replaced; streamfer weights pull {weights.name}"
+        advice = f"damaged or replaced; {weights.command}"
         _say(console, f"{weights.name}: {'ok' if good else advice}")
     return EngineError.exit_code if damaged else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -9,59 +10,123 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from streamfer.errors import EngineError
+from streamfer.models.tensor_pickle import read_networks
 
 _NAMES_SHOWN = 3
 _MAX_MEMBER_BYTES = 1 << 30
 """No published file is larger; a zip that claims to be is an attack on the memory."""
+_TORCH_LEGACY_MARK = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How torch's files began before they were zips."""
+_PICKLE_MARK = b"\x80"
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Reads a file of named tensors without running any code in it.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a file of tensors without running any code in it.
 
-    A `state_dict` entry is looked into, the prefix `module.` (of a parallel training run) goes,
-    and a zip that holds a single checkpoint is looked into.
+    Taken are torch's files (a zip that holds a single one is looked into), safetensors, and the
+    pickled networks of `stylegan2-ada-pytorch`. The content tells them apart.
+
+    Returns:
+        What the file holds by name: tensors, plain values, and mappings of them.
 
     Raises:
-        EngineError: the file is missing, damaged, or holds anything but tensors.
+        EngineError: the file is missing, damaged, or holds anything but tensors and plain values.
     """
     try:
         loaded = _load(path)
     except OSError as error:
         raise EngineError(f"{path}: cannot read the weights: {error.strerror or error}") from error
-    except Exception as error:  # torch's reader raises what a broken file makes it stumble over
+    except Exception as error:  # the readers raise what a broken file makes them stumble over
         raise EngineError(
             f"{path}: not a file of weights, or damaged: {str(error).partition(chr(10))[0]}"
         ) from error
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in loaded.items()
+    if not isinstance(loaded, Mapping) or not all(isinstance(name, str) for name in loaded):
+        raise EngineError(f"{path}: not a file of named tensors")
+    return dict(loaded)
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Reads a file of named tensors without running any code in it.
+
+    A `state_dict` entry is looked into, and the prefix `module.` (of a parallel training run) goes.
+
+    Raises:
+        EngineError: the file is missing, damaged, or holds anything but tensors.
+    """
+    loaded = read_checkpoint(path)
+    inner = loaded.get("state_dict")
+    return named_tensors(inner if isinstance(inner, Mapping) else loaded, path)
+
+
+def named_tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    """What a checkpoint, or an entry of it, holds, as tensors by name; `module.` goes.
+
+    Raises:
+        EngineError: it holds anything else, or a tensor that claims more numbers than it has.
+    """
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
         raise EngineError(f"{path}: not a file of named tensors")
-    return {name.removeprefix("module."): value for name, value in loaded.items()}
+    for name, value in content.items():
+        # A few stored numbers can be declared as any number of them.
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise EngineError(f"{path}: {name} claims more numbers than the file holds")
+    return {name.removeprefix("module."): value for name, value in content.items()}
 
 
-def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+def load_strictly(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    prefix: str = "",
+    assign: bool = False,
+) -> None:
     """Loads tensors into a module; every key must fit.
 
     Args:
         module: what to fill.
         tensors: what the file holds.
         path: the file, for the message.
+        prefix: of the names in the file, for the message.
+        assign: put the tensors themselves in, for a module that has no memory yet.
 
     Raises:
         EngineError: a key is missing, left over, or of another shape; names the first ones.
     """
-    own = module.state_dict()
-    missing = [name for name in own if name not in tensors]
-    extra = [name for name in tensors if name not in own]
+    own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    check_keys(own, tensors, path, prefix)
+    module.load_state_dict(dict(tensors), assign=assign)
+
+
+def check_keys(
+    expected: Mapping[str, tuple[int, ...]],
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    prefix: str = "",
+) -> None:
+    """Holds the tensors of a file against the names and shapes that a network has.
+
+    Args:
+        expected: shapes by name.
+        tensors: what the file holds.
+        path: the file, for the message.
+        prefix: of the names in the file, for the message.
+
+    Raises:
+        EngineError: a key is missing, left over, or of another shape; names the first ones.
+    """
+    missing = [prefix + name for name in expected if name not in tensors]
+    extra = [prefix + name for name in tensors if name not in expected]
     reshaped = [
-        f"{name} {tuple(tensors[name].shape)} for {tuple(own[name].shape)}"
-        for name in own
-        if name in tensors and tensors[name].shape != own[name].shape
+        f"{prefix}{name} {tuple(tensors[name].shape)} for {shape}"
+        for name, shape in expected.items()
+        if name in tensors and tuple(tensors[name].shape) != shape
     ]
     faults = [
         f"{len(names)} {what} ({_some(names)})"
@@ -70,14 +135,21 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
     ]
     if faults:
         raise EngineError(f"{path}: not the weights of this network: keys {'; '.join(faults)}")
-    module.load_state_dict(dict(tensors))
 
 
 def _load(path: Path) -> Any:
     with path.open("rb") as file:
         member = _only_member(file)
         file.seek(0)
-        return torch.load(member or file, map_location="cpu", weights_only=True)
+        start = file.read(len(_TORCH_LEGACY_MARK))
+        file.seek(0)
+        if start[6:9] == b"\0\0{":  # safetensors: eight bytes of length, then JSON
+            return load_file(path)
+        if start.startswith(_PICKLE_MARK) and start != _TORCH_LEGACY_MARK:
+            return read_networks(file)
+        # Trainers write their options beside the weights: attributes without behaviour.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(member or file, map_location="cpu", weights_only=True)
 
 
 def _only_member(file: IO[bytes]) -> IO[bytes] | None:

@@ -19,6 +19,7 @@ from streamfer.app.doctor import (
     check_weights,
     doctor,
 )
+from streamfer.app.published import PUBLISHED
 from streamfer.models.shipped import WeightFiles
 from streamfer.runtime.hardware import Cpu, Gpu
 from streamfer.runtime.planning import Machine
@@ -135,17 +136,18 @@ def test_nothing_to_run_on() -> None:
 def test_weights(tmp_path: Path) -> None:
     weights = WeightFiles(tmp_path)
     found = check_weights(weights, tmp_path)
-    assert [f.state for f in found] == ["missing", "absent", "absent", "absent"]
+    assert [f.state for f in found] == ["missing", *["absent"] * (1 + len(PUBLISHED))]
     assert "no latent codes" in found[1].text
     weights.classifier.write_bytes(b"x" * 1_500_000)
     for path in weights.missing_latent:
         path.write_bytes(b"weights")
     (tmp_path / "retinaface_mobilenet0.25.pth").write_bytes(b"weights")
-    shipped, *latent, pulled, absent = check_weights(weights, tmp_path)
+    shipped, *latent, pulled, absent, by_hand, _, _, _ = check_weights(weights, tmp_path)
     assert shipped.text == "face_vgg19.safetensors, 1.5 MB, shipped"
     assert [f.state for f in latent] == ["ok"] * 3
     assert pulled == Finding("weights", "ok", "retinaface-mobilenet0.25, pulled")
     assert absent.advice == "if you want it: streamfer weights pull retinaface-resnet50"
+    assert by_hand.advice == "if you want it: streamfer weights pull stylegan2-ffhq --from FILE"
 
 
 def test_store(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ class Bench:
         entry = replace(PUBLISHED[NAME], sha256=sha256, url=url)
         self._patch.setitem(PUBLISHED, NAME, entry)
 
+    def pull_by_hand(self, name: str, source: Path | None) -> Path:
+        pull_weights(self.console, name, source, self.folder)
+        return find_weights(name, self.folder)
+
     def pull(self, source: Path | None = None) -> int:
         return pull_weights(self.console, NAME, source, self.folder)
 
@@ -104,6 +108,21 @@ def test_verify_of_nothing_says_so(bench: Bench) -> None:
 def test_an_unknown_name_gets_a_hint(bench: Bench, name: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         pull_weights(bench.console, name, None, bench.folder)
+
+
+@pytest.mark.parametrize("name", ["stylegan2-ffhq", "stylegan2-ada-ffhq", "e4e-ffhq", "psp-ffhq"])
+def test_what_nobody_hashed_is_fetched_by_hand(bench: Bench, tmp_path: Path, name: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        bench.pull_by_hand(name, None)
+    for part in (PUBLISHED[name].url, "non-commercial", f"pull {name} --from FILE"):
+        assert part in str(caught.value)
+    path = bench.pull_by_hand(name, file_with(tmp_path / "mine", CONTENT))
+    assert path.read_bytes() == CONTENT
+    assert "non-commercial" in bench.text
+    assert verify_weights(bench.console, bench.folder) == 0
+    path.write_bytes(b"changed")
+    assert verify_weights(bench.console, bench.folder) == 5
+    assert f"{name}: damaged or replaced; streamfer weights pull {name} --from FILE" in bench.text
 
 
 def test_a_missing_source_is_named(bench: Bench, tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import argparse
 import pickle
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from streamfer.errors import EngineError
-from streamfer.models.checkpoints import load_strictly, read_state_dict
+from streamfer.models.checkpoints import load_strictly, read_checkpoint, read_state_dict
 
 TENSORS = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 
@@ -103,3 +105,25 @@ def test_what_fits_is_loaded() -> None:
     linear = nn.Linear(3, 2)
     load_strictly(linear, TENSORS, Path("a.pth"))
     assert torch.equal(linear.weight, TENSORS["weight"])
+
+
+def test_safetensors_are_read_whatever_the_file_is_called(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "a.pth")
+    assert read_state_dict(tmp_path / "a.pth").keys() == TENSORS.keys()
+
+
+def test_files_of_old_torch_are_read(tmp_path: Path) -> None:
+    torch.save(TENSORS, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+    assert list(read_state_dict(tmp_path / "a.pth")) == ["weight", "bias"]
+
+
+def test_a_trainers_options_are_no_hindrance(tmp_path: Path) -> None:
+    content = {"g_ema": TENSORS, "args": argparse.Namespace(size=256)}
+    read = read_checkpoint(save(tmp_path / "a.pt", content))
+    assert read["g_ema"].keys() == TENSORS.keys()
+
+
+def test_a_tensor_larger_than_its_file_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.pth", {"weight": torch.ones(1).expand(1 << 40)})
+    with pytest.raises(EngineError, match="weight claims more numbers than the file holds"):
+        read_state_dict(path)

@@ -1,7 +1,7 @@
 """Our networks against the published ones.
 
 `fixtures/retinaface_*.npz` holds what biubug6's Face-Detector-1MB-with-landmark and ternaus's
-retinaface-pytorch 0.0.8 answered, in float64, with the weights that `published_weights` makes;
+retinaface-pytorch 0.0.8 answered, in float64, with the weights that `plain_weights` makes;
 `*_keys.json` holds the names and shapes in their files.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import json
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +26,9 @@ from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
 from streamfer.vision.retinaface import ANCHOR_SIZES, RetinaFace, RetinaFaceConfig
 from tests.support.faces import count_detections, dlib_pictures
+from tests.support.published import FIXTURES, plain_weights
 from tests.support.shared import shared_file
 
-FIXTURES = Path(__file__).parent / "fixtures"
 BACKBONES = ("mobilenet0.25", "resnet50")
 MOBILENET_FILE = "weights/retinaface_mobilenet0.25.pth"
 
@@ -40,21 +39,7 @@ def published_keys(backbone: str) -> dict[str, list[int]]:
 
 @functools.cache
 def published_weights(backbone: str) -> dict[str, torch.Tensor]:
-    """Random weights that depend on nothing but the keys' names."""
-    return {key: _weight(key, shape) for key, shape in published_keys(backbone).items()}
-
-
-def _weight(key: str, shape: list[int]) -> torch.Tensor:
-    if key.endswith("num_batches_tracked"):
-        return torch.zeros(shape, dtype=torch.int64)
-    x = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
-    if len(shape) >= 2:
-        x *= np.sqrt(2 / np.prod(shape[1:]))
-    elif key.endswith("running_var"):
-        x = np.abs(1 + 0.1 * x)
-    else:
-        x = 0.1 * x + key.endswith("weight")
-    return torch.from_numpy(x)
+    return plain_weights(published_keys(backbone))
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
