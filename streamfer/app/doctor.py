@@ -16,9 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from streamfer import __version__
+from streamfer.app.face_model import face_int8, face_model_name
 from streamfer.app.published import PUBLISHED, weights_folder
 from streamfer.errors import EngineError
 from streamfer.media.camera import list_cameras
+from streamfer.models.int8_calibration import read_calibration
 from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.hardware import Gpu
 from streamfer.runtime.model import OnnxModel
@@ -82,7 +84,7 @@ def examine(machine: Machine, store: EngineStore) -> list[Finding]:
         check_display(display_available()),
         *check_hardware(machine),
         *check_backends(machine),
-        *check_choice(machine, SHIPPED.classifier),
+        *check_choice(machine, _face_model(SHIPPED, store)),
         *check_weights(SHIPPED, weights_folder()),
         check_store(store),
     ]
@@ -169,10 +171,9 @@ def check_backends(machine: Machine) -> list[Finding]:
     return findings
 
 
-def check_choice(machine: Machine, face_weights: Path) -> list[Finding]:
+def check_choice(machine: Machine, face: OnnxModel) -> list[Finding]:
     """What `--backend auto` takes for each network and why, and what `--backend torch` would."""
     detector = OnnxModel.from_bytes("centerface", b"")
-    face = OnnxModel.from_bytes(face_weights.stem, b"", torch_module=object)
     findings = []
     for model in (detector, face):
         try:
@@ -197,7 +198,7 @@ def check_weights(shipped: WeightFiles, folder: Path) -> list[Finding]:
         folder: where pulled ones lie.
     """
     if shipped.classifier.is_file():
-        findings = [_shipped(shipped.classifier)]
+        findings = [_shipped(shipped.classifier), _calibration(shipped)]
     else:
         text = f"{shipped.classifier} is not there"
         findings = [Finding("weights", "missing", text, "install streamfer again")]
@@ -215,6 +216,28 @@ def check_weights(shipped: WeightFiles, folder: Path) -> list[Finding]:
             advice = f"if you want it: {weights.command}"
             findings.append(Finding("weights", "absent", f"no {weights.name}", advice))
     return findings
+
+
+def _face_model(weights: WeightFiles, store: EngineStore) -> OnnxModel:
+    """The face network as far as the choice of a backend needs it: without its file."""
+    try:
+        int8 = face_int8(weights, b"", store)
+    except EngineError:
+        int8 = None
+    return OnnxModel.from_bytes(face_model_name(weights), b"", torch_module=object, int8=int8)
+
+
+def _calibration(weights: WeightFiles) -> Finding:
+    advice = "for int8: python -m streamfer.training.int8 --data fer/"
+    try:
+        calibration = read_calibration(weights)
+    except EngineError as error:
+        return Finding("weights", "absent", str(error), advice)
+    if calibration is None:
+        text = f"{weights.int8.name} is missing or was made for other weights"
+        return Finding("weights", "absent", text, advice)
+    cost = f"{100 * calibration.accuracy_cost:.2f} points of accuracy"
+    return Finding("weights", "ok", f"{weights.int8.name}: int8 costs {cost}")
 
 
 def _shipped(path: Path) -> Finding:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
+from streamfer.models.int8_calibration import read_calibration
+from streamfer.models.int8_export import quantise_convolutions
 from streamfer.models.shipped import WeightFiles, digest
-from streamfer.runtime.model import OnnxModel, Progress
+from streamfer.runtime.model import Int8Form, OnnxModel, Precision, Progress
 from streamfer.runtime.store import EngineKey, EngineStore
 
 _RECIPE = 1
 """Counts changes of the code that exports the networks."""
+_INT8_RECIPE = 1
+"""Counts changes of the code that quantises them."""
 
 
 def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) -> OnnxModel:
@@ -21,54 +27,77 @@ def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) 
         on_progress: told of the export.
 
     Raises:
-        EngineError: its weights are missing or broken.
+        EngineError: its weights are missing or broken, or what is known of its int8 form is.
     """
-    fused = not weights.missing_latent
-    name = "fused_vgg19" if fused else "face_vgg19"
 
     def export() -> bytes:
         on_progress("exporting the face network (once)", 0.0)
-        data = _export_fused(weights) if fused else _export_plain(weights)
+        data = _export(weights)
         on_progress("exporting the face network (once)", 1.0)
         return data
 
-    key = EngineKey(
-        model=name,
-        model_sha256=digest(weights.face_network),
+    name = face_model_name(weights)
+    key = _key(name, digest(weights.face_network), "fp32", _RECIPE)
+    data = store.open(key, export, bytes)
+    return OnnxModel.from_bytes(
+        name,
+        data,
+        torch_module=lambda: _module(weights),
+        int8=face_int8(weights, data, store),
+    )
+
+
+def face_model_name(weights: WeightFiles) -> str:
+    """What the served face network is called."""
+    return "face_vgg19" if weights.missing_latent else "fused_vgg19"
+
+
+def face_int8(weights: WeightFiles, data: bytes, store: EngineStore) -> Int8Form | None:
+    """The face network's int8 form; None where nothing is known of it for these weights.
+
+    Args:
+        weights: of the network.
+        data: the network in float32, as ONNX.
+        store: keeps the quantised network.
+
+    Raises:
+        EngineError: the weights are missing, or what is known of the int8 form is damaged.
+    """
+    calibration = read_calibration(weights)
+    if calibration is None:
+        return None
+    limits = calibration.limits
+    sources = hashlib.sha256(data + json.dumps(dict(limits)).encode()).hexdigest()
+    key = _key(face_model_name(weights), sources, "int8", _INT8_RECIPE)
+    return Int8Form(
+        make=lambda: store.open(key, lambda: quantise_convolutions(data, limits), bytes),
+        accuracy_cost=calibration.accuracy_cost,
+    )
+
+
+def _key(model: str, sha256: str, precision: Precision, recipe: int) -> EngineKey:
+    return EngineKey(
+        model=model,
+        model_sha256=sha256,
         backend="onnx",
         version="",
         device="",
-        precision="fp32",
+        precision=precision,
         shapes="",
-        recipe=_RECIPE,
+        recipe=recipe,
     )
-    data = store.open(key, export, bytes)
-    module = _fused_module if fused else _plain_module
-    return OnnxModel.from_bytes(name, data, torch_module=lambda: module(weights))
 
 
 # What follows loads torch.
 
 
-def _export_plain(weights: WeightFiles) -> bytes:
-    from streamfer.models.export import export_face_classifier
+def _export(weights: WeightFiles) -> bytes:
+    from streamfer.models.export import export_face_network
 
-    return export_face_classifier(weights.classifier)
-
-
-def _export_fused(weights: WeightFiles) -> bytes:
-    from streamfer.models.fused import export_fused
-
-    return export_fused(_fused_module(weights))
+    return export_face_network(weights)
 
 
-def _plain_module(weights: WeightFiles) -> Any:
-    from streamfer.models.vgg import ServedFaceVGG, load_face_vgg
+def _module(weights: WeightFiles) -> Any:
+    from streamfer.models.export import served_face_network
 
-    return ServedFaceVGG(load_face_vgg(weights.classifier))
-
-
-def _fused_module(weights: WeightFiles) -> Any:
-    from streamfer.models.fused import load_fused
-
-    return load_fused(weights.classifier, weights.encoder, weights.fused_heads)
+    return served_face_network(weights)

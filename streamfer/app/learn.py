@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from streamfer.app.config import Precision
+from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from streamfer.engine import Engine
     from streamfer.evaluation.classifier import Evaluation
 
 train_app = typer.Typer(help="Train the networks.", no_args_is_help=True)
@@ -50,6 +57,10 @@ def eval_classifier_command(
     landmarks: Annotated[
         Path | None, typer.Option(help="Landmark cache (NPZ) to use and complete.")
     ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Let the served engine answer in this precision, instead of float32."),
+    ] = None,
     protocol: Annotated[
         Literal["holdout", "kfold"], typer.Option(help="kfold: fine-tune and test on every fold.")
     ] = "holdout",
@@ -77,6 +88,8 @@ def eval_classifier_command(
     from streamfer.evaluation.report import print_evaluation, print_folds, write_json
     from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS
 
+    if precision and (weights or protocol == "kfold"):
+        raise ConfigError("--precision is of the shipped network, without --weights or kfold")
     console = Console()
     chosen = weights or SHIPPED_FACE_WEIGHTS
     if protocol == "kfold":
@@ -89,13 +102,34 @@ def eval_classifier_command(
         config = EvaluationConfig(
             data, labels, style, tta, split, chosen, training=training, landmarks=landmarks
         )
-        evaluation = evaluate_classifier(config)
+        with _served_engine(precision, console) as engine:
+            evaluation = evaluate_classifier(config, engine)
         figures = evaluation.figures()
+        if engine:
+            figures["engine"] = f"{engine.backend} {engine.precision}"
         print_evaluation(evaluation, console)
         _keep(evaluation, predictions, confusion)
     if json_file:
         write_json(figures, json_file)
     return 0
+
+
+@contextmanager
+def _served_engine(precision: Precision | None, console: Console) -> Iterator[Engine | None]:
+    """The engine that serves the shipped face network on the CPU; None where none is asked for."""
+    if precision is None:
+        yield None
+        return
+    from streamfer.app.face_model import face_model
+    from streamfer.models.shipped import SHIPPED
+    from streamfer.runtime.backends import open_engine
+    from streamfer.runtime.store import EngineStore
+
+    store = EngineStore()
+    model = face_model(SHIPPED, store, lambda *_: None)
+    with closing(open_engine(model, precision=precision, store=store)) as engine:
+        console.print(f"answers by {engine.backend} in {engine.precision}", highlight=False)
+        yield engine
 
 
 def _keep(evaluation: Evaluation, predictions: Path | None, confusion: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from streamfer.engine import Engine
 from streamfer.errors import ConfigError, EngineError
 from streamfer.evaluation.duplicates import Hashes, hash_pictures, near_duplicates
 from streamfer.evaluation.metrics import (
@@ -21,6 +23,7 @@ from streamfer.evaluation.metrics import (
     confusion_matrix,
     expected_calibration_error,
 )
+from streamfer.evaluation.served import served_probabilities
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
 from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
@@ -94,14 +97,18 @@ class Evaluation:
         }
 
 
-def evaluate_classifier(config: EvaluationConfig) -> Evaluation:
+def evaluate_classifier(config: EvaluationConfig, engine: Engine | None = None) -> Evaluation:
     """Classifies every face that has a label.
+
+    Args:
+        config: what and how.
+        engine: of the served face network, which then answers; None runs the weights in float32.
 
     Raises:
         ConfigError: the data is missing or malformed, or has no labels of this kind.
         EngineError: the weights are missing or broken.
     """
-    model = load_face_vgg(config.weights)
+    answer = _answerer(config, engine)
     faces = read_faces(config.data, config.split)
     truth = true_classes(faces, config.labels)
     index = np.flatnonzero(truth != NO_LABEL)
@@ -112,7 +119,7 @@ def evaluate_classifier(config: EvaluationConfig) -> Evaluation:
     if config.style == "sketch":
         crops = np.array([pencil_sketch(crop) for crop in crops], dtype=np.uint8)
     views = ten_views(crops) if config.tta else [crops]
-    probs = [predict_probabilities(model, view, config.labels) for view in views]
+    probs = [answer(view) for view in views]
     hashes = training_hashes(config.training)
     return Evaluation(
         config=config,
@@ -122,6 +129,16 @@ def evaluate_classifier(config: EvaluationConfig) -> Evaluation:
         duplicate=near_duplicates(hash_pictures(faces.pictures), hashes),
         model_sha256=hashlib.sha256(config.weights.read_bytes()).hexdigest(),
     )
+
+
+def _answerer(
+    config: EvaluationConfig, engine: Engine | None
+) -> Callable[[UInt8Array], FloatArray]:
+    """What turns crops into probabilities."""
+    if engine is not None:
+        return lambda crops: served_probabilities(engine, crops)[config.labels]
+    model = load_face_vgg(config.weights)
+    return lambda crops: predict_probabilities(model, crops, config.labels)
 
 
 def true_classes(faces: LabelledFaces, labels: LabelSet) -> NDArray[np.int64]:

@@ -4,8 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import nn
+
+from streamfer.models.fused import export_fused, load_fused
 from streamfer.models.onnx_export import export_onnx
+from streamfer.models.shipped import WeightFiles
 from streamfer.models.vgg import ServedFaceVGG, example_faces, load_face_vgg
+
+
+def served_face_network(weights: WeightFiles) -> nn.Module:
+    """The face network as it is served: fused where all latent networks are there.
+
+    Raises:
+        EngineError: weights are missing or broken.
+    """
+    if weights.missing_latent:
+        return ServedFaceVGG(load_face_vgg(weights.classifier))
+    return load_fused(*weights.face_network)
+
+
+def export_face_network(weights: WeightFiles) -> bytes:
+    """The served face network as an ONNX model.
+
+    Raises:
+        EngineError: weights are missing or broken.
+    """
+    if weights.missing_latent:
+        return export_face_classifier(weights.classifier)
+    return export_fused(load_fused(*weights.face_network))
 
 
 def export_face_classifier(weights_path: Path) -> bytes:

@@ -57,6 +57,11 @@ class WeightFiles:
         return self.folder / "trust.json"
 
     @property
+    def int8(self) -> Path:
+        """How the face network is quantised, and what that costs."""
+        return self.folder / "int8.json"
+
+    @property
     def missing_latent(self) -> tuple[Path, ...]:
         """Files of the latent networks that are not there; only together are they of use."""
         files = (self.generator, self.encoder, self.fused_heads)

@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import NUM_LABELS
+from streamfer.models.int8_export import quantise_rows
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.storage import (
     half_tensors,
@@ -204,11 +205,9 @@ def _int8_tensors(model: FaceVGG) -> dict[str, Tensor]:
         if value.ndim < 2:
             tensors[name] = value
             continue
-        rows = model.state_dict()[name].detach().float().cpu().flatten(1)
-        scale = rows.abs().amax(dim=1).clamp(min=1e-12) / 127
-        quantised = (rows / scale[:, None]).round().to(torch.int8)
-        tensors[name] = quantised.reshape(value.shape).contiguous()
-        tensors[name + _SCALE] = scale
+        whole, scale = quantise_rows(model.state_dict()[name].detach().float().cpu().numpy())
+        tensors[name] = torch.from_numpy(whole).contiguous()
+        tensors[name + _SCALE] = torch.from_numpy(scale)
     return tensors
 
 

@@ -29,8 +29,8 @@ def open_engine(
 ) -> Engine:
     """Opens a network on the backend asked for, or on the best that works.
 
-    Under `auto` a backend other than the reference (ONNX Runtime in the file's own precision)
-    serves only after its answers were held against the reference; the verdict is kept in the store.
+    Under `auto` whatever is not the reference (ONNX Runtime in the file's own precision) serves
+    only after its answers were held against the reference; the verdict is kept in the store.
 
     Args:
         model: the network.
@@ -79,12 +79,14 @@ def open_bare(model: OnnxModel, engine: Engine, threads: int | None = None) -> B
     Returns:
         Runs the network once; None for other backends.
     """
+    precision = cast(Precision, engine.precision)
+    model = model.in_precision(precision)
     if engine.backend == "onnxruntime":
         return bare_onnxruntime(model, threads)
     if engine.backend == "openvino":
         from streamfer.runtime.openvino import bare_openvino
 
-        return bare_openvino(model, cast(Precision, engine.precision), threads)
+        return bare_openvino(model, precision, threads)
     return None
 
 
@@ -112,6 +114,7 @@ def _open(
     threads: int | None,
     on_progress: Progress | None,
 ) -> Engine:
+    model = model.in_precision(plan.precision)
     match plan.backend:
         case "openvino":
             from streamfer.runtime.openvino import OpenVinoEngine
@@ -140,11 +143,11 @@ def _open(
 
 def _verdict(engine: Engine, model: OnnxModel, machine: Machine, store: EngineStore) -> Verdict:
     """The stored verdict on an engine, or a fresh one."""
-    if engine.backend == "onnxruntime":
+    if engine.backend == "onnxruntime" and engine.precision == model.precision:
         return Verdict(True, "", 0.0)
     key = EngineKey(
         model=model.name,
-        model_sha256=model.sha256,
+        model_sha256=engine.sha256,
         backend=f"{engine.backend}-check",
         version=",".join(f"{b} {v}" for b, v in sorted(machine.versions.items())),
         device=engine.device if engine.device == "cpu" else machine.gpu_name(engine.device),

@@ -19,6 +19,16 @@ BareRun = Callable[[Mapping[str, Array]], object]
 
 
 @dataclass(frozen=True, slots=True)
+class Int8Form:
+    """The same network with quantised weights and activations."""
+
+    make: Callable[[], bytes] = field(repr=False)
+    """Gives its ONNX file."""
+    accuracy_cost: float
+    """What it loses in accuracy, measured; a fraction."""
+
+
+@dataclass(frozen=True, slots=True)
 class OnnxModel:
     """A network as an ONNX file in memory, and as a torch module where it has that form."""
 
@@ -31,6 +41,8 @@ class OnnxModel:
     torch_module: Callable[[], Any] | None = field(default=None, repr=False)
     """Makes the same network as a `torch.nn.Module` in float32: it takes the file's inputs in the
     file's order and returns the outputs in the file's order (one tensor, or a tuple)."""
+    int8: Int8Form | None = None
+    """None for a network that is not quantised."""
 
     @classmethod
     def from_bytes(
@@ -39,9 +51,20 @@ class OnnxModel:
         data: bytes,
         precision: Precision = "fp32",
         torch_module: Callable[[], Any] | None = None,
+        int8: Int8Form | None = None,
     ) -> OnnxModel:
         """Wraps ONNX bytes and takes their hash."""
-        return cls(name, data, hashlib.sha256(data).hexdigest(), precision, torch_module)
+        return cls(name, data, hashlib.sha256(data).hexdigest(), precision, torch_module, int8)
+
+    def in_precision(self, precision: Precision) -> OnnxModel:
+        """The network as a file for engines of that precision: the quantised one for int8.
+
+        Raises:
+            EngineError: the quantised one cannot be made.
+        """
+        if precision != "int8" or self.int8 is None:
+            return self
+        return OnnxModel.from_bytes(self.name, self.int8.make(), "int8")
 
 
 def check_inputs(model: str, specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:

@@ -25,6 +25,12 @@ _PACKAGES: dict[Backend, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
 }
+MAX_ACCURACY_COST = 0.003
+"""Accuracy that `auto` gives up for the speed of int8, at most; a fraction."""
+
+_INT8_FEATURES = {"avx512_vnni", "avx_vnni", "amx_int8"}
+"""With one of them a CPU multiplies 8-bit integers several times as fast as floats; without, their
+sums of two products saturate, and answers suffer."""
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -167,18 +173,9 @@ def _precisions(
     Raises:
         EngineError: it lacks the one asked for.
     """
-    offered: list[Precision]
-    if model.precision == "int8":
-        offered = ["int8"] if device == "cpu" and backend != "torch" else []
-    elif device != "cpu":
-        offered = ["fp16", "fp32"]
-    elif backend == "openvino":
-        has_bf16 = {"avx512_bf16", "amx_bf16"} & set(machine.cpu.features)
-        offered = ["bf16", "fp32"] if has_bf16 else ["fp32"]
-    else:
-        offered = ["fp32"]
+    offered = _offered(backend, device, model, machine)
     if asked == "auto":
-        return offered
+        return [p for p in offered if p != "int8" or _int8_pays(model, machine)]
     chosen: list[Precision] = [p for p in offered if p == asked]
     if not chosen:
         raise EngineError(
@@ -186,6 +183,26 @@ def _precisions(
             f" for this model, not {asked}"
         )
     return chosen
+
+
+def _offered(backend: Backend, device: str, model: OnnxModel, machine: Machine) -> list[Precision]:
+    reads_int8 = device == "cpu" and backend != "torch"
+    if model.precision == "int8":
+        return ["int8"] if reads_int8 else []
+    if device != "cpu":
+        return ["fp16", "fp32"]
+    offered: list[Precision] = ["int8"] if reads_int8 and model.int8 else []
+    if backend == "openvino" and {"avx512_bf16", "amx_bf16"} & set(machine.cpu.features):
+        offered.append("bf16")
+    return [*offered, "fp32"]
+
+
+def _int8_pays(model: OnnxModel, machine: Machine) -> bool:
+    """Whether `auto` would take int8; a file that is nothing else runs on any CPU."""
+    if model.int8 is None:
+        return True
+    fast = bool(_INT8_FEATURES & set(machine.cpu.features))
+    return fast and model.int8.accuracy_cost <= MAX_ACCURACY_COST
 
 
 def _eligible(backend: Backend, device: str, model: OnnxModel, machine: Machine) -> bool:
@@ -204,10 +221,10 @@ def _reason(
         return "asked for"
     if device != "cpu":
         return "there is an NVIDIA GPU, and this is the fastest backend installed for it"
-    if backend == "openvino":
-        return (
-            "no usable GPU; OpenVINO comes first on x86, and this CPU computes in bf16"
-            if precision == "bf16"
-            else "no usable GPU; OpenVINO comes first on x86"
-        )
-    return "no usable GPU; it runs on every CPU"
+    why = "OpenVINO comes first on x86" if backend == "openvino" else "it runs on every CPU"
+    if precision == "bf16":
+        why += ", and this CPU computes in bf16"
+    if precision == "int8" and model.int8 is not None:
+        cost = f"{100 * model.int8.accuracy_cost:.2f} points of accuracy"
+        why += f", this CPU multiplies 8-bit integers, and int8 costs {cost}"
+    return f"no usable GPU; {why}"

@@ -20,14 +20,22 @@ from streamfer.app.doctor import (
     doctor,
 )
 from streamfer.app.published import PUBLISHED
-from streamfer.models.shipped import WeightFiles
+from streamfer.models.int8_calibration import (
+    HeadAccuracy,
+    Int8Calibration,
+    write_calibration,
+)
+from streamfer.models.shipped import WeightFiles, digest
 from streamfer.runtime.hardware import Cpu, Gpu
+from streamfer.runtime.model import Int8Form, OnnxModel
 from streamfer.runtime.planning import Machine
 from streamfer.runtime.store import EngineStore
 
 ALL = {"tensorrt": "11.4", "torch": "2.13", "openvino": "2026.4", "onnxruntime": "1.31"}
 LAPTOP = Machine(Cpu("cpu", ("avx2",)), (), ALL, False, True)  # type: ignore[arg-type]
 SERVER = replace(LAPTOP, gpus=(Gpu(0, "H100", (9, 0), 80 << 30),), torch_sees_gpu=True)
+
+FACE = OnnxModel.from_bytes("face_vgg19", b"", torch_module=object)
 
 
 def without(machine: Machine, *missing: str) -> Machine:
@@ -113,23 +121,30 @@ def test_backends(machine: Machine, text: str, state: str, advice: str) -> None:
 
 
 def test_the_choice_is_explained_for_every_network() -> None:
-    laptop = check_choice(LAPTOP, Path("face_vgg19.safetensors"))
+    laptop = check_choice(LAPTOP, FACE)
     assert [f.text.partition(": no usable")[0] for f in laptop[:2]] == [
         "centerface: openvino on cpu in fp32",
         "face_vgg19: openvino on cpu in fp32",
     ]
-    server = check_choice(without(SERVER, "tensorrt"), Path("face_vgg19.safetensors"))
+    server = check_choice(without(SERVER, "tensorrt"), FACE)
     assert server[0].text.startswith("centerface: openvino on cpu")
     assert server[1].text.startswith("face_vgg19: torch on cuda:0 in fp16: there is an NVIDIA GPU")
 
 
+def test_the_choice_of_int8_says_what_it_costs() -> None:
+    face = replace(FACE, int8=Int8Form(bytes, accuracy_cost=0.0008))
+    laptop = replace(LAPTOP, cpu=Cpu("cpu", ("avx512_vnni",)))
+    finding = only(check_choice(laptop, face), "face_vgg19: openvino on cpu in int8")
+    assert "int8 costs 0.08 points of accuracy" in finding.text
+
+
 def test_what_torch_cannot_run_is_said() -> None:
-    finding = only(check_choice(LAPTOP, Path("face.safetensors")), "under --backend torch")
+    finding = only(check_choice(LAPTOP, FACE), "under --backend torch")
     assert "centerface runs on onnxruntime" in finding.text
 
 
 def test_nothing_to_run_on() -> None:
-    findings = check_choice(without(LAPTOP, *ALL), Path("face.safetensors"))
+    findings = check_choice(without(LAPTOP, *ALL), FACE)
     assert [f.state for f in findings] == ["missing", "missing"]
 
 
@@ -142,12 +157,28 @@ def test_weights(tmp_path: Path) -> None:
     for path in weights.missing_latent:
         path.write_bytes(b"weights")
     (tmp_path / "retinaface_mobilenet0.25.pth").write_bytes(b"weights")
-    shipped, *latent, pulled, absent, by_hand, _, _, _ = check_weights(weights, tmp_path)
+    found = check_weights(weights, tmp_path)
+    shipped, calibration, *latent, pulled, absent, by_hand, _, _, _ = found
     assert shipped.text == "face_vgg19.safetensors, 1.5 MB, shipped"
+    assert calibration.state == "absent"
+    assert "python -m streamfer.training.int8" in calibration.advice
     assert [f.state for f in latent] == ["ok"] * 3
     assert pulled == Finding("weights", "ok", "retinaface-mobilenet0.25, pulled")
     assert absent.advice == "if you want it: streamfer weights pull retinaface-resnet50"
     assert by_hand.advice == "if you want it: streamfer weights pull stylegan2-ffhq --from FILE"
+
+
+def test_what_int8_costs(tmp_path: Path) -> None:
+    weights = WeightFiles(tmp_path)
+    weights.classifier.write_bytes(b"weights")
+    heads = {"ferplus": HeadAccuracy(1000, 0.83, 0.829)}
+    write_calibration(Int8Calibration(digest(weights.face_network), {}, heads), weights.int8)
+    finding = only(check_weights(weights, tmp_path), "int8")
+    assert finding.text == "int8.json: int8 costs 0.10 points of accuracy"
+    weights.int8.write_text("{}")
+    damaged = only(check_weights(weights, tmp_path), "int8")
+    assert damaged.state == "absent"
+    assert "not an int8 calibration" in damaged.text
 
 
 def test_store(tmp_path: Path) -> None:

@@ -48,6 +48,27 @@ def test_eval_writes_figures_predictions_and_a_picture(options: list[str], tmp_p
     assert files["a.png"].stat().st_size > 1000
 
 
+def test_eval_through_the_served_engine(
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("streamfer.runtime.store.default_root", lambda: tmp_path / "engines")
+    arguments = ["eval", "classifier", *options[:4], "--labels", "fer2013", "--precision"]
+    figures = {}
+    for precision in ("fp32", "int8"):
+        file = tmp_path / f"{precision}.json"
+        assert main([*arguments, precision, "--json", str(file)]) == 0
+        figures[precision] = json.loads(file.read_text())
+        assert figures[precision]["engine"].endswith(f" {precision}")
+        assert f"in {precision}" in capsys.readouterr().out
+    assert figures["fp32"]["ece"] != figures["int8"]["ece"]
+    assert figures["fp32"]["ece"] == pytest.approx(figures["int8"]["ece"], abs=0.05)
+    assert main([*arguments, "int8", *options[4:]]) == 2
+    assert "without --weights" in capsys.readouterr().err
+
+
 def test_eval_by_folds(options: list[str], tmp_path: Path) -> None:
     tree = write_tree(
         tmp_path / "tree", [(f"happy/S{i}_1.png", 3) for i in range(3)] + [("sad/S4_1.png", 4)]

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from streamfer.errors import EngineError
 from streamfer.runtime import backends
 from streamfer.runtime.backends import open_bare, open_engine, ready_run
-from streamfer.runtime.hardware import Gpu
-from streamfer.runtime.model import OnnxModel
+from streamfer.runtime.hardware import Cpu, Gpu
+from streamfer.runtime.model import Int8Form, OnnxModel
 from streamfer.runtime.openvino import OpenVinoEngine
 from streamfer.runtime.planning import find_machine
 from streamfer.runtime.self_check import Verdict, sample_inputs
@@ -74,6 +76,37 @@ def test_auto_passes_over_a_backend_that_breaks(
     engine.close()
     assert len(bench.lines) == 1
     assert bench.lines[0].endswith("no kernel; trying the next backend")
+
+
+VNNI_MACHINE = replace(CPU_MACHINE, cpu=Cpu("cpu", ("avx512_vnni",)))
+
+
+def quantised(factor: float) -> OnnxModel:
+    """A network whose int8 form multiplies the convolution's weights by a factor."""
+
+    def make() -> bytes:
+        file = onnx.load_model_from_string(MODEL.data)
+        weight = file.graph.initializer[0]
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * factor, "weight"))
+        return bytes(file.SerializeToString())
+
+    return replace(MODEL, int8=Int8Form(make, accuracy_cost=0.0))
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize(("factor", "precision"), [(1.0, "int8"), (2.0, "fp32")])
+def test_auto_holds_int8_against_float32(
+    bench: Bench, backend: str, factor: float, precision: str
+) -> None:
+    versions = {b: v for b, v in CPU_MACHINE.versions.items() if b == backend}
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    machine = replace(VNNI_MACHINE, versions=versions)
+    engine = open_engine(quantised(factor), store=bench.store, threads=1, machine=machine)
+    assert (engine.backend, engine.precision) == (backend, precision)
+    assert open_bare(quantised(factor), engine, threads=1) is not None
+    engine.close()
+    assert len(bench.lines) == (precision != "int8")
 
 
 def test_a_backend_asked_for_is_not_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.hardware import Cpu, Gpu
-from streamfer.runtime.model import OnnxModel
+from streamfer.runtime.model import Int8Form, OnnxModel
 from streamfer.runtime.planning import Machine, find_machine, plan_engine
 
 ALL = {"tensorrt": "11.4", "torch": "2.13", "openvino": "2026.4", "onnxruntime": "1.31"}
@@ -16,6 +16,8 @@ SERVER = replace(LAPTOP, gpus=(H100, replace(H100, index=1)), torch_sees_gpu=Tru
 MODEL = OnnxModel.from_bytes("net", b"file", torch_module=object)
 ONNX_ONLY = OnnxModel.from_bytes("net", b"file")
 INT8 = OnnxModel.from_bytes("net", b"file", "int8")
+QUANTISABLE = replace(MODEL, int8=Int8Form(bytes, accuracy_cost=0.003))
+COSTLY = replace(MODEL, int8=Int8Form(bytes, accuracy_cost=0.0031))
 
 
 def without(machine: Machine, *missing: str) -> Machine:
@@ -34,6 +36,17 @@ def plans(model: OnnxModel, machine: Machine, **request: str) -> list[str]:
 CPU_PLANS = ["openvino cpu fp32", "onnxruntime cpu fp32"]
 BF16_LAPTOP = replace(LAPTOP, cpu=Cpu("cpu", ("avx2", "avx512_bf16")))
 AMX_LAPTOP = replace(LAPTOP, cpu=Cpu("cpu", ("avx2", "amx_bf16")))
+VNNI_LAPTOP = replace(LAPTOP, cpu=Cpu("cpu", ("avx512_vnni", "avx512_bf16")))
+VNNI_PLANS = [
+    f"{b} cpu {p}"
+    for b, p in (
+        ("openvino", "int8"),
+        ("openvino", "bf16"),
+        ("openvino", "fp32"),
+        ("onnxruntime", "int8"),
+        ("onnxruntime", "fp32"),
+    )
+]
 TRT_PLANS = ["tensorrt cuda:0 fp16", "tensorrt cuda:0 fp32"]
 TORCH_PLANS = ["torch cuda:0 fp16", "torch cuda:0 fp32"]
 SECOND_GPU_PLANS = [p.replace("cuda:0", "cuda:1") for p in TRT_PLANS + TORCH_PLANS]
@@ -49,6 +62,10 @@ SECOND_GPU_PLANS = [p.replace("cuda:0", "cuda:1") for p in TRT_PLANS + TORCH_PLA
         (MODEL, without(LAPTOP, "openvino"), ["onnxruntime cpu fp32"]),
         (MODEL, replace(LAPTOP, x86=False), ["onnxruntime cpu fp32"]),
         (INT8, BF16_LAPTOP, ["openvino cpu int8", "onnxruntime cpu int8"]),
+        (QUANTISABLE, VNNI_LAPTOP, VNNI_PLANS),
+        (QUANTISABLE, BF16_LAPTOP, ["openvino cpu bf16", *CPU_PLANS]),
+        (COSTLY, VNNI_LAPTOP, ["openvino cpu bf16", *CPU_PLANS]),
+        (QUANTISABLE, SERVER, [*TRT_PLANS, *TORCH_PLANS, *CPU_PLANS]),
         (MODEL, SERVER, [*TRT_PLANS, *TORCH_PLANS, *CPU_PLANS]),
         (MODEL, without(SERVER, "tensorrt"), [*TORCH_PLANS, *CPU_PLANS]),
         (ONNX_ONLY, without(SERVER, "tensorrt"), CPU_PLANS),
@@ -64,6 +81,7 @@ def test_auto(model: OnnxModel, machine: Machine, expected: list[str]) -> None:
     ("model", "machine", "request_", "expected"),
     [
         (MODEL, SERVER, {"device": "cpu"}, CPU_PLANS),
+        (COSTLY, LAPTOP, {"precision": "int8"}, ["openvino cpu int8", "onnxruntime cpu int8"]),
         (MODEL, SERVER, {"device": "cuda:1"}, SECOND_GPU_PLANS),
         (MODEL, SERVER, {"backend": "torch"}, TORCH_PLANS),
         (MODEL, SERVER, {"backend": "torch", "device": "cpu"}, ["torch cpu fp32"]),

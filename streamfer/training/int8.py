@@ -1,0 +1,199 @@
+"""Makes the face network's int8 form known: how far its activations reach, and what int8 costs.
+
+python -m streamfer.training.int8 --data fer/ [--landmarks landmarks.npz] [--weights folder]
+
+Run it whenever the weights change: without a calibration for these very weights, they are served in
+floating point.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor, nn
+
+from streamfer.engine import Engine
+from streamfer.errors import ConfigError
+from streamfer.evaluation.metrics import accuracy
+from streamfer.evaluation.served import served_probabilities
+from streamfer.labels import LABEL_SETS, LabelSet
+from streamfer.models.export import export_face_network
+from streamfer.models.int8_calibration import (
+    HeadAccuracy,
+    Int8Calibration,
+    write_calibration,
+)
+from streamfer.models.int8_export import quantise_convolutions
+from streamfer.models.shipped import SHIPPED, WeightFiles, digest
+from streamfer.models.vgg import FaceVGG, folded, load_face_vgg
+from streamfer.runtime.backends import open_engine
+from streamfer.runtime.model import Int8Form, OnnxModel
+from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
+from streamfer.runtime.store import EngineStore
+from streamfer.training.command import run_command
+from streamfer.training.data import NO_LABEL
+from streamfer.training.landmarks import align_pictures, open_landmarks
+from streamfer.training.scoring import EvaluationFaces, evaluation_faces
+from streamfer.training.sources import read_faces
+from streamfer.types import UInt8Array
+
+_BATCH = 64
+_FACES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Config:
+    """How to calibrate."""
+
+    data: Path
+    """FER2013 data: training faces give the ranges, validation faces the accuracy."""
+    landmarks: Path | None = None
+    """Landmark cache to use and complete."""
+    weights: WeightFiles = SHIPPED
+    faces: int = _FACES
+    """Training faces that the ranges are taken from."""
+    clipped: float = 1e-5
+    """Share of a layer's inputs that its range leaves out: one far outlier would make the steps
+    coarse for all others."""
+    seed: int = 0
+    """Chooses the faces."""
+
+    def __post_init__(self) -> None:
+        if self.faces < 1:
+            raise ConfigError(f"--faces: at least 1, got {self.faces}")
+
+
+def calibrate_int8(config: Int8Config) -> Int8Calibration:
+    """Takes the ranges from training faces and measures both precisions on validation faces.
+
+    Raises:
+        ConfigError: the data are missing or malformed.
+        EngineError: the weights are missing or broken, or int8 cannot run here.
+    """
+    model = load_face_vgg(config.weights.classifier)
+    limits = activation_limits(model, _training_crops(config), config.clipped)
+    faces = read_faces(config.data, "validation")
+    exam = evaluation_faces(faces, open_landmarks(config.landmarks, faces.pictures))
+    backend, scores = _measure(config.weights, limits, exam)
+    return Int8Calibration(
+        network_sha256=digest(config.weights.face_network),
+        limits=limits,
+        accuracy=scores,
+        notes={
+            "limits": f"{config.faces} training faces of {config.data.name}, seed {config.seed},"
+            f" {config.clipped:g} of the values clipped",
+            "accuracy": f"the validation faces of {config.data.name}; int8 by {backend}",
+        },
+    )
+
+
+@torch.inference_mode()
+def activation_limits(model: FaceVGG, crops: UInt8Array, clipped: float) -> dict[str, float]:
+    """How far the input of each convolution reaches, but for the first one's.
+
+    Args:
+        model: the face network.
+        crops: (n, 64, 64) uint8 gray aligned faces.
+        clipped: share of the values that may lie beyond.
+    """
+    network = folded(model)
+    largest: dict[str, Tensor] = {}
+    for start in range(0, len(crops), _BATCH):
+        x = network.normalise(torch.from_numpy(crops[start : start + _BATCH]))
+        x = x.contiguous(memory_format=torch.channels_last)
+        for index, layer in enumerate(network.trunk):
+            if index and isinstance(layer, nn.Conv2d):
+                values = x[0].numel() * len(crops)
+                name = f"trunk.{index}"
+                seen = torch.cat([largest.get(name, torch.empty(0)), x.flatten()])
+                beyond = min(math.ceil(clipped * values), len(seen))
+                largest[name] = seen.topk(max(beyond, 1)).values
+            x = layer(x)
+    return {name: round(float(values[-1]), 4) for name, values in largest.items()}
+
+
+def _training_crops(config: Int8Config) -> UInt8Array:
+    faces = read_faces(config.data, "train")
+    rows = np.random.default_rng(config.seed).permutation(len(faces))[: config.faces]
+    chosen = faces.subset(np.sort(rows))
+    return align_pictures(chosen.pictures, open_landmarks(config.landmarks, chosen.pictures))
+
+
+def _measure(
+    weights: WeightFiles, limits: dict[str, float], exam: EvaluationFaces
+) -> tuple[str, dict[str, HeadAccuracy]]:
+    """Which backend ran the int8 form, and how both precisions answer."""
+    data = export_face_network(weights)
+    form = Int8Form(lambda: quantise_convolutions(data, limits), math.inf)
+    model = OnnxModel.from_bytes(weights.classifier.stem, data, int8=form)
+    exact = _accuracies(OnnxRuntimeEngine(model), exam)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(model, precision="int8", device="cpu", store=EngineStore(Path(folder)))
+        rounded = _accuracies(engine, exam)
+    scores: dict[str, HeadAccuracy] = {
+        labels: HeadAccuracy(len(known), exact[labels], rounded[labels])
+        for labels, known in _known(exam).items()
+    }
+    return engine.backend, scores
+
+
+def _accuracies(engine: Engine, exam: EvaluationFaces) -> dict[str, float]:
+    answers = served_probabilities(engine, exam.crops)
+    engine.close()
+    return {
+        labels: accuracy(answers[labels][known], exam.classes[LABEL_SETS.index(labels)][known])
+        for labels, known in _known(exam).items()
+    }
+
+
+def _known(exam: EvaluationFaces) -> dict[LabelSet, NDArray[np.intp]]:
+    """Rows that have a label, by head."""
+    pairs = zip(LABEL_SETS, exam.classes, strict=True)
+    return {labels: np.flatnonzero(classes != NO_LABEL) for labels, classes in pairs}
+
+
+def _print(calibration: Int8Calibration, console: Console) -> None:
+    for labels, head in calibration.accuracy.items():
+        difference = 100 * (head.int8 - head.fp32)
+        console.print(
+            f"{labels}: {head.fp32:.2%} in float32, {head.int8:.2%} in int8"
+            f" ({difference:+.2f} points) on {head.faces} faces"
+        )
+
+
+def _arguments(arguments: Sequence[str] | None) -> Int8Config:
+    parser = argparse.ArgumentParser(
+        prog="python -m streamfer.training.int8", description="Calibrate the int8 face network."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
+    parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
+    parser.add_argument("--weights", type=Path, help="folder of the weights; default: the shipped")
+    parser.add_argument("--faces", type=int, default=_FACES, help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    weights = WeightFiles(options.weights) if options.weights else SHIPPED
+    return Int8Config(options.data, options.landmarks, weights, options.faces)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+
+    def command() -> None:
+        config = _arguments(arguments)
+        calibration = calibrate_int8(config)
+        write_calibration(calibration, config.weights.int8)
+        _print(calibration, Console())
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
