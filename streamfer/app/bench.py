@@ -1,66 +1,33 @@
-"""`streamfer bench`: frames/s, latency, stage shares and memory of the whole program, and the
-networks alone."""
+"""`streamfer bench`: how fast this machine is, in the three ways that one can ask."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import os
 import platform
-import statistics
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from streamfer.app.bench_engines import EngineBenchConfig, bench_engines, rates_as_json
+from streamfer.app.bench_program import ProgramBenchConfig, bench_program, program_as_json
+from streamfer.app.bench_streams import StreamsBenchConfig, bench_streams, streams_as_json
 from streamfer.app.config import RunConfig
-from streamfer.app.models import Models
-from streamfer.app.open_sources import LiveReports, open_streams
-from streamfer.app.run import Finished, analyse, load_models
-from streamfer.app.signals import StopSignals
-from streamfer.app.summary import peak_rss_mb, summarise, write_summary
-from streamfer.errors import ConfigError, SourceError
-from streamfer.media.source_list import expand_sources
-from streamfer.pipeline.snapshots import RunSnapshot
-from streamfer.pipeline.timing import STAGES, StageTime, StageTimes
+from streamfer.app.summary import write_summary
+from streamfer.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class BenchConfig:
     """How long to measure."""
 
-    rounds: int = 3
-    """Measurements; the median is quoted."""
-    short_run_s: float = 4.0
-    """The rate is the difference between a run of at least this length, in seconds, and one three
-    times as long, so that start and end cancel out."""
+    program: ProgramBenchConfig = field(default_factory=ProgramBenchConfig)
+    """The whole program."""
+    streams: StreamsBenchConfig = field(default_factory=StreamsBenchConfig)
+    """The whole program with so many streams."""
     engines: EngineBenchConfig = field(default_factory=EngineBenchConfig)
-    """How the networks alone are measured."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BenchResult:
-    """What was measured."""
-
-    rates: tuple[float, ...]
-    """Frames/s of each round: the slope between its short and its long run."""
-    live: RunSnapshot
-    """The run at the sources' own rate, for latency and drops."""
-    stages: dict[str, StageTime]
-    """Time per stage over the long runs."""
-    stage_frames: int
-    """Frames of the long runs."""
-    long: RunSnapshot
-    """The last long run."""
-
-    @property
-    def fps(self) -> float:
-        """Median rate, in frames/s."""
-        return statistics.median(self.rates)
+    """The networks alone."""
 
 
 def bench(
@@ -68,32 +35,39 @@ def bench(
     json_file: Path | None,
     settings: BenchConfig | None = None,
     *,
+    streams: str | None = None,
     engines: bool = False,
 ) -> int:
     """Measures and prints.
 
     Args:
-        config: sources and settings. Without outputs of its own, annotated video and records go to
-            a temporary folder, so that everything is on.
+        config: sources and settings.
         json_file: where to write the figures, if anywhere.
         settings: how long to measure.
-        engines: whether to measure the networks alone, after the sources or instead of them.
+        streams: numbers of streams of the one source to measure with (`1,2,4`), instead of
+            measuring it once and in detail.
+        engines: whether to measure the networks alone, after the source or without one.
 
     Returns:
         The exit code.
 
     Raises:
-        ConfigError: there is nothing to measure, or a source is no file, so that it cannot be
-            played faster than it comes.
+        ConfigError: there is nothing to measure, the numbers are none, or a source is no file, so
+            that it cannot be played faster than it comes.
         StreamferError: a run failed.
     """
     settings = settings or BenchConfig()
-    console = Console()
-    if not config.source and not engines:
+    counts = _counts(streams)
+    if not config.source and (counts or not engines):
         raise ConfigError("bench: name a file or demo:, or measure the networks with --engines")
+    console = Console()
+    console.print(f"[bold]{hardware()}[/]")
     figures: dict[str, Any] = {"hardware": hardware()}
-    if config.source:
-        figures = {**_bench_program(config, settings, console), **figures}
+    if counts:
+        loads = bench_streams(config, counts, console, settings.streams)
+        figures["by_streams"] = streams_as_json(loads)
+    elif config.source:
+        figures = program_as_json(bench_program(config, console, settings.program)) | figures
     if engines:
         figures["engines"] = rates_as_json(bench_engines(config, console, settings.engines))
     if json_file is not None:
@@ -101,111 +75,21 @@ def bench(
     return 0
 
 
-def _bench_program(config: RunConfig, settings: BenchConfig, console: Console) -> dict[str, Any]:
-    """Measures whole runs, prints and returns the figures."""
-    with tempfile.TemporaryDirectory(prefix="streamfer-bench-") as folder:
-        if config.output is None and config.records is None:
-            config = dataclasses.replace(
-                config, output=Path(folder, "{stream}.mp4"), records=Path(folder, "records.jsonl")
-            )
-        config = dataclasses.replace(config, display=False, quiet=True, json_summary=None)
-        models = load_models(config, Console(stderr=True))
-        try:
-            result = _measure(config, models, console, settings)
-        finally:
-            models.close()
-    _print(result, console)
-    return _as_json(result)
+def _counts(text: str | None) -> tuple[int, ...]:
+    """Reads `1,2,4`.
 
-
-def _measure(
-    config: RunConfig, models: Models, console: Console, settings: BenchConfig
-) -> BenchResult:
-    with StopSignals() as signals:
-        console.print("warming up …")
-        warm = _run(config, models, signals, StageTimes())
-        loops = max(math.ceil(settings.short_run_s / max(warm.seconds, 1e-3)), 1)
-        times = StageTimes()
-        rates = []
-        frames = 0
-        for number in range(1, settings.rounds + 1):
-            console.print(f"measuring, round {number} of {settings.rounds} …")
-            short = _run(_looped(config, loops), models, signals, StageTimes())
-            long = _run(_looped(config, 3 * loops), models, signals, times)
-            frames += long.frames
-            rates.append(_slope(short, long))
-        console.print("measuring latency at the source's own rate …")
-        live = _run(dataclasses.replace(config, realtime=True), models, signals, StageTimes())
-    return BenchResult(tuple(rates), live, times.snapshot(), frames, long)
-
-
-def _looped(config: RunConfig, loops: int) -> RunConfig:
-    return dataclasses.replace(config, loop=config.loop * loops)
-
-
-def _slope(short: RunSnapshot, long: RunSnapshot) -> float:
-    return (long.frames - short.frames) / max(long.seconds - short.seconds, 1e-6)
-
-
-def _run(config: RunConfig, models: Models, signals: StopSignals, times: StageTimes) -> RunSnapshot:
-    reports = LiveReports()
-    streams = open_streams(expand_sources(config.source), config, reports)
-    if not config.realtime and any(stream.info.live for stream in streams):
-        raise ConfigError("bench: needs files or demo:; a live source sets its own pace")
-    finished: Finished = analyse(
-        config, streams, models, reports, signals, Console(quiet=True), times=times
-    )
-    for _, error in finished.outcome.source_failures:
-        raise SourceError(f"bench: {error}")
-    if finished.outcome.interrupted:
-        raise KeyboardInterrupt
-    return finished.snapshot
-
-
-def _print(result: BenchResult, console: Console) -> None:
-    console.print()
-    console.print(f"[bold]{hardware()}[/], {result.long.backend} on {result.long.device}")
-    spread = f"{min(result.rates):.1f}–{max(result.rates):.1f}"
-    console.print(f"[bold]{result.fps:.1f} frames/s[/] (median of {len(result.rates)}, {spread})")
-    latency = result.live.latency_ms
-    if latency is not None:
-        console.print(
-            f"latency at the source's own rate: p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms,"
-            f" p99 {latency.p99:.1f} ms; {result.live.dropped} frames dropped"
-        )
-    console.print(f"peak memory: {peak_rss_mb():.0f} MB")
-    table = Table(title="Where the time goes", title_justify="left")
-    table.add_column("stage")
-    for heading in ("ms a frame", "share", "calls a frame"):
-        table.add_column(heading, justify="right")
-    for name, (per_frame_ms, share, calls) in _stage_rows(result).items():
-        table.add_row(name, f"{per_frame_ms:.2f}", f"{share:.0%}", f"{calls:.2f}")
-    console.print(table)
-
-
-def _stage_rows(result: BenchResult) -> dict[str, tuple[float, float, float]]:
-    """Stage → (ms a frame, share of all stages' time, calls a frame), in pipeline order."""
-    total = sum(time.seconds for time in result.stages.values()) or 1.0
-    frames = max(result.stage_frames, 1)
-    return {
-        name: (time.seconds / frames * 1000, time.seconds / total, time.calls / frames)
-        for name in STAGES
-        if (time := result.stages.get(name)) is not None
-    }
-
-
-def _as_json(result: BenchResult) -> dict[str, Any]:
-    live = summarise(result.live)
-    return {
-        **summarise(result.long),
-        "fps": round(result.fps, 2),
-        "fps_rounds": [round(rate, 2) for rate in result.rates],
-        "latency_ms": live["latency_ms"],
-        "live_dropped": result.live.dropped,
-        "stages_ms_per_frame": {
-            name: round(row[0], 3) for name, row in _stage_rows(result).items()
-        },
-    }
+    Raises:
+        ConfigError: it is no list of numbers above 0.
+    """
+    if text is None:
+        return ()
+    try:
+        counts = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        counts = (0,)
+    if min(counts) < 1:
+        raise ConfigError(f"streams: expected numbers such as 1,2,4, got {text!r}")
+    return counts
 
 
 def hardware() -> str:

@@ -111,6 +111,14 @@ def bench_command(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures as JSON.")
     ] = None,
+    streams: Annotated[
+        str | None,
+        typer.Option(
+            "--streams",
+            metavar="N,N,…",
+            help="Measure with so many streams of SOURCE at once instead: 1,2,4,8.",
+        ),
+    ] = None,
     engines: Annotated[
         bool,
         typer.Option(
@@ -123,7 +131,7 @@ def bench_command(
     """Measure frames/s, latency, stage shares and memory on this machine."""
     from streamfer.app.bench import bench
 
-    return bench(merged_config(sources, config, given), json_file, engines=engines)
+    return bench(merged_config(sources, config, given), json_file, streams=streams, engines=engines)
 
 
 @app.command("verify")

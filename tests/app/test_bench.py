@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from streamfer.app.bench import BenchConfig, bench
+from streamfer.app.bench_program import ProgramBenchConfig
+from streamfer.app.bench_streams import StreamsBenchConfig
 from streamfer.app.config import RunConfig
 from streamfer.errors import ConfigError
 from streamfer.pipeline.timing import STAGES
 from tests.support.clips import ClipSpec, make_clip
 
-QUICK = BenchConfig(rounds=1, short_run_s=0.01)
+QUICK = BenchConfig(
+    program=ProgramBenchConfig(rounds=1, short_run_s=0.01), streams=StreamsBenchConfig(run_s=0.2)
+)
 
 
 def test_figures_are_printed_and_written(

@@ -57,6 +57,7 @@ def test_networks_are_measured_printed_and_written(
     monkeypatch.setattr(
         module, "EngineStore", lambda notify: EngineStore(tmp_path / "engines", notify)
     )
+    monkeypatch.setattr("streamfer.runtime.arithmetic._MATRIX_SIDE", {"cpu": 64})
     settings = BenchConfig(engines=QUICK)
     config = RunConfig(backend="onnxruntime", threads=1)
     assert bench(config, tmp_path / "bench.json", settings, engines=True) == 0
