@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamfer import __version__
 from streamfer.app.config import RunConfig
+from streamfer.app.face_reader import open_face_reader
 from streamfer.app.models import Models
 from streamfer.app.open_sources import OpenedStream
 from streamfer.app.outputs import output_path
@@ -86,7 +87,8 @@ def build_analyzer(
         label_set=config.label_set,
         residual=residual_config(refinement) if refinement else ResidualConfig(),
     )
-    return Analyzer(models.detector, models.face, settings, times, refiner, models.trust)
+    reader = open_face_reader(models.detector, models.face)
+    return Analyzer(reader, settings, times, refiner, models.trust)
 
 
 def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Models) -> Pipeline:

@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-
-from streamfer.engine import Engine
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.latent_memory import LatentMemory
 from streamfer.pipeline.refiner import Refiner
@@ -29,8 +26,7 @@ from streamfer.types import (
     FrameResult,
     UInt8Array,
 )
-from streamfer.vision.align import align_face
-from streamfer.vision.detector import Detector
+from streamfer.vision.face_reader import FaceReader, PictureBatch
 from streamfer.vision.trust import TrustModel
 
 
@@ -71,10 +67,9 @@ class Analyzer:
     """Analyses batches of frames of any number of streams.
 
     Args:
-        detector: finds faces.
-        face_engine: the network that reads aligned faces: `faces` (N, 64, 64) uint8 in,
-            `probs_ferplus` and `probs_fer2013` (N, 7) float32 out; with an encoder in it, `latent`
-            (N, num_ws, w_dim) float32 too.
+        reader: finds faces, and reads them with a network that answers `probs_ferplus` and
+            `probs_fer2013` (N, 7) float32; with an encoder in it, `latent` (N, num_ws, w_dim)
+            float32 too.
         config: what to do.
         times: where the time of each step is counted.
         refiner: refines latents in the background; started and closed by its owner.
@@ -83,15 +78,13 @@ class Analyzer:
 
     def __init__(
         self,
-        detector: Detector,
-        face_engine: Engine,
+        reader: FaceReader,
         config: AnalyzerConfig | None = None,
         times: StageTimes | None = None,
         refiner: Refiner | None = None,
         trust: TrustModel | None = None,
     ) -> None:
-        self._detector = detector
-        self._face_engine = face_engine
+        self._reader = reader
         self._config = config or AnalyzerConfig()
         self._times = times or StageTimes()
         self._memories: dict[str, _StreamMemory] = {}
@@ -110,15 +103,9 @@ class Analyzer:
         Raises:
             EngineError: a network failed.
         """
-        tracked = self._find_faces(frames)
-        with self._times.stage("align"):
-            crops = [
-                align_face(frame.image, face.detection).image
-                for frame, faces in zip(frames, tracked, strict=True)
-                for face in faces
-            ]
-        with self._times.stage("classify", len(crops)):
-            readings = iter(self._read_faces(crops))
+        pictures = self._reader.take([frame.image for frame in frames])
+        tracked = self._find_faces(frames, pictures)
+        readings = iter(self._read_faces(pictures, tracked))
         self._latents.collect()
         return [
             FrameResult(frame, tuple(self._finish(frame, face, next(readings)) for face in faces))
@@ -130,7 +117,9 @@ class Analyzer:
         self._memories.pop(stream, None)
         self._latents.forget(stream)
 
-    def _find_faces(self, frames: Sequence[Frame]) -> list[list[TrackedFace]]:
+    def _find_faces(
+        self, frames: Sequence[Frame], pictures: PictureBatch
+    ) -> list[list[TrackedFace]]:
         """Detects and tracks; results in the order of the frames.
 
         Several frames of one stream depend on each other (a doubtful track asks for a detection),
@@ -143,15 +132,17 @@ class Analyzer:
             self._track(frames, carried, tracked)
             # A face that cannot be carried into this frame (a cut, say) is looked for in it.
             due += [i for i in carried if self._memory(frames[i]).tracker.patience_s == 0]
-            self._track(frames, due, tracked, self._detect(frames, due))
+            self._track(frames, due, tracked, self._detect(frames, pictures, due))
         return tracked
 
-    def _detect(self, frames: Sequence[Frame], due: Sequence[int]) -> list[list[Detection]]:
+    def _detect(
+        self, frames: Sequence[Frame], pictures: PictureBatch, due: Sequence[int]
+    ) -> list[list[Detection]]:
         """Runs the detector on the frames with these indices."""
         if not due:
             return []
         with self._times.stage("detect", len(due)):
-            found = self._detector.detect([frames[i].image for i in due])
+            found = pictures.detect(due)
         for i in due:
             self._memory(frames[i]).schedule.detected(frames[i].index, frames[i].time_s)
         return found
@@ -181,14 +172,21 @@ class Analyzer:
             segment=frame.segment,
         )
 
-    def _read_faces(self, crops: Sequence[UInt8Array]) -> list[_Reading]:
-        """Runs the face network on all crops at once."""
-        if not crops:
+    def _read_faces(
+        self, pictures: PictureBatch, tracked: Sequence[Sequence[TrackedFace]]
+    ) -> list[_Reading]:
+        """Runs the face network on all faces at once."""
+        members = [i for i, faces in enumerate(tracked) for _ in faces]
+        if not members:
             return []
-        outputs = self._face_engine.run({"faces": np.stack(crops)})
-        probs = outputs[f"probs_{self._config.label_set}"]
-        latents = outputs.get("latent", [None] * len(crops))
-        return [_Reading(*each) for each in zip(crops, probs, latents, strict=True)]
+        with self._times.stage("align"):
+            batch = pictures.align(members, [f.detection for faces in tracked for f in faces])
+        probs_output = f"probs_{self._config.label_set}"
+        with self._times.stage("classify", len(members)):
+            read = batch.read((probs_output, "latent"))
+        latents = read.answers.get("latent", [None] * len(members))
+        triples = zip(read.crops, read.answers[probs_output], latents, strict=True)
+        return [_Reading(*each) for each in triples]
 
     def _finish(self, frame: Frame, face: TrackedFace, reading: _Reading) -> FaceResult:
         smoothed = self._memory(frame).smoother.update(face.track_id, frame.time_s, reading.probs)

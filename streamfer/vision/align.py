@@ -73,17 +73,11 @@ def warp_face(image: UInt8Array, matrix: FloatArray, size: int = FACE_SIZE) -> U
     Returns:
         (size, size) or (size, size, 3) uint8; beyond the frame the edge pixels repeat.
     """
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    octaves = min(int(np.log2(1 / scale)), 4) if 0 < scale <= 0.5 else 0
-    if octaves:
-        # Bilinear sampling skips source pixels below half scale: warp to a 2^n larger crop, then
-        # average, which is exact and touches only the face's own pixels.
-        factor = 2**octaves
-        big = matrix * factor
-        big[:, 2] += (factor - 1) / 2
+    factor = oversampling(matrix)
+    if factor > 1:
         crop = cv2.warpAffine(
             image,
-            big,
+            oversampled(matrix, factor),
             (size * factor, size * factor),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
@@ -92,6 +86,26 @@ def warp_face(image: UInt8Array, matrix: FloatArray, size: int = FACE_SIZE) -> U
     return cv2.warpAffine(
         image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+def oversampling(matrix: FloatArray) -> int:
+    """How many samples a pixel of the crop takes along each axis: 1, 2, 4, 8 or 16.
+
+    Bilinear sampling skips source pixels below half scale: such a face is warped to a 2^n larger
+    crop and then averaged, which is exact and touches only the face's own pixels.
+
+    Args:
+        matrix: (2, 3) frame to crop.
+    """
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    return 2 ** min(int(np.log2(1 / scale)), 4) if 0 < scale <= 0.5 else 1
+
+
+def oversampled(matrix: FloatArray, factor: int) -> FloatArray:
+    """The (2, 3) matrix to the crop `factor` times as large, pixel edges on pixel edges."""
+    large = matrix * factor
+    large[:, 2] += (factor - 1) / 2
+    return large
 
 
 def align_face(image: UInt8Array, detection: Detection, size: int = FACE_SIZE) -> AlignedFace:

@@ -14,7 +14,7 @@ import numpy as np
 
 from streamfer.engine import Engine
 from streamfer.errors import EngineError
-from streamfer.vision.detector import Candidates, DetectorConfig, EngineDetector, Outputs
+from streamfer.vision.detector import Candidates, DetectorConfig, EngineDetector, Places
 
 _STRIDE_PX = 4
 """Network pixels per cell of the heat map."""
@@ -35,35 +35,36 @@ class CenterFace(EngineDetector):
         config: sizes and thresholds.
     """
 
+    score_output = "heatmap"
+
     def __init__(self, engine: Engine, config: DetectorConfig | None = None) -> None:
         super().__init__(engine, config or CenterFaceConfig())
 
-    def _decode(self, outputs: Outputs, index: int, network_wh: tuple[int, int]) -> Candidates:
-        return decode_centerface(outputs, index, self._config.score_threshold)
+    def decode(self, places: Places, network_wh: tuple[int, int]) -> Candidates:
+        """See `EngineDetector.decode`."""
+        return decode_centerface(places, network_wh[0] // _STRIDE_PX)
 
 
-def decode_centerface(outputs: Outputs, index: int, score_threshold: float) -> Candidates:
-    """Reads one picture's faces from the network's maps (paper, sections 3.1 and 3.2).
+def decode_centerface(places: Places, columns: int) -> Candidates:
+    """Reads faces from cells of the network's maps (paper, sections 3.1 and 3.2).
 
     Args:
-        outputs: `heatmap` (N, 1, h, w) probabilities; `scale` (N, 2, h, w) log of height and width
-            in cells; `offset` (N, 2, h, w) of the centre, y and x, in cells; `landmarks`
-            (N, 10, h, w), y and x of each point as fractions of the box.
-        index: which picture of the batch.
-        score_threshold: cells below it are left out.
+        places: of `heatmap`, with its answers: `heatmap` (n, 1) probabilities; `scale` (n, 2) log
+            of height and width in cells; `offset` (n, 2) of the centre, y and x, in cells;
+            `landmarks` (n, 10), y and x of each point as fractions of the box.
+        columns: of the maps.
     """
-    heatmap = outputs["heatmap"][index, 0]
-    rows, columns = np.nonzero(heatmap > score_threshold)
-    size = np.exp(outputs["scale"][index][:, rows, columns].T) * _STRIDE_PX
-    offset = outputs["offset"][index][:, rows, columns].T
-    centre = (np.stack([rows, columns], axis=1) + offset + 0.5) * _STRIDE_PX
+    answers = places.answers
+    size = np.exp(answers["scale"]) * _STRIDE_PX
+    cells = np.stack(np.divmod(places.index, columns), axis=1)
+    centre = (cells + answers["offset"] + 0.5) * _STRIDE_PX
     top_left = centre - size / 2
-    fractions = outputs["landmarks"][index][:, rows, columns].T.reshape(-1, 5, 2)
+    fractions = answers["landmarks"].reshape(-1, 5, 2)
     points = fractions * size[:, None] + top_left[:, None]
     boxes = np.concatenate([top_left[:, ::-1], (top_left + size)[:, ::-1]], axis=1)
     return Candidates(
         boxes_xyxy=boxes.astype(np.float32),
-        scores=heatmap[rows, columns].astype(np.float32),
+        scores=answers["heatmap"][:, 0].astype(np.float32),
         landmarks=points[:, :, ::-1].astype(np.float32),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -81,8 +81,19 @@ class Candidates:
     """(n, 5, 2) float32, x and y."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """The places of one picture, cells or anchors, that are worth a look."""
+
+    index: NDArray[np.intp]
+    """(n,) places, counted in the order of the network's score output."""
+    answers: Mapping[str, FloatArray]
+    """Output → (n, C) float32: what the network says there."""
+
+
 Outputs = Mapping[str, NDArray[Any]]
-"""What the network gave for a batch, by name."""
+"""What the network gave for a batch, by name: maps (N, C, h, w), or values per anchor (N, A) or
+(N, A, C)."""
 
 _STRIDE = 32
 """Coarsest feature map of the networks: their input sides are multiples of it."""
@@ -133,9 +144,22 @@ class EngineDetector(ABC):
         self._engine = engine
         self._config = config
 
+    score_output: ClassVar[str]
+    """The network's output that holds the scores."""
+
     @abstractmethod
-    def _decode(self, outputs: Outputs, index: int, network_wh: tuple[int, int]) -> Candidates:
-        """Reads the faces of one picture of the batch from the network's outputs."""
+    def decode(self, places: Places, network_wh: tuple[int, int]) -> Candidates:
+        """Reads the faces of one picture from the network's answers at some places."""
+
+    @property
+    def engine(self) -> Engine:
+        """The network."""
+        return self._engine
+
+    @property
+    def config(self) -> DetectorConfig:
+        """Sizes and thresholds."""
+        return self._config
 
     @property
     def name(self) -> str:
@@ -149,24 +173,62 @@ class EngineDetector(ABC):
 
     def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
         """Finds the faces of each picture; see `Detector.detect`."""
-        config = self._config
-        by_size: dict[tuple[int, int], list[int]] = {}
-        for index, image in enumerate(images):
-            height, width = image.shape[:2]
-            size = network_size(width, height, config.long_side, config.max_enlarge)
-            by_size.setdefault(size, []).append(index)
+        sizes = [(image.shape[1], image.shape[0]) for image in images]
         found: list[list[Detection]] = [[] for _ in images]
-        for size, members in by_size.items():
-            outputs = self._engine.run({"images": _stack([images[i] for i in members], size)})
+        for network_wh, members in self.by_network_size(sizes).items():
+            pictures = _stack([images[i] for i in members], network_wh)
+            outputs = self._engine.run({"images": pictures})
             for row, index in enumerate(members):
-                height, width = images[index].shape[:2]
-                candidates = self._decode(outputs, row, size)
-                found[index] = select_faces(candidates, size, (width, height), config)
+                places = places_above(outputs, row, self.score_output, self._config.score_threshold)
+                found[index] = self.faces_at(places, network_wh, sizes[index])
         return found
+
+    def by_network_size(
+        self, sizes_wh: Sequence[tuple[int, int]]
+    ) -> dict[tuple[int, int], list[int]]:
+        """Width and height of the network's input → which of the pictures come to it.
+
+        Args:
+            sizes_wh: of the pictures, in pixels.
+        """
+        config = self._config
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, (width, height) in enumerate(sizes_wh):
+            size = network_size(width, height, config.long_side, config.max_enlarge)
+            groups.setdefault(size, []).append(index)
+        return groups
+
+    def faces_at(
+        self, places: Places, network_wh: tuple[int, int], frame_wh: tuple[int, int]
+    ) -> list[Detection]:
+        """The faces of one picture, best score first, from the network's answers."""
+        candidates = self.decode(places, network_wh)
+        return select_faces(candidates, network_wh, frame_wh, self._config)
 
     def close(self) -> None:
         """Frees the engine; closing twice is fine."""
         self._engine.close()
+
+
+def places_above(outputs: Outputs, picture: int, score_output: str, threshold: float) -> Places:
+    """The places of one picture whose score exceeds a threshold.
+
+    Args:
+        outputs: of the network, for a batch.
+        picture: which picture of the batch.
+        score_output: the output that holds the scores.
+        threshold: on them.
+    """
+    index = np.flatnonzero(outputs[score_output][picture] > threshold)
+    answers = {name: _rows(values[picture], index) for name, values in outputs.items()}
+    return Places(index, answers)
+
+
+def _rows(values: NDArray[Any], index: NDArray[np.intp]) -> FloatArray:
+    """(n, C): one picture's answers (C, h, w), (A,) or (A, C) at some places."""
+    if values.ndim == 3:
+        return values.reshape(len(values), -1)[:, index].T
+    return values.reshape(len(values), -1)[index]
 
 
 def _stack(images: Sequence[UInt8Array], size_wh: tuple[int, int]) -> UInt8Array:

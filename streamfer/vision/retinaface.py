@@ -13,7 +13,7 @@ import numpy as np
 
 from streamfer.engine import Engine
 from streamfer.types import FloatArray
-from streamfer.vision.detector import Candidates, DetectorConfig, EngineDetector, Outputs
+from streamfer.vision.detector import Candidates, DetectorConfig, EngineDetector, Places
 
 AnchorSizes = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -45,6 +45,8 @@ class RetinaFace(EngineDetector):
         config: sizes and thresholds.
     """
 
+    score_output = "scores"
+
     def __init__(
         self,
         engine: Engine,
@@ -54,9 +56,9 @@ class RetinaFace(EngineDetector):
         super().__init__(engine, config or RetinaFaceConfig())
         self._anchor_sizes = anchor_sizes
 
-    def _decode(self, outputs: Outputs, index: int, network_wh: tuple[int, int]) -> Candidates:
-        anchors = make_anchors(*network_wh, self._anchor_sizes)
-        return decode_retinaface(outputs, index, anchors, self._config.score_threshold)
+    def decode(self, places: Places, network_wh: tuple[int, int]) -> Candidates:
+        """See `EngineDetector.decode`."""
+        return decode_retinaface(places, make_anchors(*network_wh, self._anchor_sizes))
 
 
 @functools.lru_cache(maxsize=16)
@@ -77,29 +79,23 @@ def make_anchors(width: int, height: int, sizes: AnchorSizes) -> FloatArray:
     return np.concatenate(levels).astype(np.float32)
 
 
-def decode_retinaface(
-    outputs: Outputs, index: int, anchors: FloatArray, score_threshold: float
-) -> Candidates:
-    """Reads one picture's faces from the network's answers per anchor.
+def decode_retinaface(places: Places, anchors: FloatArray) -> Candidates:
+    """Reads faces from the network's answers at some anchors.
 
     Args:
-        outputs: `boxes` (N, A, 4) offsets of centre and log size; `scores` (N, A) in 0–1;
-            `landmarks` (N, A, 10) offsets of x and y of each point.
-        index: which picture of the batch.
-        anchors: (A, 3) from `make_anchors`.
-        score_threshold: anchors below it are left out.
+        places: of `scores`, with its answers: `boxes` (n, 4) offsets of centre and log size;
+            `scores` (n, 1) in 0–1; `landmarks` (n, 10) offsets of x and y of each point.
+        anchors: (A, 3) from `make_anchors`, all of them.
     """
-    scores = outputs["scores"][index]
-    chosen = np.flatnonzero(scores > score_threshold)
-    centres, sides = anchors[chosen, :2], anchors[chosen, 2:]
-    offsets = outputs["boxes"][index][chosen]
+    centres, sides = anchors[places.index, :2], anchors[places.index, 2:]
+    offsets = places.answers["boxes"]
     box_centres = centres + offsets[:, :2] * _CENTRE_VARIANCE * sides
     half_sizes = sides * np.exp(offsets[:, 2:] * _SIZE_VARIANCE) / 2
-    points = outputs["landmarks"][index][chosen].reshape(-1, 5, 2)
+    points = places.answers["landmarks"].reshape(-1, 5, 2)
     landmarks = centres[:, None] + points * _CENTRE_VARIANCE * sides[:, None]
     boxes = np.concatenate([box_centres - half_sizes, box_centres + half_sizes], axis=1)
     return Candidates(
         boxes_xyxy=boxes.astype(np.float32),
-        scores=scores[chosen].astype(np.float32),
+        scores=places.answers["scores"][:, 0].astype(np.float32),
         landmarks=landmarks.astype(np.float32),
     )

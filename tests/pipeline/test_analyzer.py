@@ -6,6 +6,7 @@ import pytest
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.types import Frame
+from streamfer.vision.face_reader import HostFaceReader
 from streamfer.vision.trust import LogisticModel, TrustModel
 from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
@@ -33,7 +34,7 @@ def frame(stream: str, index: int, level: int = 128) -> Frame:
 
 
 def test_faces_get_a_number_an_answer_and_steady_probabilities() -> None:
-    analyzer = Analyzer(FakeDetector(detection()), face_engine())
+    analyzer = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()))
     dark, bright = analyzer([frame("talk", 0, 0), frame("talk", 1, 255)])
     (first,), (second,) = dark.faces, bright.faces
     assert (first.track_id, first.emotion, first.detected) == (1, "happy", True)
@@ -46,7 +47,7 @@ def test_faces_get_a_number_an_answer_and_steady_probabilities() -> None:
 def test_every_face_of_every_frame_is_read_in_one_batch() -> None:
     engine = face_engine()
     detector = FakeDetector(detection(20, 20), detection(120, 100))
-    results = Analyzer(detector, engine)([frame(name, 0) for name in "abc"])
+    results = Analyzer(HostFaceReader(detector, engine))([frame(name, 0) for name in "abc"])
     assert [call["faces"].shape for call in engine.calls] == [(6, 64, 64)]
     assert detector.calls == [3]
     assert [len(result.faces) for result in results] == [2, 2, 2]
@@ -54,7 +55,7 @@ def test_every_face_of_every_frame_is_read_in_one_batch() -> None:
 
 def test_frames_without_faces_cost_no_network_run() -> None:
     engine = face_engine()
-    (result,) = Analyzer(FakeDetector(), engine)([frame("talk", 0)])
+    (result,) = Analyzer(HostFaceReader(FakeDetector(), engine))([frame("talk", 0)])
     assert result.faces == ()
     assert engine.calls == []
 
@@ -62,12 +63,16 @@ def test_frames_without_faces_cost_no_network_run() -> None:
 @pytest.mark.parametrize(("label_set", "emotion"), [("ferplus", "happy"), ("fer2013", "sad")])
 def test_the_label_set_chooses_the_head(label_set: LabelSet, emotion: str) -> None:
     config = AnalyzerConfig(label_set=label_set)
-    (result,) = Analyzer(FakeDetector(detection()), face_engine(), config)([frame("talk", 0)])
+    (result,) = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()), config)(
+        [frame("talk", 0)]
+    )
     assert result.faces[0].emotion == emotion
 
 
 def test_trust_is_left_open_without_a_model_of_it() -> None:
-    (result,) = Analyzer(FakeDetector(detection()), face_engine())([frame("talk", 0)])
+    (result,) = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()))(
+        [frame("talk", 0)]
+    )
     assert result.faces[0].trust is None
     assert not result.faces[0].uncertain
 
@@ -75,7 +80,7 @@ def test_trust_is_left_open_without_a_model_of_it() -> None:
 @pytest.mark.parametrize(("level", "uncertain"), [(0, True), (255, False)])
 def test_trust_is_in_what_is_shown_of_the_face(level: int, uncertain: bool) -> None:
     model = TrustModel(LogisticModel({"confidence": 1.0}, -1.0), None)
-    analyzer = Analyzer(FakeDetector(detection()), face_engine(), trust=model)
+    analyzer = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()), trust=model)
     for index in range(3):
         (result,) = analyzer([frame("talk", index, level)])
     (face,) = result.faces
@@ -86,7 +91,7 @@ def test_trust_is_in_what_is_shown_of_the_face(level: int, uncertain: bool) -> N
 @pytest.mark.parametrize(("every", "detections"), [(1, 12), (4, 3)])
 def test_the_detector_runs_as_often_as_asked(every: int, detections: int) -> None:
     detector = FakeDetector()
-    analyzer = Analyzer(detector, face_engine(), AnalyzerConfig(detect_every=every))
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()), AnalyzerConfig(detect_every=every))
     for index in range(12):
         analyzer([frame("talk", index)])
     assert sum(detector.calls) == detections
@@ -94,8 +99,8 @@ def test_the_detector_runs_as_often_as_asked(every: int, detections: int) -> Non
 
 def test_batches_do_not_change_results() -> None:
     frames = [frame("a", i // 2, i * 5) if i % 2 else frame("b", i // 2, i * 6) for i in range(40)]
-    single = Analyzer(FakeDetector(detection()), face_engine())
-    batched = Analyzer(FakeDetector(detection()), face_engine())
+    single = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()))
+    batched = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()))
     one_by_one = [single([f])[0] for f in frames]
     together = [r for start in range(0, 40, 8) for r in batched(frames[start : start + 8])]
     for left, right in zip(one_by_one, together, strict=True):
@@ -107,7 +112,7 @@ def test_batches_do_not_change_results() -> None:
 
 def test_a_face_that_cannot_be_carried_is_looked_for_in_the_same_frame() -> None:
     detector = FakeDetector(detection())
-    analyzer = Analyzer(detector, face_engine())
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()))
     rng = np.random.default_rng(0)
     scenes = [rng.integers(0, 255, (200, 240, 3), dtype=np.uint8) for _ in range(2)]
 
@@ -126,7 +131,7 @@ def test_a_face_that_cannot_be_carried_is_looked_for_in_the_same_frame() -> None
 
 
 def test_streams_are_remembered_apart_and_forgotten() -> None:
-    analyzer = Analyzer(FakeDetector(detection()), face_engine())
+    analyzer = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()))
     for index in range(3):
         analyzer([frame("a", index), frame("b", index)])
     analyzer.forget("a")

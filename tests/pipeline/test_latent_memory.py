@@ -11,6 +11,7 @@ from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.pipeline.refiner import Refiner, RefinerConfig
 from streamfer.pipeline.residual import ResidualConfig
 from streamfer.types import FaceResult, Frame
+from streamfer.vision.face_reader import HostFaceReader
 from streamfer.vision.trust import FIDELITY_FEATURE, PRIOR_FEATURE, LogisticModel, TrustModel
 from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
@@ -47,7 +48,7 @@ class Scene:
         self.refiner = refiner
         places = [detection(20 + 100 * i, 60, 70) for i in range(faces)]
         self.analyzer = Analyzer(
-            FakeDetector(*places), self.engine, CONFIG, refiner=refiner, trust=trust
+            HostFaceReader(FakeDetector(*places), self.engine), CONFIG, refiner=refiner, trust=trust
         )
 
     def faces(self, index: int, stream: str = "talk") -> tuple[FaceResult, ...]:

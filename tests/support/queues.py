@@ -1,11 +1,13 @@
-"""A work queue on the host: what a CUDA stream is to the engines, run at once."""
+"""A work queue and a link on the host: what a CUDA stream and PCIe are to a GPU, without delay."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
+
+from streamfer.engine import Array
 
 
 class HostQueue:
@@ -33,3 +35,23 @@ class HostQueue:
 
     def synchronize(self) -> None:
         pass
+
+
+class HostLink:
+    """Copies within the host's memory, at once, and counts them."""
+
+    pinned = False
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+        self.sent = 0
+        self.fetched: list[torch.Tensor] = []
+
+    def send(self, staged: torch.Tensor, target: torch.Tensor) -> Callable[[], None]:
+        self.sent += 1
+        target.copy_(staged)
+        return lambda: None
+
+    def fetch(self, tensors: Sequence[torch.Tensor]) -> list[Array]:
+        self.fetched += tensors
+        return [tensor.numpy().copy() for tensor in tensors]

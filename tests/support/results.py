@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from streamfer.labels import LABELS
-from streamfer.types import Detection, FaceResult, FloatArray
+from streamfer.types import Detection, FaceResult, FloatArray, FrameResult
 
 
 def probabilities(emotion: str, top: float = 0.7) -> FloatArray:
@@ -36,3 +38,31 @@ def face_result(track_id: int = 1, emotion: str = "happy", **place: float) -> Fa
         probs=probs,
         smoothed=probs,
     )
+
+
+def assert_same_faces(
+    ours: Sequence[Detection], theirs: Sequence[Detection], atol_px: float, atol_score: float = 0.01
+) -> None:
+    """Holds two lists of faces, both in the same order, against each other."""
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.box_xyxy, b.box_xyxy, atol=atol_px)
+        np.testing.assert_allclose(a.landmarks, b.landmarks, atol=atol_px)
+        np.testing.assert_allclose(a.score, b.score, atol=atol_score)
+
+
+def assert_same_results(
+    ours: Sequence[FrameResult],
+    theirs: Sequence[FrameResult],
+    *,
+    atol_px: float,
+    atol_probs: float,
+) -> None:
+    """Holds two analyses of the same frames against each other."""
+    for a, b in zip(ours, theirs, strict=True):
+        assert [f.track_id for f in a.faces] == [f.track_id for f in b.faces]
+        assert [f.detected for f in a.faces] == [f.detected for f in b.faces]
+        assert_same_faces([f.detection for f in a.faces], [f.detection for f in b.faces], atol_px)
+        for left, right in zip(a.faces, b.faces, strict=True):
+            np.testing.assert_allclose(left.probs, right.probs, atol=atol_probs)
+            np.testing.assert_allclose(left.smoothed, right.smoothed, atol=atol_probs)

@@ -16,6 +16,7 @@ from streamfer.vision.centerface import (
     centerface_onnx,
     decode_centerface,
 )
+from streamfer.vision.detector import places_above
 from tests.support.faces import count_detections, dlib_pictures, read_rgb
 from tests.support.shared import shared_file
 
@@ -47,7 +48,7 @@ def test_decode_reads_box_and_landmarks_of_a_cell() -> None:
     outputs["scale"][cell] = np.log([6, 4])  # height 24 px, width 16 px
     outputs["offset"][cell] = [0.25, -0.25]
     outputs["landmarks"][cell] = [0.5, 0.25, 0.5, 0.75, 0.6, 0.5, 0.8, 0.3, 0.8, 0.7]
-    found = decode_centerface(outputs, 1, 0.5)
+    found = decode_centerface(places_above(outputs, 1, "heatmap", 0.5), columns=10)
     # Centre: x = (5 − 0.25 + 0.5) · 4 = 21, y = (3 + 0.25 + 0.5) · 4 = 15.
     np.testing.assert_allclose(found.boxes_xyxy, [[13, 3, 29, 27]], atol=1e-5)
     np.testing.assert_allclose(found.scores, [0.9])
@@ -59,7 +60,7 @@ def test_decode_reads_box_and_landmarks_of_a_cell() -> None:
 
 
 def test_decode_of_an_empty_map_has_the_right_shapes() -> None:
-    found = decode_centerface(maps(), 0, 0.5)
+    found = decode_centerface(places_above(maps(), 0, "heatmap", 0.5), columns=10)
     assert found.boxes_xyxy.shape == (0, 4)
     assert found.scores.shape == (0,)
     assert found.landmarks.shape == (0, 5, 2)

@@ -10,7 +10,7 @@ from streamfer.vision.detector import (
     Candidates,
     DetectorConfig,
     EngineDetector,
-    Outputs,
+    Places,
     network_size,
     non_maximum_suppression,
     select_faces,
@@ -103,13 +103,14 @@ def test_select_faces_keeps_the_best_candidates() -> None:
 class WholePicture(EngineDetector):
     """Takes each picture for one face whose score is its brightness."""
 
-    def _decode(self, outputs: Outputs, index: int, network_wh: tuple[int, int]) -> Candidates:
-        mean = float(outputs["mean"][index])
-        return candidates([[0, 0, *network_wh]], [mean / 255])
+    score_output = "mean"
+
+    def decode(self, places: Places, network_wh: tuple[int, int]) -> Candidates:
+        return candidates([[0, 0, *network_wh]], [float(places.answers["mean"][0, 0]) / 255])
 
 
 def mean_engine() -> FakeEngine:
-    return FakeEngine(lambda inputs: {"mean": inputs["images"].mean(axis=(1, 2, 3))})
+    return FakeEngine(lambda inputs: {"mean": inputs["images"].mean(axis=(1, 2, 3))[:, None]})
 
 
 def grey(width: int, height: int, value: int) -> UInt8Array:

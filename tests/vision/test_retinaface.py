@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamfer.types import UInt8Array
+from streamfer.vision.detector import places_above
 from streamfer.vision.retinaface import (
     ANCHOR_SIZES,
     RetinaFace,
@@ -38,7 +39,7 @@ def test_decode_undoes_the_training_code() -> None:
     answer["scores"][1, 64] = 0.9  # centre (8, 8), side 32
     answer["boxes"][1, 64] = [1, -0.5, np.log(2) / 0.2, np.log(0.5) / 0.2]
     answer["landmarks"][1, 64] = [-1, -1, 1, -1, 0, 0, -1, 1, 1, 1]
-    found = decode_retinaface(answer, 1, anchors, 0.5)
+    found = decode_retinaface(places_above(answer, 1, "scores", 0.5), anchors)
     # Centre (8 + 3.2, 8 − 1.6), 64 wide, 16 high.
     np.testing.assert_allclose(found.boxes_xyxy, [[-20.8, -1.6, 43.2, 14.4]], rtol=1e-5)
     np.testing.assert_allclose(found.scores, [0.9])
@@ -51,7 +52,8 @@ def test_decode_undoes_the_training_code() -> None:
 
 def test_decode_of_nothing_has_the_right_shapes() -> None:
     anchors = make_anchors(64, 32, SIZES)
-    found = decode_retinaface(outputs(len(anchors)), 0, anchors, 0.5)
+    nowhere = places_above(outputs(len(anchors)), 0, "scores", 0.5)
+    found = decode_retinaface(nowhere, anchors)
     assert found.boxes_xyxy.shape == (0, 4)
     assert found.landmarks.shape == (0, 5, 2)
 

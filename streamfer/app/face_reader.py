@@ -1,0 +1,25 @@
+"""How pictures reach the networks of a run: on the host, or once and for all on the GPU."""
+
+from __future__ import annotations
+
+from streamfer.engine import Engine
+from streamfer.vision.detector import Detector
+from streamfer.vision.face_reader import FaceReader, HostFaceReader
+
+
+def open_face_reader(detector: Detector, face_engine: Engine) -> FaceReader:
+    """The reader that suits the networks: on the GPU where the face network runs there.
+
+    Args:
+        detector: finds faces.
+        face_engine: reads them.
+    """
+    if not face_engine.device.startswith("cuda"):
+        return HostFaceReader(detector, face_engine)
+    from streamfer.runtime.device_link import CudaLink
+    from streamfer.runtime.device_reader import DeviceFaceReader
+    from streamfer.runtime.graph_engine import GraphEngine
+
+    if not isinstance(face_engine, GraphEngine):
+        return HostFaceReader(detector, face_engine)
+    return DeviceFaceReader(detector, face_engine, CudaLink(face_engine.device))
