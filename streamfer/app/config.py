@@ -169,7 +169,7 @@ class RunConfig:
     rtsp_transport: Literal["tcp", "udp"] = option("tcp", "How RTSP travels.", group="Sources")
     hwaccel: str | None = option(
         None,
-        "Decode network streams with this hardware: cuda, vaapi, …; by default none.",
+        "Decode files and network streams with this hardware: cuda, vaapi, …; by default none.",
         group="Sources",
         metavar="NAME",
     )

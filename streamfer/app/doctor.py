@@ -17,9 +17,11 @@ from rich.table import Table
 
 from streamfer import __version__
 from streamfer.app.face_model import face_int8, face_model_name
+from streamfer.app.face_reader import picture_path
 from streamfer.app.published import PUBLISHED, weights_folder
-from streamfer.errors import EngineError
+from streamfer.errors import ConfigError, EngineError
 from streamfer.media.camera import list_cameras
+from streamfer.media.hardware import check_hwaccel
 from streamfer.models.int8_calibration import read_calibration
 from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.hardware import Gpu
@@ -77,6 +79,7 @@ def examine(machine: Machine, store: EngineStore) -> list[Finding]:
     """Everything that doctor shows, in its order."""
     from streamfer.app.window import display_available
 
+    face = _face_model(SHIPPED, store)
     return [
         Finding("streamfer", "ok", f"{__version__} on Python {platform.python_version()}"),
         *check_ffmpeg(_has_codec, has_gpu=bool(machine.gpus)),
@@ -84,7 +87,8 @@ def examine(machine: Machine, store: EngineStore) -> list[Finding]:
         check_display(display_available()),
         *check_hardware(machine),
         *check_backends(machine),
-        *check_choice(machine, _face_model(SHIPPED, store)),
+        *check_choice(machine, face),
+        *check_pictures(machine, face, check_hwaccel),
         *check_weights(SHIPPED, weights_folder()),
         check_store(store),
     ]
@@ -187,6 +191,32 @@ def check_choice(machine: Machine, face: OnnxModel) -> list[Finding]:
         plan = plan_engine(detector, machine, backend="torch")[0]
         text = f"under --backend torch, {detector.name} runs on {plan.backend}: {plan.reason}"
         findings.append(Finding("choice", "ok", text))
+    return findings
+
+
+def check_pictures(
+    machine: Machine, face: OnnxModel, check_decoder: Callable[[str], None]
+) -> list[Finding]:
+    """Where pictures are decoded and where the networks get them, under `--backend auto`.
+
+    Args:
+        machine: what there is.
+        face: the face network.
+        check_decoder: raises where FFmpeg cannot decode with a hardware of this name.
+    """
+    try:
+        models = (OnnxModel.from_bytes("centerface", b""), face)
+        detector_device, face_device = (plan_engine(m, machine)[0].device for m in models)
+    except EngineError:
+        return []  # `check_choice` says it
+    findings = [Finding("pictures", "ok", picture_path(detector_device, face_device))]
+    if machine.gpus:
+        try:
+            check_decoder("cuda")
+            findings.append(Finding("pictures", "ok", "the GPU can decode: --hwaccel cuda"))
+        except ConfigError as error:
+            advice = "the CPU decodes; for NVDEC install PyAV's own build: pip install av"
+            findings.append(Finding("pictures", "absent", str(error), advice))
     return findings
 
 

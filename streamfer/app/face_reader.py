@@ -23,3 +23,23 @@ def open_face_reader(detector: Detector, face_engine: Engine) -> FaceReader:
     if not isinstance(face_engine, GraphEngine):
         return HostFaceReader(detector, face_engine)
     return DeviceFaceReader(detector, face_engine, CudaLink(face_engine.device))
+
+
+def picture_path(detector_device: str, face_device: str) -> str:
+    """Which way `open_face_reader` takes pictures, for people.
+
+    Args:
+        detector_device: of the detector: `cpu` or `cuda:N`.
+        face_device: of the face network.
+    """
+    if not face_device.startswith("cuda"):
+        return "pictures stay in the host's memory: the face network runs there"
+    if detector_device == face_device:
+        return (
+            f"a picture is uploaded to {face_device} once; detection, alignment and the face"
+            " network work on it there"
+        )
+    return (
+        f"a picture with faces is uploaded to {face_device} once; alignment and the face network"
+        " work on it there, the detector on the host"
+    )

@@ -10,13 +10,14 @@ import numpy as np
 from streamfer.app.config import RunConfig
 from streamfer.app.detectors import open_detector
 from streamfer.app.face_model import face_model
+from streamfer.app.face_reader import open_face_reader
 from streamfer.engine import Engine
 from streamfer.errors import ConfigError, EngineError
 from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
 from streamfer.runtime.backends import open_engine
 from streamfer.runtime.model import Progress
 from streamfer.runtime.store import EngineStore
-from streamfer.vision.align import FACE_SIZE
+from streamfer.types import Detection
 from streamfer.vision.detector import Detector, DetectorConfig
 from streamfer.vision.trust import TrustModel, load_trust
 
@@ -42,9 +43,13 @@ class Models:
         Args:
             frame_sizes_wh: width and height of the frames to come, in pixels.
         """
+        reader = open_face_reader(self.detector, self.face)
         for width, height in set(frame_sizes_wh):
-            self.detector.detect([np.zeros((height, width, 3), dtype=np.uint8)])
-        self.face.run({"faces": np.zeros((1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)})
+            pictures = reader.take([np.zeros((height, width, 3), dtype=np.uint8)])
+            pictures.detect([0])
+            box = np.array([0, 0, width, height], dtype=np.float32)
+            face = Detection(box, score=1.0, landmarks=np.zeros((5, 2), dtype=np.float32))
+            pictures.align([0], [face]).read(())
 
     def close(self) -> None:
         """Frees them."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from streamfer.app.config import RunConfig
 from streamfer.errors import SourceError
 from streamfer.media.camera import camera_endpoint
-from streamfer.media.connection import check_hwaccel
 from streamfer.media.endpoint import Endpoint, LiveConfig, network_endpoint
 from streamfer.media.file_source import FileSource
+from streamfer.media.hardware import check_hwaccel
 from streamfer.media.lavfi_source import LavfiSource
 from streamfer.media.live_source import LiveCallbacks, LiveSource
 from streamfer.media.playback import PlaybackOptions
@@ -110,7 +110,7 @@ def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> S
         realtime=config.realtime,
     )
     if spec.kind is SourceKind.FILE:
-        return FileSource(spec.path, spec.name, playback)
+        return FileSource(spec.path, spec.name, playback, hwaccel=config.hwaccel)
     if spec.kind is SourceKind.DEMO:
         return DemoSource(spec.name, playback)
     if spec.kind is SourceKind.FILTER:

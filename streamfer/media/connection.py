@@ -10,10 +10,9 @@ from typing import Self
 
 import av
 from av.codec.context import Flags, ThreadType
-from av.codec.hwaccel import HWAccel, hwdevices_available
 
-from streamfer.errors import ConfigError
 from streamfer.media.endpoint import Endpoint
+from streamfer.media.hardware import accelerator
 from streamfer.media.loss import ConnectionLost, LossKind
 
 ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
@@ -142,7 +141,7 @@ class Connection:
                     format=self._endpoint.format,
                     options=dict(options),
                     timeout=(timeout_s, self._endpoint.read_timeout_s),
-                    hwaccel=_accelerator(self._endpoint.hwaccel),
+                    hwaccel=accelerator(self._endpoint.hwaccel),
                 )
             except (av.error.FFmpegError, ValueError) as error:
                 silent = self._clock() - started_s >= timeout_s
@@ -169,28 +168,6 @@ class Connection:
             if failure is not None:
                 raise ConnectionLost(f"connection lost: {failure.strerror}") from failure
             yield packet
-
-
-def check_hwaccel(name: str) -> None:
-    """Finds out whether hardware decoding works on this machine.
-
-    Raises:
-        ConfigError: FFmpeg does not know it, or it does not start.
-    """
-    known = hwdevices_available()
-    if name not in known:
-        raise ConfigError(
-            f"--hwaccel {name}: the installed FFmpeg has {', '.join(known) or 'none'}"
-        )
-    try:
-        HWAccel(device_type=name).create(av.Codec("h264", "r"))
-    except (av.error.FFmpegError, NotImplementedError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"--hwaccel {name}: does not start on this machine ({reason})") from error
-
-
-def _accelerator(name: str | None) -> HWAccel | None:
-    return HWAccel(device_type=name, allow_software_fallback=True) if name else None
 
 
 def _start(command: tuple[str, ...]) -> subprocess.Popen[bytes]:

@@ -31,7 +31,7 @@ _WITHOUT_SEARCH = frozenset({"avi", "mpeg", "ogg"})
 
 
 class FileDecoder:
-    """Decodes a file's video from a given second to its end, on all cores.
+    """Decodes a file's video from a given second to its end, on all cores or by hardware.
 
     The first frame is decoded at once: a file that opens has a picture, and its true size is known.
 
@@ -39,14 +39,19 @@ class FileDecoder:
         path: of the file.
         start_s: seconds after its first frame; what comes before is left out.
         converter: of the stream.
+        hwaccel: FFmpeg's hardware decoder; None decodes on the CPU, as does what the hardware
+            cannot decode.
 
     Raises:
         SourceError: it cannot be opened, has no video, no frame of it can be decoded, or none
             comes after `start_s`.
     """
 
-    def __init__(self, path: Path, start_s: float, converter: RgbConverter) -> None:
+    def __init__(
+        self, path: Path, start_s: float, converter: RgbConverter, hwaccel: str | None = None
+    ) -> None:
         self._path = path
+        self._hwaccel = hwaccel
         self._converter = converter
         self._start_s = start_s
         self._open()
@@ -72,7 +77,7 @@ class FileDecoder:
         self._container.close()
 
     def _open(self) -> None:
-        self._container = open_media_file(self._path)
+        self._container = open_media_file(self._path, self._hwaccel)
         self._decoded = 0
         self._damaged = 0
         self._frames = self._decode()
@@ -89,7 +94,8 @@ class FileDecoder:
 
     def _prepare(self) -> None:
         self._describe()
-        self._stream.thread_type = "AUTO"
+        if not self._stream.codec_context.is_hwaccel:
+            self._stream.thread_type = "AUTO"
         for stream in self._container.streams:
             if stream.index != self._stream.index:
                 stream.discard = av.stream.Discard.all

@@ -26,6 +26,7 @@ class FileSource:
         name: of the stream.
         options: what part of it to play, and how.
         clock: monotonic, in seconds.
+        hwaccel: FFmpeg's hardware decoder: `cuda`, `vaapi`, …; None decodes on the CPU.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class FileSource:
         name: str,
         options: PlaybackOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
+        hwaccel: str | None = None,
     ) -> None:
         self._path = path
         self._name = name
         self._options = options or PlaybackOptions()
         self._clock = clock
+        self._hwaccel = hwaccel
         self._stopped = threading.Event()
         self._decoder: FileDecoder | None = None
         self._converter = RgbConverter()
@@ -59,7 +62,7 @@ class FileSource:
         Raises:
             SourceError: it cannot be opened, has no video, or no frame of it can be decoded.
         """
-        self._decoder = decoder = FileDecoder(self._path, self._options.start_s, self._converter)
+        self._decoder = decoder = self._decode()
         width, height = decoder.first.picture.size_wh
         return StreamInfo(
             stream=self._name,
@@ -97,6 +100,9 @@ class FileSource:
     def _round(self, number: int) -> Iterator[ClipFrame]:
         if number > 0:
             self.close()
-            self._decoder = FileDecoder(self._path, self._options.start_s, self._converter)
+            self._decoder = self._decode()
         decoder = self._decoder
         return decoder.frames() if decoder is not None else iter(())
+
+    def _decode(self) -> FileDecoder:
+        return FileDecoder(self._path, self._options.start_s, self._converter, self._hwaccel)

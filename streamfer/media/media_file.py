@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import stat
 from pathlib import Path
@@ -11,18 +12,25 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
+from streamfer.media.hardware import accelerator
+
+_log = logging.getLogger(__name__)
 
 MAX_PIXELS = 1 << 28
 """Pictures of more pixels than this (16384 × 16384) are refused: a few bytes of a forged file can
 claim any size, and the memory for it would be taken."""
 
 
-def open_media_file(path: Path) -> Any:
+def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
     """Opens a local video, audio or image file for reading.
 
     FFmpeg gets a descriptor of the one file and may use no protocol but that, so that a playlist,
     whatever its name says, can open neither other files nor the network, and names with `%` or `:`
     have no special meaning.
+
+    Args:
+        path: of the file.
+        hwaccel: hardware that is to decode it; where that fails, or with None, the CPU does.
 
     Returns:
         An `av.container.InputContainer`.
@@ -42,7 +50,19 @@ def open_media_file(path: Path) -> Any:
             raise SourceError(f"cannot open {path}: it is a directory")
         if stat.S_ISREG(status.st_mode) and status.st_size == 0:
             raise SourceError(f"cannot open {path}: it is empty")
-        # FFmpeg duplicates the descriptor, so ours can be closed.
+        return _open(descriptor, path, hwaccel)
+    except av.error.FFmpegError as error:
+        raise SourceError(
+            f"cannot open {path}: it is damaged, or no video or image that FFmpeg knows"
+            f" ({error.strerror})"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def _open(descriptor: int, path: Path, hwaccel: str | None) -> Any:
+    """Opens a descriptor, which FFmpeg duplicates, so that ours can be closed."""
+    try:
         return av.open(
             "fd:",
             options={
@@ -51,14 +71,14 @@ def open_media_file(path: Path) -> Any:
                 "max_pixels": str(MAX_PIXELS),
             },
             metadata_errors="replace",  # titles in old encodings are no reason to refuse a video
+            hwaccel=accelerator(hwaccel),
         )
-    except av.error.FFmpegError as error:
-        raise SourceError(
-            f"cannot open {path}: it is damaged, or no video or image that FFmpeg knows"
-            f" ({error.strerror})"
-        ) from error
-    finally:
-        os.close(descriptor)
+    except (av.error.FFmpegError, NotImplementedError, RuntimeError) as error:
+        if hwaccel is None:
+            raise
+        container = _open(descriptor, path, None)
+        _log.warning("%s is decoded on the CPU: %s fails with %s", path, hwaccel, error)
+        return container
 
 
 def missing_file_message(path: Path) -> str:

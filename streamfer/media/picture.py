@@ -33,6 +33,9 @@ _LARGEST_ASPECT = 4
 _EXIF = 31
 """AV_FRAME_DATA_EXIF."""
 
+_PLANAR = {"nv12": "yuv420p", "nv16": "yuv422p", "p010le": "yuv420p10le"}
+"""Formats in which hardware decodes, and those of the CPU's decoders with the same content."""
+
 _ROUNDING = (1.0, 1.0, 1.0, 0.0)
 """What swscale's fast conversion leaves out on average, in levels; see `_truncates`."""
 
@@ -59,6 +62,7 @@ class RgbConverter:
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._rearranger = VideoReformatter()
         self._lock = threading.Lock()
         self._turns: dict[int, Turn] = {}
 
@@ -82,6 +86,7 @@ class RgbConverter:
         matrix = color_matrix(frame)
         with self._lock:
             try:
+                frame = self._planar(frame)
                 rgb = self._reformatter.reformat(
                     frame,
                     width=size_wh[0],
@@ -104,6 +109,12 @@ class RgbConverter:
         rounded: UInt8Array = np.empty(image.shape, np.uint8)
         cv2.add(image, _ROUNDING, dst=rounded)
         return rounded
+
+    def _planar(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The same picture as a CPU would have decoded it: swscale converts interleaved colours in
+        another, less exact way, by up to 15 levels."""
+        planar = _PLANAR.get(frame.format.name)
+        return frame if planar is None else self._rearranger.reformat(frame, format=planar)
 
 
 class DecodedPicture:

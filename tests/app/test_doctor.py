@@ -15,11 +15,13 @@ from streamfer.app.doctor import (
     check_display,
     check_ffmpeg,
     check_hardware,
+    check_pictures,
     check_store,
     check_weights,
     doctor,
 )
 from streamfer.app.published import PUBLISHED
+from streamfer.errors import ConfigError
 from streamfer.models.int8_calibration import (
     HeadAccuracy,
     Int8Calibration,
@@ -143,9 +145,33 @@ def test_what_torch_cannot_run_is_said() -> None:
     assert "centerface runs on onnxruntime" in finding.text
 
 
+def no_decoder(name: str) -> None:
+    raise ConfigError(f"--hwaccel {name}: does not start on this machine")
+
+
+@pytest.mark.parametrize(
+    ("machine", "says"),
+    [
+        (LAPTOP, "pictures stay in the host's memory"),
+        (SERVER, "uploaded to cuda:0 once; detection, alignment and the face network"),
+        (without(SERVER, "tensorrt"), "the detector on the host"),
+    ],
+)
+def test_the_way_of_the_pictures_is_told(machine: Machine, says: str) -> None:
+    assert only(check_pictures(machine, FACE, lambda name: None), says).state == "ok"
+
+
+def test_whether_the_gpu_can_decode_is_told_where_there_is_one() -> None:
+    assert len(check_pictures(LAPTOP, FACE, no_decoder)) == 1
+    lack = only(check_pictures(SERVER, FACE, no_decoder), "--hwaccel cuda: does not start")
+    assert (lack.state, "the CPU decodes" in lack.advice) == ("absent", True)
+    assert only(check_pictures(SERVER, FACE, lambda name: None), "can decode: --hwaccel cuda")
+
+
 def test_nothing_to_run_on() -> None:
     findings = check_choice(without(LAPTOP, *ALL), FACE)
     assert [f.state for f in findings] == ["missing", "missing"]
+    assert check_pictures(without(LAPTOP, *ALL), FACE, no_decoder) == []
 
 
 def test_weights(tmp_path: Path) -> None:
