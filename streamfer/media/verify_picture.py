@@ -24,6 +24,8 @@ _CHANGED_SHARE_UNKNOWN = 0.6
 """The same where the faces are not known, so that the overlay may be anywhere."""
 _MARGIN_PX = 8
 """Around what is drawn: compression smears that far."""
+_NO_PICTURE: UInt8Array = np.zeros((1, 1), dtype=np.uint8)
+"""For a face whose reconstruction was drawn: records hold no pictures."""
 
 
 class PictureCheck:
@@ -110,4 +112,6 @@ def _face_of_record(face: Mapping[str, Any]) -> FaceResult:
         probs=smoothed,
         smoothed=smoothed,
         trust=face["trust"],
+        latent_kind=face["latent"],
+        reconstruction=_NO_PICTURE if face["latent"] == "refined" else None,
     )

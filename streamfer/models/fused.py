@@ -161,20 +161,30 @@ def save_fused_heads(heads: FusedHeads, path: Path, notes: dict[str, str]) -> No
     save_with_config(half_tensors(heads), path, FUSED_SCHEMA, asdict(heads.config), notes)
 
 
+def load_fused_heads(path: Path) -> FusedHeads:
+    """Reads the heads alone.
+
+    Raises:
+        EngineError: the file is missing, damaged or of another kind.
+    """
+    config, tensors = load_config(path, FUSED_SCHEMA)
+    try:
+        heads = FusedHeads(FusedHeadsConfig(**config))
+        heads.load_state_dict(tensors)
+    except (TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise EngineError(f"{path.name}: not the weights of fused heads: {reason}") from error
+    return heads.eval()
+
+
 def load_fused(classifier: Path, encoder: Path, heads: Path) -> FusedNetwork:
     """Puts the served network together from its three files.
 
     Raises:
         EngineError: a file is missing, damaged, of another kind, or does not fit the others.
     """
-    config, tensors = load_config(heads, FUSED_SCHEMA)
+    module = load_fused_heads(heads)
     network, code = load_face_vgg(classifier), load_encoder(encoder)
-    try:
-        module = FusedHeads(FusedHeadsConfig(**config))
-        module.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise EngineError(f"{heads.name}: not the weights of fused heads: {reason}") from error
     shape = module.config
     expected = (shape.num_features, shape.num_ws, shape.w_dim)
     found = (network.num_features, code.config.num_ws, code.config.w_dim)

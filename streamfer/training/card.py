@@ -96,7 +96,7 @@ def write_card(
         epoch=best["epoch"],
         epochs=run.config.epochs,
         start=_start(initial),
-        commit=_commit(),
+        commit=commit_of_checkout(),
         recipe="\n".join(f"{k} = {v}" for k, v in asdict(run.config).items()),
     )
     card = weights.with_suffix(".md")
@@ -124,7 +124,7 @@ def _start(initial: Path | None) -> str:
     return f"weights of width {width:g} (SHA-256 `{digest[:16]}…`), widened"
 
 
-def _commit() -> str:
+def commit_of_checkout() -> str:
     """The checkout's commit; `unknown` where the package is not a checkout."""
     try:
         result = subprocess.run(

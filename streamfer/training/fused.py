@@ -1,8 +1,8 @@
 """Trains the heads of the fused classifier: `python -m streamfer.training.fused`.
 
 Trunk and encoder are frozen, so augmented faces pass through them once; on the features that come
-out, heads with and without the latent branch are trained alike, and both are held against the same
-unseen faces, as photographs and as sketches.
+out, heads with and without the latent branch are trained alike, starting as the face network's own,
+and both are held against the same unseen faces, as photographs and as sketches.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def train_fused(
         w_dim=encoder.config.w_dim,
         dropout=config.dropout,
     )
-    fused = _new_heads(shape, encoder, config.seed)
+    fused = _new_heads(shape, network, encoder, config.seed)
     frozen = FusedNetwork(network, encoder, fused).to(device).eval().requires_grad_(False)
     held_out, kept = split_held_out(training)
     bank = collect_features(frozen, kept, cache, config, device, advance)
     # The spread must be known before anything is trained on it.
     fused.spread.copy_((bank.ws.float() - encoder.w_avg.to(device)).square().mean().sqrt())
-    plain = _new_heads(replace(shape, use_latent=False), encoder, config.seed).to(device)
+    plain = _new_heads(replace(shape, use_latent=False), network, encoder, config.seed).to(device)
     calibration = make_exam(frozen, held_out, align_pictures(held_out.pictures, cache), device)
     for heads in (plain, fused):
         heads.requires_grad_(True)
@@ -106,10 +106,19 @@ def train_fused(
     return comparison
 
 
-def _new_heads(shape: FusedHeadsConfig, encoder: Encoder, seed: int) -> FusedHeads:
+def _new_heads(
+    shape: FusedHeadsConfig, network: FaceVGG, encoder: Encoder, seed: int
+) -> FusedHeads:
+    """Heads that answer as the network's own, whatever the latent: training goes on from there."""
     torch.manual_seed(seed)
     heads = FusedHeads(shape)
     heads.w_avg.copy_(encoder.w_avg)
+    with torch.no_grad():
+        for name in ("head_ferplus", "head_fer2013"):
+            head, own = getattr(heads, name), getattr(network, name)
+            head.weight.zero_()
+            head.weight[:, : network.num_features] = own.weight
+            head.bias.copy_(own.bias)
     return heads
 
 

@@ -19,7 +19,7 @@ from streamfer.media.file_source import FileSource
 from streamfer.media.records import ModelInfo, RecordHeader, open_records
 from streamfer.media.verify import verify_outputs
 from streamfer.media.video_writer import VideoWriter
-from streamfer.types import FrameResult, UInt8Array
+from streamfer.types import FaceResult, FrameResult, UInt8Array
 from streamfer.vision.overlay import Overlay, StripInfo
 from tests.support.analysed import make_face
 from tests.support.clips import ClipSpec, make_clip
@@ -54,6 +54,7 @@ def run_on(
     late_s: Fraction = Fraction(0),
     draw: Callable[[int, UInt8Array], None] = lambda index, image: None,
     audio: Path | None = None,
+    face: FaceResult | None = None,
 ) -> tuple[Path, Path]:
     """What a run writes, damaged where asked: output and records."""
     output, records = folder / f"out{suffix}", folder / f"out{records_suffix}"
@@ -68,7 +69,7 @@ def run_on(
         ):
             for pending in source.frames():
                 frame = pending.to_frame("talk", 0)
-                result = FrameResult(frame, (make_face(),) if frame.index % 3 else ())
+                result = FrameResult(frame, (face or make_face(),) if frame.index % 3 else ())
                 strip = StripInfo("talk", frame.time_s, 25.0, 20.0, 0)
                 overlay.draw(frame.image, result.faces, strip)
                 draw(frame.index, frame.image)
@@ -127,6 +128,16 @@ def test_the_real_clip_agrees(tmp_path: Path) -> None:
     source = shared_file("media/single_face.mp4")
     output, records = run_on(source, tmp_path)
     assert verify_outputs(source, output, records) == []
+
+
+def test_pictures_beside_refined_faces_agree(clip: Path, tmp_path: Path) -> None:
+    drawn = np.full((64, 64), 255, np.uint8)
+    refined = make_face(latent_kind="refined", reconstruction=drawn, reconstruction_error=0.01)
+    written = run_on(clip, tmp_path, face=refined)
+    assert verify_outputs(clip, *written) == []
+    (tmp_path / "other").mkdir()
+    records = damaged_records(written, tmp_path / "other", set_face(latent="encoder"))
+    assert "away from faces" in verify_outputs(clip, written[0], records)[0]
 
 
 def watermark(index: int, image: UInt8Array) -> None:

@@ -14,7 +14,7 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, load_fused
 from streamfer.models.storage import save_encoder
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
-from streamfer.training.data import NO_LABEL, LabelledFaces
+from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.fused import train_fused
 from streamfer.training.fused_heads import (
     Exam,
@@ -24,7 +24,7 @@ from streamfer.training.fused_heads import (
     compare_heads,
     train_heads,
 )
-from streamfer.training.landmarks import LandmarkCache, picture_key
+from streamfer.training.landmarks import LandmarkCache, align_pictures, picture_key
 
 QUICK = FusedTraining(epochs=30, batch_size=64, learning_rate=0.01, weight_decay=0.0, dropout=0.0)
 SHAPE = FusedHeadsConfig(num_features=4, num_ws=2, w_dim=4, hidden=(16, 8), dropout=0.0)
@@ -121,3 +121,22 @@ def test_it_leaves_heads_that_fit_their_networks(tmp_path: Path, faces: Labelled
     torch.testing.assert_close(probs.sum(dim=1), torch.ones(2))
     plain = load_fused(*(tmp_path / f"{name}.safetensors" for name in (*names[:2], "plain_heads")))
     assert not plain.heads.config.use_latent
+
+
+def test_training_goes_on_from_the_network_s_own_heads(
+    tmp_path: Path, faces: LabelledFaces
+) -> None:
+    torch.manual_seed(0)
+    network = FaceVGG(FaceVGGConfig(width=0.05)).eval()
+    shape = EncoderConfig(channels=(8, 8, 8), blocks=(1, 1, 1), code_dim=64, num_ws=6, w_dim=8)
+    cache = LandmarkCache({picture_key(picture): None for picture in faces.pictures})
+    untrained = FusedTraining(views=1, epochs=0, workers=0)
+    cpu = torch.device("cpu")
+    comparison = train_fused(
+        network, Encoder(shape).eval(), faces, faces, cache, untrained, cpu, tmp_path
+    )
+    crops = align_pictures(faces.pictures, cache)
+    logits, _ = network(torch.from_numpy(crops))
+    right = (logits.argmax(dim=1).numpy() == majority_class(faces.votes)).mean()
+    for accuracy in ("accuracy_a", "accuracy_b"):
+        assert getattr(comparison["photo"]["ferplus"], accuracy) == pytest.approx(right, abs=0.005)
