@@ -10,6 +10,7 @@ from typing import Any
 
 from streamfer.app.build import (
     RunParts,
+    background_builds,
     build_pipeline,
     latent_writer,
     open_record_writer,
@@ -62,7 +63,10 @@ def analyze(*sources: str, **options: Any) -> Iterator[FrameResult]:
 def _run(
     config: RunConfig, streams: list[OpenedStream], reports: LiveReports, stack: ExitStack
 ) -> Iterator[FrameResult]:
-    models = stack.enter_context(closing(open_models(config, EngineStore(), lambda *_: None)))
+    live = any(stream.info.live for stream in streams)
+    models = stack.enter_context(
+        closing(open_models(config, EngineStore(), lambda *_: None, at_once=live))
+    )
     refiner = stack.enter_context(running_refiner(config, models))
     statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
     records = open_record_writer(config, models, [stream.info for stream in streams])
@@ -79,6 +83,8 @@ def _run(
         latents=stack.enter_context(latent_writer(config)),
         refiner=refiner,
         extra=_ResultSink(results),
+        builds=stack.enter_context(background_builds(models, streams)),
+        announce=reports.announce,
     )
     pipeline = build_pipeline(parts, streams, models)
     reports.connect(pipeline, statistics)

@@ -17,6 +17,7 @@ from streamfer.app.build_progress import BuildProgress
 from streamfer.app.config import RunConfig
 from streamfer.app.detectors import detector_model
 from streamfer.app.face_model import face_model
+from streamfer.app.models import detector_precision
 from streamfer.engine import Engine
 from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.arithmetic import count_flops, measure_flops_limit
@@ -107,9 +108,14 @@ def bench_engines(
         store = EngineStore(notify=progress.note)
         bench = _EngineBench(config, settings, store, progress, console)
         rates = [
-            *bench.measure(detector_model(config.detector, store), settings.detector_batches),
+            *bench.measure(
+                detector_model(config.detector, store),
+                detector_precision(config),
+                settings.detector_batches,
+            ),
             *bench.measure(
                 face_model(SHIPPED, store, progress.report),
+                config.precision,
                 settings.face_batches,
                 settings.gpu_face_batches,
             ),
@@ -158,7 +164,11 @@ class _EngineBench:
         self._console = console
 
     def measure(
-        self, model: OnnxModel, batches: Sequence[int], gpu_batches: Sequence[int] = ()
+        self,
+        model: OnnxModel,
+        precision: str,
+        batches: Sequence[int],
+        gpu_batches: Sequence[int] = (),
     ) -> list[EngineRates]:
         """Measures one network at several batch sizes."""
         config = self._config
@@ -167,7 +177,7 @@ class _EngineBench:
             model,
             backend=config.backend,
             device=config.device,
-            precision=config.precision,
+            precision=precision,
             store=self._store,
             threads=threads,
             on_progress=self._progress.report,

@@ -25,6 +25,7 @@ from streamfer.app.sinks import (
     WindowFeed,
     WindowSink,
 )
+from streamfer.app.takeover import BackgroundBuilds, TakeoverAnalyzer
 from streamfer.labels import LABELS
 from streamfer.media.audio import AudioSpan
 from streamfer.media.latents import LatentWriter
@@ -41,7 +42,7 @@ from streamfer.pipeline.refiner import Refiner
 from streamfer.pipeline.residual import ResidualConfig
 from streamfer.pipeline.stats import RunStatistics
 from streamfer.pipeline.timing import StageTimes
-from streamfer.types import StreamInfo
+from streamfer.types import StreamEvent, StreamInfo
 from streamfer.vision.overlay import Overlay
 
 
@@ -66,6 +67,10 @@ class RunParts:
     """When video and records go on in new files."""
     extra: Sink | None = None
     """One more sink of every stream, after the others."""
+    builds: BackgroundBuilds | None = None
+    """Compiles what shall take over from the run's models; None where nothing shall."""
+    announce: Callable[[StreamEvent], None] = lambda event: None
+    """Takes events to the streams' outputs."""
 
     def video_finished(self, writer: VideoWriter) -> None:
         """Notes a completed video; called by output threads."""
@@ -104,9 +109,12 @@ def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Mod
         )
         for stream in streams
     ]
+    analyzer = build_analyzer(config, models, parts.times, parts.refiner)
     return Pipeline(
         plans,
-        build_analyzer(config, models, parts.times, parts.refiner),
+        analyzer
+        if parts.builds is None
+        else TakeoverAnalyzer(analyzer, models, parts.builds, parts.announce, parts.statistics),
         parts.statistics,
         PipelineConfig(
             max_frames=config.max_frames,
@@ -177,6 +185,24 @@ def _refinement(config: RunConfig, models: Models) -> RefinementConfig | None:
         generator=models.latent.generator,
         classifier=models.latent.classifier,
     )
+
+
+@contextmanager
+def background_builds(
+    models: Models, streams: Sequence[OpenedStream]
+) -> Iterator[BackgroundBuilds | None]:
+    """Compiles better engines for the models while they serve; None where there are none."""
+    if not models.better:
+        yield None
+        return
+    with BackgroundBuilds(models.better, frame_sizes_wh(streams)) as builds:
+        yield builds
+
+
+def frame_sizes_wh(streams: Sequence[OpenedStream]) -> list[tuple[int, int]]:
+    """Width and height of the streams' frames, in pixels. A camera's are not known before it is up;
+    most come to the same network shape as 640 × 360."""
+    return [(s.info.width or 640, s.info.height or 360) for s in streams]
 
 
 @contextmanager

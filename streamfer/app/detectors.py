@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamfer.app.published import find_weights
+from streamfer.engine import Engine
 from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.backends import open_engine
 from streamfer.runtime.model import OnnxModel, Progress
@@ -69,6 +70,17 @@ def open_detector(
         threads=threads,
         on_progress=on_progress,
     )
+    return make_detector(name, engine, settings)
+
+
+def make_detector(name: str, engine: Engine, settings: DetectorConfig | None = None) -> Detector:
+    """The detector around an engine of its network.
+
+    Args:
+        name: one of DETECTORS, or `auto`.
+        engine: of `detector_model`.
+        settings: sizes and thresholds.
+    """
     if not _is_retinaface(name):
         return CenterFace(engine, settings)
     settings = settings or RetinaFaceConfig()

@@ -48,6 +48,11 @@ class LiveReports:
         self._pipeline = pipeline
         self._statistics = statistics
 
+    def announce(self, event: StreamEvent) -> None:
+        """Takes an event to its stream's outputs, from any thread."""
+        if self._pipeline is not None:
+            self._pipeline.post(event)
+
     def callbacks(self, stream: str) -> LiveCallbacks:
         """What one live source reports to."""
 
@@ -55,8 +60,7 @@ class LiveReports:
             reason = event.details.get("message")
             level = logging.INFO if reason is None else logging.WARNING
             log.log(level, "%s: %s", stream, f"{event.event}: {reason}" if reason else event.event)
-            if self._pipeline is not None:
-                self._pipeline.post(event)
+            self.announce(event)
 
         def on_state(state: StreamState, message: str | None) -> None:
             if self._statistics is not None:

@@ -15,7 +15,9 @@ from rich.console import Console
 
 from streamfer.app.build import (
     RunParts,
+    background_builds,
     build_pipeline,
+    frame_sizes_wh,
     latent_writer,
     open_record_writer,
     running_refiner,
@@ -79,17 +81,25 @@ def run(config: RunConfig) -> int:
         streams = open_streams(resumption.specs, config, reports)
         for stream in streams:
             stack.callback(stream.source.close)
-        models = stack.enter_context(closing(load_models(config, console)))
+        live = any(stream.info.live for stream in streams)
+        models = stack.enter_context(closing(load_models(config, console, at_once=live)))
         if signals.count:
             return INTERRUPTED
         finished = analyse(config, streams, models, reports, signals, console, resumption)
     return _report(finished)
 
 
-def load_models(config: RunConfig, console: Console) -> Models:
-    """Opens the networks, showing what takes a while on a first start."""
+def load_models(config: RunConfig, console: Console, *, at_once: bool = False) -> Models:
+    """Opens the networks, showing what takes a while on a first start.
+
+    Args:
+        config: names them.
+        console: where to.
+        at_once: whether live streams wait, so that what takes long is left for later.
+    """
     with BuildProgress(console, config.quiet) as progress:
-        return open_models(config, EngineStore(notify=progress.note), progress.report)
+        store = EngineStore(notify=progress.note)
+        return open_models(config, store, progress.report, at_once=at_once)
 
 
 def analyse(
@@ -111,8 +121,7 @@ def analyse(
     feed = WindowFeed() if wants_window(config.display, console) else None
     with ExitStack() as stack:
         refiner = stack.enter_context(running_refiner(config, models))  # first: it takes a while
-        # A camera's size is not known yet; most come to the same network shape as 640 × 360.
-        models.warm_up((s.info.width or 640, s.info.height or 360) for s in streams)
+        models.warm_up(frame_sizes_wh(streams))
         done = resumption.done if resumption else ()
         infos = [*done, *(stream.info for stream in streams)]
         records = open_record_writer(config, models, infos)
@@ -130,6 +139,8 @@ def analyse(
             latents=stack.enter_context(latent_writer(config)),
             refiner=refiner,
             segments=Segments(config.segment or math.inf),
+            builds=stack.enter_context(background_builds(models, streams)),
+            announce=reports.announce,
         )
         pipeline = build_pipeline(parts, streams, models)
         reports.connect(pipeline, statistics)

@@ -112,6 +112,10 @@ class Analyzer:
             for frame, faces in zip(frames, tracked, strict=True)
         ]
 
+    def use(self, reader: FaceReader) -> None:
+        """Goes on with another reader from the next batch on."""
+        self._reader = reader
+
     def forget(self, stream: str) -> None:
         """Frees what is kept of a stream that has ended."""
         self._memories.pop(stream, None)

@@ -123,6 +123,12 @@ class RunStatistics:
         self._first_decoded_s: float | None = None
         self._last_output_s: float | None = None
 
+    def set_engine(self, backend: str, device: str) -> None:
+        """Notes that another face engine serves from now on."""
+        with self._lock:
+            self._backend = backend
+            self._device = device
+
     def add_stream(self, info: StreamInfo) -> None:
         """Registers a stream, or replaces what is known of it once it is open."""
         with self._lock:

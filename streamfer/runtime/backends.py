@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 from streamfer.engine import Array, Engine
@@ -47,25 +49,62 @@ def open_engine(
     """
     machine = machine or find_machine()
     plans = plan_engine(model, machine, backend=backend, device=device, precision=precision)
-    obstacles = []
-    for plan in plans:
-        try:
-            engine = _open(model, plan, machine, store, threads, on_progress)
-            if backend != "auto":
-                return engine
-            verdict = _verdict(engine, model, machine, store)
-            if verdict.passed:
-                return engine
-            engine.close()
-            obstacles.append(
-                f"{plan.backend} in {plan.precision} failed its self-check"
-                f" ({verdict.output} is off by {verdict.relative_error:.2g})"
-            )
-        except EngineError as error:
-            obstacles.append(str(error))
-        if plan is not plans[-1]:
-            store.notify(f"{model.name}: {obstacles[-1]}; trying the next backend")
-    raise EngineError(f"{model.name}: no backend works: {'; '.join(obstacles)}")
+    check = backend == "auto"
+    return _Opening(model, machine, store, threads, check, on_progress).first_that_works(plans)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Successor:
+    """A better engine than the one that serves, still to be compiled."""
+
+    backend: str
+    open: Callable[[EngineStore], Engine]
+    """Compiles it, in seconds to minutes, with the store that it is given."""
+
+
+def open_serving_engine(
+    model: OnnxModel,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    store: EngineStore,
+    threads: int | None = None,
+    machine: Machine | None = None,
+) -> tuple[Engine, Successor | None]:
+    """Opens a network for a stream that cannot wait: on the best backend that need not compile for
+    long first.
+
+    Args:
+        model: the network.
+        backend: see `open_engine`; where that one must compile, another serves meanwhile.
+        device: see `open_engine`.
+        precision: see `open_engine`; of the one that serves meanwhile it may be another.
+        store: see `open_engine`.
+        threads: see `open_engine`.
+        machine: see `open_engine`.
+
+    Returns:
+        The engine, and what should take over from it, if anything.
+
+    Raises:
+        EngineError: nothing that fits the request works here; says why.
+    """
+    machine = machine or find_machine()
+    plans = plan_engine(model, machine, backend=backend, device=device, precision=precision)
+    opening = _Opening(model, machine, store, threads, check=backend == "auto")
+    slow = list(itertools.takewhile(opening.must_compile, plans))
+    if not slow:
+        return opening.first_that_works(plans), None
+    # What fits the request, else what fits the device, else anything.
+    others = [*plans, *plan_engine(model, machine, device=device), *plan_engine(model, machine)]
+    quick = [plan for plan in dict.fromkeys(others) if not opening.must_compile(plan)]
+    engine = replace(opening, check=True).first_that_works(quick)
+
+    def open_successor(store: EngineStore) -> Engine:
+        return replace(opening, store=store).first_that_works(slow)
+
+    return engine, Successor(slow[0].backend, open_successor)
 
 
 def open_bare(model: OnnxModel, engine: Engine, threads: int | None = None) -> BareRun | None:
@@ -104,6 +143,59 @@ def ready_run(engine: Engine, inputs: Mapping[str, Array]) -> Callable[[], objec
 
     assert isinstance(engine, GraphEngine)  # all engines on a GPU are
     return engine.resident_run(inputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opening:
+    """How a network is opened."""
+
+    model: OnnxModel
+    machine: Machine
+    store: EngineStore
+    threads: int | None
+    check: bool
+    """Whether answers are held against the reference first."""
+    on_progress: Progress | None = None
+
+    def first_that_works(self, plans: Sequence[Plan]) -> Engine:
+        """Tries the plans in turn.
+
+        Raises:
+            EngineError: none works; says why.
+        """
+        obstacles = []
+        for plan in plans:
+            try:
+                engine = _open(
+                    self.model, plan, self.machine, self.store, self.threads, self.on_progress
+                )
+                if not self.check:
+                    return engine
+                verdict = _verdict(engine, self.model, self.machine, self.store)
+                if verdict.passed:
+                    return engine
+                engine.close()
+                obstacles.append(
+                    f"{plan.backend} in {plan.precision} failed its self-check"
+                    f" ({verdict.output} is off by {verdict.relative_error:.2g})"
+                )
+            except EngineError as error:
+                obstacles.append(str(error))
+            if plan is not plans[-1]:
+                self.store.notify(f"{self.model.name}: {obstacles[-1]}; trying the next backend")
+        raise EngineError(f"{self.model.name}: no backend works: {'; '.join(obstacles)}")
+
+    def must_compile(self, plan: Plan) -> bool:
+        """Whether a plan takes long before it works."""
+        if plan.backend != "tensorrt":
+            return False
+        from streamfer.runtime.tensorrt import is_compiled
+
+        gpu = self.machine.gpu_name(plan.device)
+        try:
+            return not is_compiled(self.model, gpu, plan.precision, self.store)
+        except EngineError:  # it cannot be had, which shows in no time
+            return False
 
 
 def _open(

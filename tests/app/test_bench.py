@@ -29,7 +29,8 @@ def test_figures_are_printed_and_written(
     assert figures["fps"] > 0
     assert len(figures["fps_rounds"]) == 1
     assert set(figures["latency_ms"]) == {"p50", "p95", "p99"}
-    assert list(figures["stages_ms_per_frame"]) == list(STAGES)
+    faceless = [stage for stage in STAGES if stage not in ("align", "classify")]
+    assert list(figures["stages_ms_per_frame"]) == faceless
     out = capsys.readouterr().out
     assert "frames/s" in out
     assert figures["hardware"] in out

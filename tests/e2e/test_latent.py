@@ -125,7 +125,7 @@ def test_the_python_interface_refines_too(
     monkeypatch.setattr("streamfer.app.refinement.Refiner", PatientRefiner)
     monkeypatch.setattr(
         "streamfer.app.api.open_models",
-        lambda config, _, on_progress: open_models(config, store, on_progress, weights),
+        lambda config, _, progress, **how: open_models(config, store, progress, weights, **how),
     )
     *_, last = package.analyze("demo:", max_frames=12, device="cpu", refine_steps=2)
     (face,) = last.faces
