@@ -27,18 +27,18 @@ def test_an_engine_that_takes_no_tensors_reads_on_the_host() -> None:
     assert isinstance(open_face_reader(FakeDetector(), engine), HostFaceReader)
 
 
-def test_a_gpus_engine_reads_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = small_face_engine(HostLink(), monkeypatch)
+def test_a_gpus_engine_reads_there() -> None:
+    engine = small_face_engine(HostLink())
     engine.device = "cuda:0"  # as far as the choice can see
-    reader = open_face_reader(blob_detector(HostLink(), monkeypatch), engine)
+    reader = open_face_reader(blob_detector(HostLink()), engine)
     assert isinstance(reader, DeviceFaceReader)
     assert reader.detection is None  # its detector works elsewhere
 
 
 @pytest.mark.gpu
-def test_a_real_gpus_networks_both_work_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_gpus_networks_both_work_there() -> None:
     link = cuda_link()
-    detector, engine = blob_detector(link, monkeypatch), small_face_engine(link, monkeypatch)
+    detector, engine = blob_detector(link), small_face_engine(link)
     reader = open_face_reader(detector, engine)
     assert isinstance(reader, DeviceFaceReader)
     assert reader.detection is not None

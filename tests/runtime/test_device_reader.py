@@ -29,13 +29,13 @@ def link(request: pytest.FixtureRequest) -> DeviceLink:
 
 
 @pytest.fixture
-def on_device(link: DeviceLink, monkeypatch: pytest.MonkeyPatch) -> DeviceFaceReader:
-    return device_reader(link, monkeypatch)
+def on_device(link: DeviceLink) -> DeviceFaceReader:
+    return device_reader(link)
 
 
 @pytest.fixture
-def on_host(monkeypatch: pytest.MonkeyPatch) -> HostFaceReader:
-    return host_reader(monkeypatch)
+def on_host() -> HostFaceReader:
+    return host_reader()
 
 
 def pictures() -> list[UInt8Array]:
@@ -82,20 +82,20 @@ def test_readings_are_the_callers_own(on_device: FaceReader) -> None:
     first.crops[...] = 0
 
 
-def test_each_picture_crosses_once_and_little_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_picture_crosses_once_and_little_comes_back() -> None:
     host = HostLink()
-    batch = device_reader(host, monkeypatch).take(pictures())
+    batch = device_reader(host).take(pictures())
     faces = batch.detect([0, 1, 2])
     batch.align([0, 0, 2], [*faces[0], *faces[2]]).read(OUTPUTS)
     assert host.sent == 3
     assert sum(t.numel() * t.element_size() for t in host.fetched) < 3 * 40_000
 
 
-def test_a_detector_on_the_host_gets_the_hosts_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_detector_on_the_host_gets_the_hosts_pictures() -> None:
     """As CenterFace does under torch: only pictures with faces cross."""
     host = HostLink()
     fake = FakeDetector(detection())
-    batch = DeviceFaceReader(fake, small_face_engine(host, monkeypatch), host).take(pictures())
+    batch = DeviceFaceReader(fake, small_face_engine(host), host).take(pictures())
     assert [len(faces) for faces in batch.detect([0, 1, 2])] == [1, 1, 1]
     assert fake.calls == [3]
     assert host.sent == 0
@@ -108,7 +108,7 @@ def test_a_device_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
 
     host = HostLink()
-    reader = DeviceFaceReader(FakeDetector(), small_face_engine(host, monkeypatch), host)
+    reader = DeviceFaceReader(FakeDetector(), small_face_engine(host), host)
     batch = reader.take(pictures())
     monkeypatch.setattr(host, "send", out_of_memory)
     with pytest.raises(EngineError, match=r"^cpu failed: CUDA out of memory.*GiB$"):

@@ -1,4 +1,5 @@
-"""Faces for networks made by hand: soft bright blobs, and what finds and reads them.
+"""Faces for networks made by hand: soft bright blobs, what finds and reads them, and the inputs and
+outputs of RetinaFace.
 
 Needs torch and numpy only, so that the tests of the device path run on bare GPU machines.
 """
@@ -54,6 +55,16 @@ class BlobDetector(nn.Module):
         scale = torch.full_like(heat.repeat(1, 2, 1, 1), 3.0)  # e³ cells: 80 px
         landmarks = torch.zeros_like(heat.repeat(1, 10, 1, 1)) + self.fractions[:, None, None]
         return heat, scale, torch.zeros_like(scale), landmarks
+
+
+RETINAFACE_SPECS = (
+    BlobDetector.SPECS[0],
+    (
+        TensorSpec("boxes", np.dtype(np.float32), (None, None, 4)),
+        TensorSpec("scores", np.dtype(np.float32), (None, None)),
+        TensorSpec("landmarks", np.dtype(np.float32), (None, None, 10)),
+    ),
+)
 
 
 class SmallFaceNetwork(nn.Module):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from streamfer.runtime.device_link import DeviceLink
 from streamfer.runtime.device_reader import DeviceFaceReader
 from streamfer.runtime.torch import TorchCudaEngine
@@ -11,23 +9,23 @@ from streamfer.vision.centerface import CenterFace
 from streamfer.vision.detector import DetectorConfig
 from streamfer.vision.face_reader import HostFaceReader
 from tests.support.blobs import BlobDetector, SmallFaceNetwork
-from tests.support.devices import torch_engine
 from tests.support.queues import HostLink
+from tests.support.torch_engines import torch_engine
 
 
-def small_face_engine(link: DeviceLink, patch: pytest.MonkeyPatch) -> TorchCudaEngine:
-    return torch_engine("face", SmallFaceNetwork, SmallFaceNetwork.SPECS, link, patch)
+def small_face_engine(link: DeviceLink) -> TorchCudaEngine:
+    return torch_engine("face", SmallFaceNetwork, SmallFaceNetwork.SPECS, link)
 
 
-def blob_detector(link: DeviceLink, patch: pytest.MonkeyPatch) -> CenterFace:
-    engine = torch_engine("blobs", BlobDetector, BlobDetector.SPECS, link, patch)
+def blob_detector(link: DeviceLink) -> CenterFace:
+    engine = torch_engine("blobs", BlobDetector, BlobDetector.SPECS, link)
     return CenterFace(engine, DetectorConfig(long_side=320, max_enlarge=1.0))
 
 
-def device_reader(link: DeviceLink, patch: pytest.MonkeyPatch) -> DeviceFaceReader:
-    return DeviceFaceReader(blob_detector(link, patch), small_face_engine(link, patch), link)
+def device_reader(link: DeviceLink) -> DeviceFaceReader:
+    return DeviceFaceReader(blob_detector(link), small_face_engine(link), link)
 
 
-def host_reader(patch: pytest.MonkeyPatch) -> HostFaceReader:
+def host_reader() -> HostFaceReader:
     host = HostLink()
-    return HostFaceReader(blob_detector(host, patch), small_face_engine(host, patch))
+    return HostFaceReader(blob_detector(host), small_face_engine(host))
