@@ -140,12 +140,14 @@ def fused_heads_card(weights: Path, run: LatentRun, fused: Path) -> str:
         for style, sets in read_json(fused / "comparison.json").items()
     }
     recipe = read_json(fused / "config.json")
+    branch = f"{config.num_ws * config.w_dim} → {config.hidden[0]} → {config.hidden[1]}"
+    if not config.use_latent:
+        branch += ", which is left out since heads without it are the better ones"
     return "\n".join(
         [
             "# fused_heads: expressions from VGG19's features and the latent code",
             "",
-            f"Latent branch {config.num_ws * config.w_dim} → {config.hidden[0]} →"
-            f" {config.hidden[1]}, beside {config.num_features} features, two heads;",
+            f"Latent branch {branch}; {config.num_features} features, two heads;",
             f"{_size(heads, weights)}",
             "The trunk is `face_vgg19`'s, the code `encoder_faces64`'s; both were frozen.",
             "",

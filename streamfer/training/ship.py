@@ -27,12 +27,15 @@ from streamfer.training.latent_cards import (
 )
 
 
-def ship(run: LatentRun, fused: Path, weights: WeightFiles) -> tuple[Path, ...]:
+def ship(
+    run: LatentRun, fused: Path, weights: WeightFiles, plain: bool = False
+) -> tuple[Path, ...]:
     """Copies generator, encoder and heads beside the classifier and writes their cards.
 
     Args:
         run: that of generator and encoder, and what was measured of them.
         fused: folder of the training of the heads.
+        plain: whether the heads that don't read the latent ship, where they are the better ones.
         weights: where to; holds the classifier that all of them were trained with.
 
     Returns:
@@ -46,7 +49,7 @@ def ship(run: LatentRun, fused: Path, weights: WeightFiles) -> tuple[Path, ...]:
     files = {
         weights.generator: run.folder / "generator.safetensors",
         weights.encoder: run.folder / "encoder.safetensors",
-        weights.fused_heads: fused / "fused_heads.safetensors",
+        weights.fused_heads: fused / f"{'plain' if plain else 'fused'}_heads.safetensors",
     }
     generator, encoder, heads = files.values()
     load_latent_models(generator, encoder, weights.classifier, torch.device("cpu"))
@@ -89,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--weights", type=Path, default=SHIPPED.folder, help="folder; default: the shipped weights"
     )
+    parser.add_argument(
+        "--plain-heads", action="store_true", help="ship the heads that don't read the latent"
+    )
     parser.add_argument("--commit", help="of the code that trained; default: this checkout's")
     parser.add_argument(
         "--note", default="", help="a sentence for the recipe, such as why the run ended"
@@ -106,7 +112,7 @@ def _ship(options: argparse.Namespace) -> None:
         commit=options.commit or commit_of_checkout(),
         note=options.note,
     )
-    for card in ship(run, options.fused, WeightFiles(options.weights)):
+    for card in ship(run, options.fused, WeightFiles(options.weights), options.plain_heads):
         print(card)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from streamfer.models.fused import load_fused
+from streamfer.models.fused import FusedHeads, load_fused, load_fused_heads, save_fused_heads
 from streamfer.models.shipped import WeightFiles, file_digest
 from streamfer.training.ship import main
 from tests.support.latent import save_all_networks
@@ -39,6 +40,9 @@ class Runs:
         shutil.copy(trained.generator, self.joint / "generator.safetensors")
         shutil.copy(trained.encoder, self.joint / "encoder.safetensors")
         shutil.copy(trained.fused_heads, self.fused / "fused_heads.safetensors")
+        heads = load_fused_heads(trained.fused_heads)
+        alone = FusedHeads(replace(heads.config, use_latent=False))
+        save_fused_heads(alone, self.fused / "plain_heads.safetensors", {})
         shutil.copy(trained.classifier, self.weights.classifier)
         _write(self.joint / "config.json", {"generator": {"z_dim": 8}, "learning_rate": 0.002})
         rows = [(4000, 600.0), (8000, 1200.0), (12000, 300.0)]
@@ -50,10 +54,10 @@ class Runs:
         evaluation = {"faces": [{}] * 4, "means": MEANS, "answers": sets}
         _write(self.evaluation, {**evaluation, "frechet": {"samples": 2.5, "training": 0.4}})
 
-    def ship(self) -> int:
+    def ship(self, *options: str) -> int:
         folders = [f"--joint={self.joint}", f"--fused={self.fused}", "--note=Stopped early."]
         place = [f"--weights={self.weights.folder}", f"--evaluation={self.evaluation}"]
-        return main([*folders, *place, "--commit=c0ffee"])
+        return main([*folders, *place, "--commit=c0ffee", *options])
 
 
 def _made(folder: Path) -> Path:
@@ -97,6 +101,12 @@ def test_cards_hold_the_figures(runs: Runs) -> None:
     assert "| sketch | fer2013 | 10 | 50.00% | 60.00% | 1 | 2 | 1 |" in heads
     assert "| encoded | refined |" in heads
     assert "seed = 3" in heads
+
+
+def test_heads_without_the_latent_ship_where_they_are_better(runs: Runs) -> None:
+    assert runs.ship("--plain-heads") == 0
+    assert not load_fused(*runs.weights.face_network).heads.config.use_latent
+    assert "left out" in runs.weights.fused_heads.with_suffix(".md").read_text("utf-8")
 
 
 def test_networks_that_do_not_fit_are_not_shipped(
