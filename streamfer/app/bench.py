@@ -12,10 +12,12 @@ from rich.console import Console
 
 from streamfer.app.bench_engines import EngineBenchConfig, bench_engines, rates_as_json
 from streamfer.app.bench_program import ProgramBenchConfig, bench_program, program_as_json
+from streamfer.app.bench_refinement import bench_refinement
 from streamfer.app.bench_streams import StreamsBenchConfig, bench_streams, streams_as_json
 from streamfer.app.config import RunConfig
 from streamfer.app.summary import write_summary
 from streamfer.errors import ConfigError
+from streamfer.runtime.store import EngineStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def bench(
         figures = program_as_json(bench_program(config, console, settings.program)) | figures
     if engines:
         figures["engines"] = rates_as_json(bench_engines(config, console, settings.engines))
+        refinement = bench_refinement(config, EngineStore(), console)
+        figures["refinement"] = refinement and refinement.as_json()
     if json_file is not None:
         write_summary(json_file, figures)
     return 0

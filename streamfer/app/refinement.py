@@ -39,7 +39,7 @@ def open_refiner(config: RefinementConfig) -> Refiner:
     Raises:
         EngineError: a network is missing, damaged, or cannot run on the device.
     """
-    return Refiner(_open_backend(config), RefinerConfig(every_s=config.every_s))
+    return Refiner(open_refine_backend(config), RefinerConfig(every_s=config.every_s))
 
 
 def residual_config(config: RefinementConfig) -> ResidualConfig:
@@ -61,7 +61,12 @@ def residual_config(config: RefinementConfig) -> ResidualConfig:
     return ResidualConfig(spread=spread, half_life_s=half_life_s)
 
 
-def _open_backend(config: RefinementConfig) -> RefineBackend:
+def open_refine_backend(config: RefinementConfig) -> RefineBackend:
+    """What does the optimisation, not started yet.
+
+    Raises:
+        EngineError: a network is missing, damaged, or cannot run on the device.
+    """
     if config.device.startswith("cuda"):
         from streamfer.models.inversion import InversionConfig  # loads torch
         from streamfer.models.refinement import load_refiner

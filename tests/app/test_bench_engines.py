@@ -59,10 +59,11 @@ def test_networks_are_measured_printed_and_written(
     )
     monkeypatch.setattr("streamfer.runtime.arithmetic._MATRIX_SIDE", {"cpu": 64})
     settings = BenchConfig(engines=QUICK)
-    config = RunConfig(backend="onnxruntime", threads=1)
+    config = RunConfig(backend="onnxruntime", threads=1, refine=False)
     assert bench(config, tmp_path / "bench.json", settings, engines=True) == 0
     written = json.loads((tmp_path / "bench.json").read_text())
-    assert set(written) == {"hardware", "engines"}
+    assert set(written) == {"hardware", "engines", "refinement"}
+    assert written["refinement"] is None
     assert [(one["network"], one["batch"]) for one in written["engines"]] == [
         ("finder", 1),
         ("reader", 1),
