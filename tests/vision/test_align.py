@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from streamfer.geometry import FACE_TEMPLATE, apply_affine, similarity_transform
+from streamfer.geometry import FACE_TEMPLATE, apply_affine, invert_affine, similarity_transform
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import (
     FACE_SIZE,
     align_face,
     crop_matrix,
     landmarks_reliable,
+    oversampled,
+    oversampling,
     warp_face,
 )
 from tests.support.faces import dlib_pictures
@@ -118,6 +120,22 @@ def test_scale_does_not_shift_the_picture(side: int) -> None:
     matrix = np.array([[scale, 0, shift], [0, scale, shift]], dtype=np.float32)
     crop = warp_face(ramp(side), matrix).astype(np.float64)
     np.testing.assert_allclose(crop[:, 2:-2], ramp(FACE_SIZE)[:, 2:-2], atol=1.6)
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor"), [(0, 1), (3, 1), (0.51, 1), (0.5, 2), (0.26, 2), (0.1, 8), (0.001, 16)]
+)
+def test_samples_grow_with_the_face(scale: float, factor: int) -> None:
+    assert oversampling(np.array([[0, -scale, 5], [scale, 0, 7]], dtype=np.float32)) == factor
+
+
+def test_an_oversampled_crop_covers_the_same_square() -> None:
+    """The crop's edges, half a pixel outside its first and last pixel's centres, stay in place."""
+    matrix = np.array([[0.1, 0.2, 3], [-0.2, 0.1, 40]], dtype=np.float32)
+    for edge in (-0.5, FACE_SIZE - 0.5):
+        corner = apply_affine(invert_affine(matrix), [[edge, edge]])
+        enlarged = apply_affine(oversampled(matrix, 4), corner)
+        np.testing.assert_allclose(enlarged, (edge + 0.5) * 4 - 0.5, atol=1e-3)
 
 
 @pytest.mark.parametrize("side", [200, 300, 640, 1500])
