@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import cv2  # noqa: F401  before PyAV, or windows hang: see media/screen_relay.py
@@ -82,24 +82,38 @@ def run(config: RunConfig) -> int:
         for stream in streams:
             stack.callback(stream.source.close)
         live = any(stream.info.live for stream in streams)
-        models = stack.enter_context(closing(load_models(config, console, at_once=live)))
+        models = load_models(config, console, at_once=live, stopped=lambda: signals.count > 0)
+        stack.callback(models.close)
         if signals.count:
             return INTERRUPTED
         finished = analyse(config, streams, models, reports, signals, console, resumption)
     return _report(finished)
 
 
-def load_models(config: RunConfig, console: Console, *, at_once: bool = False) -> Models:
+def load_models(
+    config: RunConfig,
+    console: Console,
+    *,
+    at_once: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Models:
     """Opens the networks, showing what takes a while on a first start.
 
     Args:
         config: names them.
         console: where to.
         at_once: whether live streams wait, so that what takes long is left for later.
+        stopped: whether the user has had enough, so that what takes long is given up.
     """
     with BuildProgress(console, config.quiet) as progress:
         store = EngineStore(notify=progress.note)
-        return open_models(config, store, progress.report, at_once=at_once)
+
+        def report(step: str, fraction: float) -> None:
+            if stopped():
+                store.cancelled.set()
+            progress.report(step, fraction)
+
+        return open_models(config, store, report, at_once=at_once)
 
 
 def analyse(
