@@ -68,6 +68,7 @@ def _run(
         closing(open_models(config, EngineStore(), lambda *_: None, at_once=live))
     )
     refiner = stack.enter_context(running_refiner(config, models))
+    builds = stack.enter_context(background_builds(models, streams))
     statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
     records = open_record_writer(config, models, [stream.info for stream in streams])
     if records is not None:
@@ -83,7 +84,7 @@ def _run(
         latents=stack.enter_context(latent_writer(config)),
         refiner=refiner,
         extra=_ResultSink(results),
-        builds=stack.enter_context(background_builds(models, streams)),
+        builds=builds,
         announce=reports.announce,
     )
     pipeline = build_pipeline(parts, streams, models)

@@ -136,6 +136,8 @@ def analyse(
     with ExitStack() as stack:
         refiner = stack.enter_context(running_refiner(config, models))  # first: it takes a while
         models.warm_up(frame_sizes_wh(streams))
+        # Before the outputs, so that these are closed when a busy compiler is waited for.
+        builds = stack.enter_context(background_builds(models, streams))
         done = resumption.done if resumption else ()
         infos = [*done, *(stream.info for stream in streams)]
         records = open_record_writer(config, models, infos)
@@ -153,7 +155,7 @@ def analyse(
             latents=stack.enter_context(latent_writer(config)),
             refiner=refiner,
             segments=Segments(config.segment or math.inf),
-            builds=stack.enter_context(background_builds(models, streams)),
+            builds=builds,
             announce=reports.announce,
         )
         pipeline = build_pipeline(parts, streams, models)

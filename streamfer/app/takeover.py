@@ -37,13 +37,18 @@ class BackgroundBuilds:
     Args:
         better: what to open.
         frame_sizes_wh: width and height of the frames to come, for which they are made ready.
+        stop_timeout_s: how long a compiler that is busy may hold the end, in seconds.
     """
 
     def __init__(
-        self, better: Sequence[BetterNetwork], frame_sizes_wh: Iterable[tuple[int, int]]
+        self,
+        better: Sequence[BetterNetwork],
+        frame_sizes_wh: Iterable[tuple[int, int]],
+        stop_timeout_s: float = 5.0,
     ) -> None:
         self.better = tuple(better)
         self._sizes_wh = tuple(frame_sizes_wh)
+        self._stop_timeout_s = stop_timeout_s
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._ended: list[Built] = []
@@ -56,8 +61,12 @@ class BackgroundBuilds:
 
     def __exit__(self, *_: object) -> None:
         self._cancelled.set()
-        self._thread.join()
-        for network in self._networks:
+        self._thread.join(self._stop_timeout_s)
+        if self._thread.is_alive():
+            log.warning("%s does not answer; the run ends without it", self._thread.name)
+        with self._lock:
+            networks, self._networks = self._networks, []
+        for network in networks:
             network.close()
 
     def take(self) -> list[Built]:
@@ -70,17 +79,22 @@ class BackgroundBuilds:
         for better in self.better:
             if self._cancelled.is_set():
                 return
-            built = self._build(better)
-            with self._lock:
-                self._ended.append(built)
+            self._build(better)
 
-    def _build(self, better: BetterNetwork) -> Built:
+    def _build(self, better: BetterNetwork) -> None:
         try:
             network = better.open(self._cancelled, self._sizes_wh)
         except Exception as error:  # whatever it is, the engine that serves goes on serving
-            return Built(better, None, error)
-        self._networks.append(network)
-        return Built(better, network, None)
+            with self._lock:
+                self._ended.append(Built(better, None, error))
+            return
+        with self._lock:
+            too_late = self._cancelled.is_set()
+            if not too_late:
+                self._networks.append(network)
+                self._ended.append(Built(better, network, None))
+        if too_late:
+            network.close()
 
 
 class TakeoverAnalyzer:

@@ -217,6 +217,22 @@ def test_what_is_built_too_late_is_closed() -> None:
     assert new.closed == 1
 
 
+def test_a_compiler_that_is_busy_does_not_hold_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    done = threading.Event()
+    new = reader("tensorrt", "sad")
+
+    def open_it(*_: object) -> FakeEngine:
+        assert done.wait(10)
+        return new
+
+    with BackgroundBuilds([better("face", open_it)], [], stop_timeout_s=0.0):
+        pass
+    assert caplog.messages == ["engine builder does not answer; the run ends without it"]
+    done.set()
+    wait_for_builder()
+    assert new.closed == 1
+
+
 def test_a_stream_that_comes_back_is_told_again() -> None:
     with BackgroundBuilds([better("face", lambda *_: reader("tensorrt", "sad"))], []) as builds:
         desk = Desk(Models(FakeDetector(), reader("torch", "happy")), builds)
