@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from streamfer import __version__
 from streamfer.app.bench_engines import EngineBenchConfig, bench_engines, rates_as_json
 from streamfer.app.bench_program import ProgramBenchConfig, bench_program, program_as_json
 from streamfer.app.bench_refinement import bench_refinement
@@ -17,6 +18,7 @@ from streamfer.app.bench_streams import StreamsBenchConfig, bench_streams, strea
 from streamfer.app.config import RunConfig
 from streamfer.app.summary import write_summary
 from streamfer.errors import ConfigError
+from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store import EngineStore
 
 
@@ -63,8 +65,9 @@ def bench(
     if not config.source and (counts or not engines):
         raise ConfigError("bench: name a file or demo:, or measure the networks with --engines")
     console = Console()
-    console.print(f"[bold]{hardware()}[/]")
-    figures: dict[str, Any] = {"hardware": hardware()}
+    figures = _circumstances()
+    console.print(f"[bold]{'; '.join([figures['hardware'], *figures['gpus']])}[/]")
+    console.print(", ".join(f"{name} {version}" for name, version in figures["versions"].items()))
     if counts:
         loads = bench_streams(config, counts, console, settings.streams)
         figures["by_streams"] = streams_as_json(loads)
@@ -94,6 +97,16 @@ def _counts(text: str | None) -> tuple[int, ...]:
     if min(counts) < 1:
         raise ConfigError(f"streams: expected numbers such as 1,2,4, got {text!r}")
     return counts
+
+
+def _circumstances() -> dict[str, Any]:
+    """On what the figures depend, JSON-ready."""
+    machine = find_machine()
+    return {
+        "hardware": hardware(),
+        "gpus": [str(gpu) for gpu in machine.gpus],
+        "versions": {"streamfer": __version__, **machine.versions},
+    }
 
 
 def hardware() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streamfer import __version__
 from streamfer.app.bench import BenchConfig, bench
 from streamfer.app.bench_program import ProgramBenchConfig
 from streamfer.app.bench_streams import StreamsBenchConfig
@@ -34,6 +35,9 @@ def test_figures_are_printed_and_written(
     out = capsys.readouterr().out
     assert "frames/s" in out
     assert figures["hardware"] in out
+    assert f"streamfer {__version__}, " in out
+    assert figures["versions"]["streamfer"] == __version__
+    assert isinstance(figures["gpus"], list)
     assert not list(tmp_path.glob("*.jsonl"))  # its outputs are temporary
 
 

@@ -62,7 +62,7 @@ def test_networks_are_measured_printed_and_written(
     config = RunConfig(backend="onnxruntime", threads=1, refine=False)
     assert bench(config, tmp_path / "bench.json", settings, engines=True) == 0
     written = json.loads((tmp_path / "bench.json").read_text())
-    assert set(written) == {"hardware", "engines", "refinement"}
+    assert set(written) == {"hardware", "gpus", "versions", "engines", "refinement"}
     assert written["refinement"] is None
     assert [(one["network"], one["batch"]) for one in written["engines"]] == [
         ("finder", 1),

@@ -42,7 +42,7 @@ def test_figures_are_printed_and_written(
     config = RunConfig(source=(str(clip),), refine=False)
     assert bench(config, tmp_path / "bench.json", QUICK, streams="1,3") == 0
     written = json.loads((tmp_path / "bench.json").read_text())
-    assert set(written) == {"hardware", "by_streams"}
+    assert set(written) == {"hardware", "gpus", "versions", "by_streams"}
     assert [load["streams"] for load in written["by_streams"]] == [1, 3]
     for load in written["by_streams"]:
         assert load["fps"] > 0
