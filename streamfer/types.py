@@ -113,7 +113,7 @@ class FaceResult:
     latent: FloatArray | None = field(default=None, repr=False)
     """(num_ws, w_dim) float32 W+ code."""
     reconstruction: UInt8Array | None = field(default=None, repr=False)
-    """(R, R) uint8: the generator's picture of the face."""
+    """(R, R) uint8 gray, or (R, R, 3) uint8 RGB: the generator's picture of the face."""
     reconstruction_error: float | None = None
     """Pixel MSE on a [0, 1] scale between face and reconstruction."""
     refined_age_s: float | None = None
@@ -155,7 +155,7 @@ class Refinement:
     latents: FloatArray = field(repr=False)
     """(N, num_ws, w_dim) float32 W+ codes."""
     reconstructions: UInt8Array = field(repr=False)
-    """(N, R, R) uint8: the generator's pictures of them."""
+    """(N, R, R) or (N, R, R, 3) uint8: the generator's pictures of them."""
     errors: FloatArray = field(repr=False)
     """(N,) float32 pixel MSE on a [0, 1] scale between faces and reconstructions."""
     steps: int

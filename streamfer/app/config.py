@@ -21,6 +21,7 @@ from streamfer.media.redact import redact_url
 Backend = Literal["auto", "tensorrt", "onnxruntime", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 DetectorName = Literal["auto", "centerface", "retinaface-mobilenet0.25", "retinaface-resnet50"]
+FaceModelName = Literal["shipped", "e4e-ffhq", "psp-ffhq"]
 DropPolicy = Literal["auto", "never", "oldest"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -113,6 +114,11 @@ class RunConfig:
     )
     min_face: int = option(
         16, "Smallest face to report, in pixels.", group="Analysis", low=1, metavar="PX"
+    )
+    face_model: FaceModelName = option(
+        "shipped",
+        "Latent codes of the shipped networks, or of a pulled encoder of portraits.",
+        group="Analysis",
     )
     label_set: LabelSet = option(
         "ferplus", "Whose labels: FER+ crowd votes, or FER2013's.", group="Analysis"

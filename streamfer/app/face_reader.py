@@ -5,16 +5,19 @@ from __future__ import annotations
 from streamfer.engine import Engine
 from streamfer.vision.detector import Detector
 from streamfer.vision.face_reader import FaceReader, HostFaceReader
+from streamfer.vision.portrait import takes_portraits
 
 
 def open_face_reader(detector: Detector, face_engine: Engine) -> FaceReader:
-    """The reader that suits the networks: on the GPU where the face network runs there.
+    """The reader that suits the networks: on the GPU where the face network runs there, unless it
+    takes portraits, which are cut on the host.
 
     Args:
         detector: finds faces.
         face_engine: reads them.
     """
-    if not face_engine.device.startswith("cuda"):
+    (spec,) = face_engine.inputs
+    if not face_engine.device.startswith("cuda") or takes_portraits(spec):
         return HostFaceReader(detector, face_engine)
     from streamfer.runtime.device_link import CudaLink
     from streamfer.runtime.device_reader import DeviceFaceReader

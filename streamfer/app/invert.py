@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.console import Console
 
+from streamfer.app.config import FaceModelName
 from streamfer.app.detectors import open_detector
+from streamfer.app.portraits import find_portrait
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.evaluation.inversion_sheet import inversion_sheet
-from streamfer.evaluation.inverted import InvertedFace, invert_faces, load_latent_models
+from streamfer.evaluation.inverted import (
+    InvertedFace,
+    LatentModels,
+    invert_faces,
+    load_latent_models,
+    load_portrait_models,
+)
 from streamfer.media.file_source import FileSource
 from streamfer.media.source_list import SourceKind, expand_sources
 from streamfer.models.inversion import InversionConfig
@@ -22,9 +31,10 @@ from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.store import EngineStore
 from streamfer.training.command import pick_device
 from streamfer.training.landmarks import whole_picture
-from streamfer.types import UInt8Array
-from streamfer.vision.align import FACE_SIZE, align_face
+from streamfer.types import AlignedFace, Detection, UInt8Array
+from streamfer.vision.align import align_face
 from streamfer.vision.detector import Detector, DetectorConfig
+from streamfer.vision.portrait import align_portrait
 from streamfer.vision.sheet import write_png
 
 _FACE_PICTURE_PX = 128
@@ -47,6 +57,9 @@ class InvertConfig:
     steps: int = 100
     budget_ms: float | None = None
     device: str = "auto"
+    face_model: FaceModelName = "shipped"
+    """Of the published ones the weights must have been pulled; `generator` and `encoder` are then
+    not used."""
     generator: Path = SHIPPED.generator
     encoder: Path = SHIPPED.encoder
     classifier: Path = SHIPPED.classifier
@@ -58,7 +71,7 @@ class FoundFaces:
 
     names: tuple[str, ...]
     crops: UInt8Array
-    """(N, 64, 64) uint8."""
+    """(N, 64, 64) uint8 gray, or (N, 256, 256, 3) uint8 RGB portraits."""
 
 
 def invert(config: InvertConfig, console: Console | None = None) -> int:
@@ -79,9 +92,10 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
     """
     console = console or Console()
     device = pick_device(config.device)
-    models = load_latent_models(config.generator, config.encoder, config.classifier, device)
+    models = _load_models(config, device)
+    align = align_face if config.face_model == "shipped" else align_portrait
     with closing(open_detector(store=EngineStore(), settings=_DETECTOR)) as detector:
-        found = find_faces(read_pictures(config.images), detector)
+        found = find_faces(read_pictures(config.images), detector, align)
     settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
     faces = invert_faces(models, found.crops, found.names, settings)
     try:
@@ -94,13 +108,18 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
             f"{face.name}: MSE {face.mse_encoder:.4f} → {face.mse_refined:.4f}, feature loss"
             f" {face.loss_encoder:.3f} → {face.loss_refined:.3f}, {face.emotion_input} read as"
             f" {face.emotion_encoder} → {face.emotion_refined}",
-            markup=False,
             highlight=False,
-            soft_wrap=True,
         )
     if not faces:
         console.print("no face was found")
     return 0 if faces else SourceError.exit_code
+
+
+def _load_models(config: InvertConfig, device: torch.device) -> LatentModels:
+    if config.face_model == "shipped":
+        return load_latent_models(config.generator, config.encoder, config.classifier, device)
+    files = find_portrait(config.face_model, config.classifier)
+    return load_portrait_models(files.checkpoint, files.kind, files.classifier, device)
 
 
 def read_pictures(images: Sequence[str]) -> list[tuple[str, UInt8Array]]:
@@ -121,8 +140,18 @@ def read_pictures(images: Sequence[str]) -> list[tuple[str, UInt8Array]]:
     return pictures
 
 
-def find_faces(pictures: Sequence[tuple[str, UInt8Array]], detector: Detector) -> FoundFaces:
-    """Finds and aligns the faces of pictures; a second face of NAME is `NAME-2`."""
+def find_faces(
+    pictures: Sequence[tuple[str, UInt8Array]],
+    detector: Detector,
+    align: Callable[[UInt8Array, Detection], AlignedFace] = align_face,
+) -> FoundFaces:
+    """Finds and aligns the faces of pictures; a second face of NAME is `NAME-2`.
+
+    Args:
+        pictures: name and (H, W, 3) uint8 RGB of each.
+        detector: finds faces.
+        align: cuts them out.
+    """
     names: list[str] = []
     crops: list[UInt8Array] = []
     for name, image in pictures:
@@ -131,8 +160,8 @@ def find_faces(pictures: Sequence[tuple[str, UInt8Array]], detector: Detector) -
             found = [whole_picture(image[:, :, 0])]
         for number, detection in enumerate(found, start=1):
             names.append(name if number == 1 else f"{name}-{number}")
-            crops.append(align_face(image, detection).image)
-    return FoundFaces(tuple(names), np.array(crops, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE))
+            crops.append(align(image, detection).image)
+    return FoundFaces(tuple(names), np.array(crops, np.uint8))
 
 
 def _write(faces: Sequence[InvertedFace], config: InvertConfig) -> None:

@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from streamfer.app.config import FaceModelName
+from streamfer.errors import ConfigError
+
 _TRAININGS = {
     "generator": "Train the StyleGAN2 generator; --help lists the options.",
     "encoder": "Train the encoder of a generator; --help lists the options.",
@@ -55,6 +58,9 @@ def invert_command(
         float | None, typer.Option(help="End a refinement after this many milliseconds.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
+    face_model: Annotated[
+        FaceModelName, typer.Option(help="The shipped networks, or a pulled encoder of portraits.")
+    ] = "shipped",
     generator: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
     encoder: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
     classifier: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
@@ -64,7 +70,16 @@ def invert_command(
 
     given = {"generator": generator, "encoder": encoder, "classifier": classifier}
     weights = {name: path for name, path in given.items() if path is not None}
+    if face_model != "shipped" and (generator or encoder):
+        raise ConfigError(f"--face-model {face_model} has its own generator and encoder")
     config = InvertConfig(
-        tuple(images), out, json_file, steps=steps, budget_ms=budget_ms, device=device, **weights
+        tuple(images),
+        out,
+        json_file,
+        steps=steps,
+        budget_ms=budget_ms,
+        device=device,
+        face_model=face_model,
+        **weights,
     )
     return invert(config)

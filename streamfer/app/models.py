@@ -12,18 +12,18 @@ import numpy as np
 
 from streamfer.app.config import RunConfig
 from streamfer.app.detectors import detector_model, make_detector
-from streamfer.app.face_model import face_model
+from streamfer.app.face_network import LatentFiles, choose_face_network
 from streamfer.app.face_reader import open_face_reader
 from streamfer.engine import Engine
-from streamfer.errors import ConfigError, EngineError
-from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
+from streamfer.errors import EngineError
+from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.backends import open_engine, open_serving_engine
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.store import EngineStore
 from streamfer.types import Detection
-from streamfer.vision.align import FACE_SIZE
 from streamfer.vision.detector import Detector, DetectorConfig
-from streamfer.vision.trust import TrustModel, load_trust
+from streamfer.vision.portrait import crop_shape
+from streamfer.vision.trust import TrustModel
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Models:
 
     detector: Detector
     face: Engine
-    latent: WeightFiles | None = None
+    latent: LatentFiles | None = None
     """What refinement is made of; None where the face network answers no latent codes."""
     trust: TrustModel | None = None
     """In the answers of the face network; None where nothing was fitted to it."""
@@ -91,7 +91,8 @@ def _warm_up_detector(detector: Detector, frame_sizes_wh: Iterable[tuple[int, in
 
 def _warm_up_face(face: Engine, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
     """Of no matter to it are the frames' sizes: its pictures are faces."""
-    face.run({"faces": np.zeros((1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)})
+    (spec,) = face.inputs
+    face.run({"faces": np.zeros((1, *crop_shape(spec)), dtype=np.uint8)})
 
 
 def open_models(
@@ -116,25 +117,15 @@ def open_models(
         ConfigError: the detector is not to be had, or the latent codes that are asked for.
         EngineError: a network is missing, broken or cannot run here, or the trust model is broken.
     """
-    weights = weights or SHIPPED
-    if config.latents is not None and weights.missing_latent:
-        names = ", ".join(path.name for path in weights.missing_latent)
-        raise ConfigError(
-            f"--latents {config.latents}: weights of the latent networks are missing in"
-            f" {weights.folder}: {names}"
-        )
-    latent = None if weights.missing_latent else weights
-    if latent:
-        file_digest(latent.generator)  # those of the face network are taken when it is opened
-    trust = load_trust(weights.trust, config.label_set) if weights.trust.exists() else None
+    chosen = choose_face_network(config, weights or SHIPPED, store, on_progress)
     networks = _Networks(config, store, on_progress, at_once)
     detector = networks.open_detector()
     try:
-        face = networks.open_face(weights)
+        face = networks.open_face(chosen.make())
     except EngineError:
         detector.close()
         raise
-    return Models(detector, face, latent, trust, tuple(networks.better))
+    return Models(detector, face, chosen.latent, chosen.trust, tuple(networks.better))
 
 
 class _Networks:
@@ -164,8 +155,7 @@ class _Networks:
             _warm_up_detector,
         )
 
-    def open_face(self, weights: WeightFiles) -> Engine:
-        model = face_model(weights, self._store, self._on_progress)
+    def open_face(self, model: OnnxModel) -> Engine:
         return self._open(
             "face", model, self._config.precision, lambda engine: engine, _warm_up_face
         )

@@ -33,7 +33,7 @@ def _row(face: InvertedFace) -> UInt8Array:
         (face.encoder, f"encoder: {face.emotion_encoder}, MSE {face.mse_encoder:.4f}"),
         (face.refined, f"refined: {face.emotion_refined}, MSE {face.mse_refined:.4f}"),
     )
-    tiles = [_captioned(_enlarged(picture), caption) for picture, caption in columns]
+    tiles = [_captioned(_tile(picture), caption) for picture, caption in columns]
     curve = loss_curve(face.history, _TILE_PX, _TILE_PX)
     tiles.append(_captioned(curve, f"loss, {face.steps} steps, {face.seconds:.2f} s"))
     return np.concatenate(tiles, axis=1)
@@ -60,9 +60,11 @@ def loss_curve(history: FloatArray, width: int, height: int) -> UInt8Array:
     return canvas
 
 
-def _enlarged(picture: UInt8Array) -> UInt8Array:
-    big = cv2.resize(picture, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_CUBIC)
-    return cv2.cvtColor(big, cv2.COLOR_GRAY2RGB)
+def _tile(picture: UInt8Array) -> UInt8Array:
+    shrink = picture.shape[0] > _TILE_PX
+    method = cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+    tile = cv2.resize(picture, (_TILE_PX, _TILE_PX), interpolation=method)
+    return tile if tile.ndim == 3 else cv2.cvtColor(tile, cv2.COLOR_GRAY2RGB)
 
 
 def _captioned(tile: UInt8Array, caption: str) -> UInt8Array:

@@ -10,20 +10,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamfer.errors import EngineError
 from streamfer.labels import LABELS
-from streamfer.models.encoder import Encoder
 from streamfer.models.inversion import InversionConfig, InversionResult, Inverter
 from streamfer.models.lens import Lens
+from streamfer.models.portrait import PortraitLens, gray_faces
+from streamfer.models.published_encoder import EncoderKind, load_inversion_networks
+from streamfer.models.refinement import lens_for
 from streamfer.models.storage import load_encoder, load_generator
-from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
+from streamfer.models.stylegan2 import Generator, from_uint8, to_pictures
 from streamfer.models.vgg import FaceVGG, load_face_vgg
 from streamfer.types import FloatArray, UInt8Array
 
 BATCH = 32
-"""Faces that are refined together."""
+"""Faces of 64 px that are refined together; of larger pictures fewer, for the memory's sake."""
+_BATCH_PIXELS = BATCH * 64 * 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +34,10 @@ class LatentModels:
     """The networks that inversion needs, frozen and on one device."""
 
     generator: Generator
-    encoder: Encoder
+    encoder: nn.Module
+    """(N, C, S, S) of −1…1 → ws (N, num_ws, w_dim)."""
     network: FaceVGG
-    lens: Lens
+    lens: Lens | PortraitLens
     device: torch.device
 
 
@@ -43,11 +47,11 @@ class InvertedFace:
 
     name: str
     input: UInt8Array = field(repr=False)
-    """(R, R) uint8."""
+    """(S, S) uint8 gray, or (S, S, 3) uint8 RGB."""
     encoder: UInt8Array = field(repr=False)
-    """(R, R) uint8: drawn from the encoder's estimate."""
+    """(R, R) or (R, R, 3) uint8: drawn from the encoder's estimate."""
     refined: UInt8Array = field(repr=False)
-    """(R, R) uint8: drawn from the refined code."""
+    """The same, drawn from the refined code."""
     latent_encoder: FloatArray = field(repr=False)
     """(num_ws, w_dim) float32."""
     latent_refined: FloatArray = field(repr=False)
@@ -103,9 +107,28 @@ def load_latent_models(
             f"{encoder.name}: layers, style size and picture size {found} do not fit those of"
             f" {generator.name}, {expected}"
         )
+    return _on_device(drawn, code, network, device)
+
+
+def load_portrait_models(
+    checkpoint: Path, kind: EncoderKind, classifier: Path, device: torch.device
+) -> LatentModels:
+    """Reads a published encoder with its generator, and our own face network.
+
+    Raises:
+        EngineError: a file is missing, damaged or of another kind.
+    """
+    networks = load_inversion_networks(checkpoint, kind)
+    generator, encoder = networks.generator.float(), networks.encoder.float()
+    return _on_device(generator, encoder, load_face_vgg(classifier), device)
+
+
+def _on_device(
+    generator: Generator, encoder: nn.Module, network: FaceVGG, device: torch.device
+) -> LatentModels:
     network = network.to(device).requires_grad_(False)
-    lens = Lens(network).to(device)
-    return LatentModels(drawn.to(device), code.to(device), network, lens, device)
+    lens = lens_for(generator, network).to(device)
+    return LatentModels(generator.to(device), encoder.to(device), network, lens, device)
 
 
 def invert_faces(
@@ -120,7 +143,7 @@ def invert_faces(
 
     Args:
         models: the networks.
-        crops: (N, R, R) uint8 aligned faces.
+        crops: (N, S, S) or (N, S, S, 3) uint8 aligned faces, as the generator draws.
         names: of the faces.
         config: how long and how hard to refine.
         clock: seconds, monotonic.
@@ -128,13 +151,13 @@ def invert_faces(
     """
     inverter = Inverter(models.generator, models.lens, config, clock)
     faces: list[InvertedFace] = []
-    for first in range(0, len(crops), BATCH):
-        part = torch.from_numpy(crops[first : first + BATCH])
+    batch = max(_BATCH_PIXELS // models.generator.config.resolution**2, 1)
+    for first in range(0, len(crops), batch):
+        part = torch.from_numpy(crops[first : first + batch])
         with torch.no_grad():
             start = models.encoder(from_uint8(part.to(models.device)))
-            drawn = to_uint8(models.generator.synthesis(start)[:, 0]).cpu()
         found = inverter.invert(part, start)
-        faces += _faces(models, names[first : first + BATCH], part, drawn, start, found)
+        faces += _faces(models, names[first : first + batch], part, start, found)
         on_batch(len(part))
     return faces
 
@@ -143,19 +166,18 @@ def _faces(
     models: LatentModels,
     names: Sequence[str],
     crops: Tensor,
-    drawn: Tensor,
     start: Tensor,
     found: InversionResult,
 ) -> list[InvertedFace]:
-    pictures = (crops, drawn, found.reconstruction)
+    pictures = (crops, _drawn(models, start), _drawn(models, found.latent))
     emotions = [read_emotions(models.network, batch.to(models.device)) for batch in pictures]
     start = start.cpu()
     return [
         InvertedFace(
             name=name,
             input=crops[i].numpy(),
-            encoder=drawn[i].numpy(),
-            refined=found.reconstruction[i].numpy(),
+            encoder=pictures[1][i].numpy(),
+            refined=pictures[2][i].numpy(),
             latent_encoder=start[i].numpy(),
             latent_refined=found.latent[i].numpy(),
             history=found.history[:, i].numpy(),
@@ -174,9 +196,16 @@ def _faces(
 
 
 @torch.no_grad()
+def _drawn(models: LatentModels, ws: Tensor) -> Tensor:
+    """What the generator draws at its own size, uint8 on the CPU."""
+    return to_pictures(models.generator.synthesis(ws.to(models.device))).cpu()
+
+
+@torch.no_grad()
 def read_emotions(network: FaceVGG, faces: Tensor) -> list[str]:
-    """The label that the network's `ferplus` head reads from each uint8 face [NHW]."""
-    ferplus, _ = network.probabilities(faces)
+    """The label that the network's `ferplus` head reads from each uint8 face: gray crops [NHW] or
+    RGB portraits [NHW3]."""
+    ferplus, _ = network.probabilities(faces if faces.ndim == 3 else gray_faces(faces))
     return [LABELS[index] for index in ferplus.argmax(dim=1).tolist()]
 
 

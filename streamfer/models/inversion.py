@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from streamfer.models.search import Lens, LossWeights, Search
-from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
+from streamfer.models.stylegan2 import Generator, from_uint8, to_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class InversionResult:
     latent: Tensor = field(repr=False)
     """(N, num_ws, w_dim) float32 on the CPU."""
     reconstruction: Tensor = field(repr=False)
-    """(N, R, R) uint8 on the CPU: what the generator draws from it."""
+    """uint8 on the CPU, of the faces' shape: what the generator draws from it."""
     feature_loss_start: Tensor = field(repr=False)
     """(N,) lens distance of the start."""
     feature_loss: Tensor = field(repr=False)
@@ -65,8 +65,8 @@ class Inverter:
     """Optimises codes for batches of faces. Used by one thread at a time.
 
     Args:
-        generator: frozen; draws (N, 1, R, R).
-        lens: frozen; sees pictures of R × R.
+        generator: frozen; draws (N, 1, R, R) or (N, 3, R, R).
+        lens: frozen; sees pictures of the faces' size.
         config: how long and how hard.
         clock: seconds, monotonic.
         dtype: of the generator's activations; float32 if None.
@@ -95,7 +95,8 @@ class Inverter:
         """Looks for the codes of some faces.
 
         Args:
-            faces: (N, R, R) uint8, aligned.
+            faces: (N, S, S) or (N, S, S, 3) uint8, aligned; the generator's pictures, if larger,
+                are compared at this size.
             start: (N, num_ws, w_dim), usually the encoder's estimate.
         """
         began = self._clock()
@@ -118,7 +119,7 @@ class Inverter:
                 break
         return InversionResult(
             latent=search.best_latent.cpu(),
-            reconstruction=to_uint8(search.best_image[:, 0]).cpu(),
+            reconstruction=to_pictures(search.best_image).cpu(),
             feature_loss_start=first[0],
             feature_loss=search.best_feature.cpu().clone(),
             mse_start=first[1],

@@ -112,11 +112,21 @@ def _encoder(tensors: Mapping[str, Tensor], kind: EncoderKind, path: Path) -> Gr
     num_ws = 0
     while f"styles.{num_ws}.linear.bias" in tensors:
         num_ws += 1
-    config = StyleEncoderConfig(num_ws, width=first.shape[0], img_channels=first.shape[1])
+    width, img_channels = first.shape[:2]
+    config = StyleEncoderConfig(num_ws, _blocks(tensors, width), width, img_channels)
     with torch.device("meta"):
         encoder = _CLASSES[kind][0](config)
     load_strictly(encoder, tensors, path, prefix="encoder.", assign=True)
     return encoder.to(widen(first).dtype)
+
+
+def _blocks(tensors: Mapping[str, Tensor], width: int) -> tuple[int, int, int, int]:
+    """Residual blocks per stage: those of as many channels."""
+    channels: list[int] = []
+    while (weight := tensors.get(f"body.{len(channels)}.res_layer.1.weight")) is not None:
+        channels.append(len(weight))
+    first, second, third, fourth = (max(channels.count(k * width), 1) for k in (1, 2, 4, 8))
+    return first, second, third, fourth
 
 
 def _one_style(average: Any) -> Tensor | None:

@@ -13,9 +13,10 @@ import torch
 from streamfer.errors import EngineError
 from streamfer.models.inversion import InversionConfig, Inverter
 from streamfer.models.lens import Lens
+from streamfer.models.portrait import PortraitLens
 from streamfer.models.storage import load_generator
 from streamfer.models.stylegan2 import Generator
-from streamfer.models.vgg import load_face_vgg
+from streamfer.models.vgg import FaceVGG, load_face_vgg
 from streamfer.types import FloatArray, Refinement, UInt8Array
 
 
@@ -33,7 +34,7 @@ class LatentRefiner:
     def __init__(
         self,
         generator: Generator,
-        lens: Lens,
+        lens: Lens | PortraitLens,
         config: InversionConfig,
         device: torch.device,
         clock: Callable[[], float] = time.perf_counter,
@@ -60,7 +61,8 @@ class LatentRefiner:
         """Optimises the codes of faces.
 
         Args:
-            crops: (N, R, R) uint8 gray aligned faces.
+            crops: (N, S, S) uint8 gray aligned faces, or (N, S, S, 3) portraits, as the generator
+                draws.
             latents: (N, num_ws, w_dim) float32 codes to start from.
 
         Raises:
@@ -105,12 +107,18 @@ def load_refiner(
     Raises:
         EngineError: a file is missing, damaged or of another kind, or the device cannot be used.
     """
-    lens = Lens(load_face_vgg(classifier))
+    drawn, network = load_generator(generator), load_face_vgg(classifier)
     try:
-        return LatentRefiner(load_generator(generator), lens, config, torch.device(device))
+        return LatentRefiner(drawn, lens_for(drawn, network), config, torch.device(device))
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"refinement on {device}: {reason}") from error
+
+
+def lens_for(generator: Generator, network: FaceVGG) -> Lens | PortraitLens:
+    """The lens through which a generator's pictures are compared: of portraits it sees the face."""
+    lens = Lens(network)
+    return lens if generator.config.img_channels == 1 else PortraitLens(lens)
 
 
 def multiplies_bf16(device: torch.device) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from streamfer.models.replay import replayed
 from streamfer.models.stylegan2 import Generator
@@ -41,7 +42,8 @@ class Search:
         lens: frozen.
         weights: of the loss.
         spread: () unit of distances in W+.
-        target: (N, 1, R, R) of −1…1: the first faces; their number is fixed.
+        target: (N, C, S, S) of −1…1: the first faces; their number is fixed. The generator draws
+            at this size or at a multiple of it.
         start: (N, num_ws, w_dim): their first codes.
         dtype: of the generator's activations.
     """
@@ -114,7 +116,7 @@ class Search:
         """(N,) total losses of the present codes; the best so far are kept."""
         weights = self._weights
         ws = self._start + self._offset * self._spread
-        image = self._generator.synthesis(ws, dtype=self._dtype)
+        image = fitted(self._generator.synthesis(ws, dtype=self._dtype), self._target)
         feature = feature_distance(self._lens(image), self._features)
         mse = pixel_mse(image, self._target)
         pull = self._offset.square().mean(dim=(1, 2))
@@ -135,6 +137,13 @@ class Search:
                 chosen = better.reshape(-1, *[1] * (present.ndim - 1))
                 best.copy_(torch.where(chosen, present, best))
         return total
+
+
+def fitted(image: Tensor, target: Tensor) -> Tensor:
+    """Pictures [NCHW] at the size of the target, averaged where they are larger."""
+    if image.shape[2:] == target.shape[2:]:
+        return image
+    return F.adaptive_avg_pool2d(image, (target.shape[2], target.shape[3]))
 
 
 def pixel_mse(image: Tensor, target: Tensor) -> Tensor:

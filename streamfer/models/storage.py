@@ -26,9 +26,21 @@ ENCODER_SCHEMA = "streamfer.encoder/1"
 def save_generator(generator: Generator, path: Path, notes: Mapping[str, str]) -> None:
     """Writes a generator with its shape and the spread of its styles, which those need who compare
     codes without loading it; `notes` are more metadata, such as the recipe."""
+    _save_generator(half_tensors(generator), generator, path, notes)
+
+
+def keep_generator(generator: Generator, path: Path, notes: Mapping[str, str]) -> None:
+    """As `save_generator`, with the numbers as they are."""
+    tensors = {name: value.contiguous().cpu() for name, value in generator.state_dict().items()}
+    _save_generator(tensors, generator, path, notes)
+
+
+def _save_generator(
+    tensors: Mapping[str, Tensor], generator: Generator, path: Path, notes: Mapping[str, str]
+) -> None:
     config = asdict(generator.config)
     spread = {"spread": f"{style_spread(generator).item():.6g}"}
-    save_with_config(half_tensors(generator), path, GENERATOR_SCHEMA, config, {**spread, **notes})
+    save_with_config(tensors, path, GENERATOR_SCHEMA, config, {**spread, **notes})
 
 
 def load_generator(path: Path) -> Generator:

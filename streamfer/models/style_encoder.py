@@ -17,10 +17,6 @@ from torch.nn import functional as F
 
 from streamfer.models.stylegan2_layers import EqualizedLinear
 
-_STAGES = (3, 4, 14, 3)
-"""Blocks of IR-SE50 per stage; each begins with halving the sides."""
-_LEVEL_ENDS = (6, 20, 23)
-"""Blocks after which the pyramid takes its fine, middle and coarse maps."""
 _FIRST_MIDDLE, _FIRST_FINE = 3, 7
 """Styles from which on the middle and the fine map are read."""
 _HALVINGS = (4, 5, 6)
@@ -33,6 +29,8 @@ class StyleEncoderConfig:
     """Shape of an encoder; the published ones differ in the number of styles alone."""
 
     num_ws: int = 18
+    blocks: tuple[int, int, int, int] = (3, 4, 14, 3)
+    """Residual blocks per stage, as in IR-SE50; each stage halves the sides."""
     width: int = 64
     """Channels of the first stage; those of the last, and of a style, are 8 times as many."""
     img_channels: int = 3
@@ -116,7 +114,7 @@ class GradualStyleEncoder(nn.Module):
         )
         blocks: list[nn.Module] = []
         widths = (width, width, 2 * width, 4 * width, 8 * width)
-        for (before, after), count in zip(itertools.pairwise(widths), _STAGES, strict=True):
+        for (before, after), count in zip(itertools.pairwise(widths), config.blocks, strict=True):
             blocks.append(ResidualBlock(before, after, 2))
             blocks.extend(ResidualBlock(after, after, 1) for _ in range(count - 1))
         self.body = nn.Sequential(*blocks)
@@ -127,6 +125,8 @@ class GradualStyleEncoder(nn.Module):
         self.latlayer1 = nn.Conv2d(4 * width, config.w_dim, 1)
         self.latlayer2 = nn.Conv2d(2 * width, config.w_dim, 1)
         self._levels = levels
+        # The pyramid takes its fine, middle and coarse maps at the ends of the last three stages.
+        self._level_ends = [end - 1 for end in itertools.accumulate(config.blocks)][1:]
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, img_channels, 256, 256) of −1…1 → (N, num_ws, w_dim), relative to the average."""
@@ -139,7 +139,7 @@ class GradualStyleEncoder(nn.Module):
         maps = []
         for index, block in enumerate(self.body):
             x = block(x)
-            if index in _LEVEL_ENDS:
+            if index in self._level_ends:
                 maps.append(x)
         fine, middle, coarse = maps
         middle = _enlarged_sum(coarse, self.latlayer1(middle))

@@ -242,6 +242,13 @@ def to_uint8(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def to_pictures(images: Tensor) -> Tensor:
+    """Pictures of −1…1 [NCHW] as uint8: gray (N, H, W), or RGB (N, H, W, 3)."""
+    pictures = to_uint8(images)
+    return pictures[:, 0] if pictures.shape[1] == 1 else pictures.permute(0, 2, 3, 1).contiguous()
+
+
 def from_uint8(images: Tensor) -> Tensor:
-    """uint8 pictures (N, H, W) as float32 (N, 1, H, W), −1 to 1."""
-    return images[:, None].float() / 127.5 - 1
+    """uint8 pictures, gray (N, H, W) or RGB (N, H, W, 3), as float32 [NCHW], −1 to 1."""
+    planes = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    return planes.float() / 127.5 - 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
+import numpy as np
 
 from streamfer.labels import COLOURS_RGB, LABELS, NUM_LABELS
 from streamfer.types import FloatArray, UInt8Array
@@ -104,7 +105,6 @@ def draw_panel(
     position: tuple[int, int],
     layout: PanelLayout,
     probs: FloatArray,
-    answer: int | None,
     reconstruction: UInt8Array | None,
     opacity: float,
 ) -> None:
@@ -114,15 +114,15 @@ def draw_panel(
         image: (H, W, 3) uint8 RGB; the panel lies wholly inside.
         position: left and top of the panel.
         layout: its measures.
-        probs: (7,) in [0, 1].
-        answer: which label is brightened; None where the answer is uncertain.
-        reconstruction: (R, R) uint8; drawn where the layout has a caption for it.
+        probs: (7,) in [0, 1]; the largest one's label is brightened.
+        reconstruction: (R, R) or (R, R, 3) uint8; drawn where the layout has a caption for it.
         opacity: of the background.
     """
     left, top = position
     blend(image, _panel_background(layout, opacity), left, top)
     row_y = top + layout.padding
-    if layout.label_width and answer is not None:
+    answer = int(np.argmax(probs))
+    if layout.label_width:
         name = text_sprite(layout.labels[answer], layout.size, layout.pitch, WHITE, BOLD)
         blend(image, name, left + layout.padding, row_y + answer * layout.pitch)
     inset = (layout.pitch - layout.bar_height) // 2
@@ -140,7 +140,7 @@ def draw_panel(
 def _draw_picture(
     image: UInt8Array, left: int, top: int, layout: PanelLayout, picture: UInt8Array
 ) -> None:
-    """Puts the generator's gray picture into its column."""
+    """Puts the generator's picture, gray or RGB, into its column."""
     side = layout.picture
     column = left + layout.bars_x + layout.bar_width + layout.padding
     x = column + (layout.picture_column - side) // 2
@@ -148,7 +148,7 @@ def _draw_picture(
     scaled = cv2.resize(
         picture, (side, side), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
     )
-    image[top : top + side, x : x + side] = scaled[:, :, None]
+    image[top : top + side, x : x + side] = scaled if scaled.ndim == 3 else scaled[:, :, None]
 
 
 @lru_cache(maxsize=24)

@@ -14,8 +14,8 @@ import numpy as np
 
 from streamfer.engine import Array, Engine
 from streamfer.types import Detection, UInt8Array
-from streamfer.vision.align import align_face
 from streamfer.vision.detector import Detector
+from streamfer.vision.portrait import align_for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +23,7 @@ class FaceReadings:
     """What the face network says of some faces, in the host's memory."""
 
     crops: UInt8Array = field(repr=False)
-    """(n, S, S) uint8 gray aligned faces."""
+    """(n, S, S) uint8 gray or (n, S, S, 3) uint8 RGB aligned faces."""
     answers: Mapping[str, Array] = field(repr=False)
     """Output → (n, …), those that were asked for and that the network has."""
 
@@ -84,7 +84,8 @@ class HostFaceReader:
 
     Args:
         detector: finds faces.
-        face_engine: the network that reads aligned faces: `faces` (N, S, S) uint8 in.
+        face_engine: the network that reads aligned faces: `faces` (N, S, S) uint8 in, or portraits
+            (N, S, S, 3).
     """
 
     def __init__(self, detector: Detector, face_engine: Engine) -> None:
@@ -109,7 +110,8 @@ class _HostPictures:
 
     def align(self, members: Sequence[int], faces: Sequence[Detection]) -> FaceBatch:
         pairs = zip(members, faces, strict=True)
-        crops = [align_face(self._images[i], face).image for i, face in pairs]
+        (spec,) = self._face_engine.inputs
+        crops = [align_for(spec, self._images[i], face).image for i, face in pairs]
         return _HostFaces(np.stack(crops), self._face_engine)
 
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.align import FACE_SIZE
 
 _FULL_SIZE_PX = 96.0
 """From this box height on, more pixels say nothing new to a crop of 64."""
@@ -41,7 +42,14 @@ def frontal_score(landmarks: FloatArray) -> float:
 
 
 def sharpness_score(crop: UInt8Array) -> float:
-    """Strength of fine detail in an (S, S) uint8 aligned face, 0 to 1."""
+    """Strength of fine detail in an aligned face, 0 to 1.
+
+    Args:
+        crop: (S, S) uint8 gray, or (S, S, 3) uint8 RGB, which is brought to the first's size.
+    """
+    if crop.ndim == 3:
+        small = cv2.resize(crop, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+        crop = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     deviation = float(cv2.Laplacian(crop, cv2.CV_32F).std())
     return 1.0 - float(np.exp(-deviation / _SHARP_DEVIATION))
 
@@ -51,7 +59,7 @@ def face_quality(detection: Detection, crop: UInt8Array) -> float:
 
     Args:
         detection: the face in its frame.
-        crop: (S, S) uint8 aligned face.
+        crop: (S, S) uint8 gray or (S, S, 3) uint8 RGB aligned face.
     """
     size, frontal = size_score(detection), frontal_score(detection.landmarks)
     return size * frontal * sharpness_score(crop)

@@ -305,7 +305,7 @@ def test_the_shipped_networks_change_to_tensorrt_in_mid_stream(
         versions={**find_machine().versions, "tensorrt": VERSIONS[-1]},
     )
     face = face_model(SHIPPED, EngineStore(), lambda *_: None)  # exported once on this machine
-    monkeypatch.setattr("streamfer.app.models.face_model", lambda *_: face)
+    monkeypatch.setattr("streamfer.app.face_network.face_model", lambda *_: face)
     monkeypatch.setattr("streamfer.runtime.backends.find_machine", lambda: machine)
     monkeypatch.setattr("streamfer.runtime.tensorrt.SideStream", lambda device: HostQueue())
     monkeypatch.setattr("streamfer.runtime.torch.SideStream", no_cuda)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from streamfer.errors import EngineError
 from streamfer.models.published_encoder import load_inversion_networks
-from streamfer.models.style_encoder import Encoder4Editing, StyleEncoderConfig
+from streamfer.models.style_encoder import Encoder4Editing
 from streamfer.models.stylegan2 import GeneratorConfig
-from tests.support.published import small_inversion_tensors
+from tests.support.published import small_encoder_config, small_inversion_tensors
 
 OPTIONS = {"encoder_type": "Encoder4Editing", "start_from_latent_avg": True, "stylegan_size": 16}
 
@@ -38,7 +38,7 @@ def saved(folder: Path, **changes: Any) -> Path:
 def test_encoder_generator_and_average_are_read(tmp_path: Path) -> None:
     networks = load_inversion_networks(saved(tmp_path), "e4e")
     assert isinstance(networks.encoder.encoder, Encoder4Editing)
-    assert networks.encoder.encoder.config == StyleEncoderConfig(num_ws=6, width=16)
+    assert networks.encoder.encoder.config == small_encoder_config()
     assert networks.generator.config == GeneratorConfig((8,) * 3, 3, 128, 128, 8)
     faces = torch.randn(2, 3, 64, 64)
     ws = networks.encoder(faces)

@@ -44,18 +44,24 @@ def equalized_weights(keys: Keys) -> dict[str, torch.Tensor]:
     return {key: _equalized(key, shape) for key, shape in keys.items()}
 
 
-def small_inversion_tensors(num_ws: int = 6) -> dict[str, torch.Tensor]:
-    """What a file of pSp or e4e holds: an encoder of a quarter of the width, and a decoder of 16 px
-    with 8 channels, for 6 styles of 128 numbers; float32."""
+def small_inversion_tensors(
+    num_ws: int = 6, channels: tuple[int, ...] = (8, 8, 8)
+) -> dict[str, torch.Tensor]:
+    """What a file of pSp or e4e holds: an encoder of a quarter of the width and a few blocks, and a
+    decoder with few channels, for styles of 128 numbers; float32."""
     with torch.device("meta"):
-        encoder = GradualStyleEncoder(StyleEncoderConfig(num_ws, width=16)).state_dict()
-    layout = rosinality_layout(GeneratorConfig((8, 8, 8), 3, 128, 128, 8))
+        encoder = GradualStyleEncoder(small_encoder_config(num_ws)).state_dict()
+    layout = rosinality_layout(GeneratorConfig(channels, 3, 128, 128, 8))
     decoder = equalized_weights({name: list(place.shape) for name, place in layout.items()})
     tensors = {
         **{f"encoder.{k}": v for k, v in _plain_like(encoder).items()},
         **{f"decoder.{k}": v for k, v in decoder.items()},
     }
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+
+
+def small_encoder_config(num_ws: int = 6) -> StyleEncoderConfig:
+    return StyleEncoderConfig(num_ws, blocks=(1, 2, 1, 1), width=16)
 
 
 def _plain_like(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

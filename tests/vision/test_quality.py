@@ -49,6 +49,12 @@ def test_blur_lowers_sharpness() -> None:
     assert sharpness_score(np.full((64, 64), 90, np.uint8)) == 0.0
 
 
+def test_portraits_are_looked_at_in_the_size_of_our_own_crops() -> None:
+    gray = cv2.GaussianBlur(texture(), (0, 0), 1.0)
+    large = np.repeat(gray.repeat(4, axis=0).repeat(4, axis=1)[..., None], 3, axis=2)
+    assert sharpness_score(large) == pytest.approx(sharpness_score(gray), abs=0.01)
+
+
 def test_quality_needs_all_three() -> None:
     flat = np.full((64, 64), 90, np.uint8)
     good = face_quality(detection(120), texture())
