@@ -23,6 +23,7 @@ from streamfer.evaluation.inverted import (
     load_latent_models,
     summarise,
 )
+from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.evaluation.refined_answers import compare_refined_answers
 from streamfer.labels import LabelSet
 from streamfer.models.fused import FusedNetwork, load_fused
@@ -167,8 +168,9 @@ def _evaluate(options: argparse.Namespace) -> None:
         result = evaluate_latent(models, training.crops, validation, config, fused, line.advance)
         line.report(config.faces, result["means"])
         line.report(config.faces, {f"frechet_{k}": v for k, v in result["frechet"].items()})
-        for label_set, figures in result.get("answers", {}).items():
-            line.report(config.faces, {"labels": label_set, **figures})
+    if answers := result.get("answers"):
+        compared = {name: PairedComparison(**figures) for name, figures in answers.items()}
+        print(comparison_table({"photo": compared}, "encoded", "refined"))
     if options.json:
         try:
             options.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -61,7 +61,10 @@ class Evidence:
 
 
 def fit_logistic(
-    features: Sequence[Mapping[str, float]], right: NDArray[np.bool_], names: Sequence[str]
+    features: Sequence[Mapping[str, float]],
+    right: NDArray[np.bool_],
+    names: Sequence[str],
+    known: Array | float = 0.0,
 ) -> LogisticModel:
     """Ridge-regularised logistic regression by Newton's method, with no weight below 0.
 
@@ -69,26 +72,27 @@ def fit_logistic(
         features: of each face.
         right: (n,) whether the answer was right.
         names: the features to use; those whose weight would be negative are left out in the end.
+        known: (n,) log-odds that the model adds to.
     """
     raw = np.array([[row[name] for name in names] for row in features], dtype=np.float64)
     raw = raw.reshape(len(features), len(names))
     mean, scale = raw.mean(axis=0), raw.std(axis=0) + 1e-9
-    weights = _newton((raw - mean) / scale, right)
+    weights = _newton((raw - mean) / scale, right, known)
     slopes = weights[:-1] / scale
     if (slopes < 0).any():
         worst = names[int(slopes.argmin())]
-        return fit_logistic(features, right, [name for name in names if name != worst])
+        return fit_logistic(features, right, [name for name in names if name != worst], known)
     bias = float(weights[-1] - slopes @ mean)
     return LogisticModel(dict(zip(names, slopes.tolist(), strict=True)), bias)
 
 
-def _newton(x: Array, right: NDArray[np.bool_]) -> Array:
+def _newton(x: Array, right: NDArray[np.bool_], known: Array | float) -> Array:
     """Weights of the columns of `x`, and last the bias, which is not regularised."""
     x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
     ridge = np.diag([_RIDGE] * (x.shape[1] - 1) + [0.0])
     weights = np.zeros(x.shape[1])
     for _ in range(_NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
+        p = 1 / (1 + np.exp(-np.clip(x @ weights + known, -30, 30)))
         gradient = x.T @ (p - right) + ridge @ weights
         curvature = (x * (p * (1 - p))[:, None]).T @ x + ridge + 1e-9 * np.eye(len(weights))
         weights -= np.linalg.solve(curvature, gradient)
@@ -101,8 +105,11 @@ def fit_trust(evidence: Evidence) -> TrustModel:
     refined = evidence.refined
     if len(refined) < _LEAST_REFINED:
         return TrustModel(without, None)
-    names = (PRIOR_FEATURE, FIDELITY_FEATURE)
-    return TrustModel(without, fit_logistic(_with_errors(without, refined), refined.right, names))
+    # Few faces are refined: they only say by how much the error shifts what is known already.
+    features = _with_errors(without, refined)
+    known = np.array([row[PRIOR_FEATURE] for row in features])
+    shift = fit_logistic(features, refined.right, [FIDELITY_FEATURE], known)
+    return TrustModel(without, LogisticModel({PRIOR_FEATURE: 1.0, **shift.weights}, shift.bias))
 
 
 def _with_errors(without: LogisticModel, refined: Evidence) -> list[dict[str, float]]:

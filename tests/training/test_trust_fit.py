@@ -14,7 +14,7 @@ from streamfer.training.trust_fit import (
     judge,
     reliability,
 )
-from streamfer.vision.trust import FEATURES, FIDELITY_FEATURE, TrustModel
+from streamfer.vision.trust import FEATURES, FIDELITY_FEATURE, PRIOR_FEATURE, TrustModel
 
 
 def evidence(n: int, errors_matter: bool) -> Evidence:
@@ -77,6 +77,7 @@ def test_a_known_error_is_used_where_it_tells_something() -> None:
     half = replace(faces, errors=np.where(np.arange(4000) % 2, faces.errors, np.nan))
     model = fit_trust(half)
     assert model.with_error is not None
+    assert model.with_error.weights[PRIOR_FEATURE] == 1.0
     assert model.with_error.weights[FIDELITY_FEATURE] == pytest.approx(1.5, abs=0.4)
     report = judge(model, half)
     assert report["with_error"]["n"] == report["without_error_same_faces"]["n"] == 2000
