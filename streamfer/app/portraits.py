@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -118,10 +119,14 @@ def _keep_generator(files: PortraitFiles, source: str) -> None:
     from streamfer.models.storage import keep_generator
 
     generator = load_inversion_networks(files.checkpoint, files.kind).generator
+    own = files.generator.with_name(f"{files.generator.name}.{os.getpid()}")  # of this process
     try:
-        keep_generator(generator, files.generator, {_SOURCE: source})
+        keep_generator(generator, own, {_SOURCE: source})
+        own.replace(files.generator)
     except (OSError, SafetensorError) as error:
         raise EngineError(f"{files.generator}: cannot write the generator: {error}") from error
+    finally:
+        own.unlink(missing_ok=True)
 
 
 def _export(files: PortraitFiles) -> bytes:

@@ -73,6 +73,8 @@ def named_tensors(content: Any, path: Path) -> dict[str, Tensor]:
     ):
         raise EngineError(f"{path}: not a file of named tensors")
     for name, value in content.items():
+        if value.layout is not torch.strided or value.is_quantized or value.is_meta:
+            raise EngineError(f"{path}: {name} is no ordinary tensor")
         # A few stored numbers can be declared as any number of them.
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise EngineError(f"{path}: {name} claims more numbers than the file holds")

@@ -14,6 +14,7 @@ from streamfer.errors import EngineError
 from streamfer.models.checkpoints import load_strictly, named_tensors, read_checkpoint
 from streamfer.models.published_stylegan2 import rosinality_generator
 from streamfer.models.style_encoder import (
+    SQUEEZE,
     Encoder4Editing,
     GradualStyleEncoder,
     StyleEncoderConfig,
@@ -107,8 +108,9 @@ def _split(tensors: Mapping[str, Tensor], path: Path) -> dict[str, dict[str, Ten
 
 def _encoder(tensors: Mapping[str, Tensor], kind: EncoderKind, path: Path) -> GradualStyleEncoder:
     first = tensors.get("input_layer.0.weight")
-    if first is None or first.ndim != 4:
-        raise EngineError(f"{path}: not pSp or e4e: key encoder.input_layer.0.weight is missing")
+    if first is None or first.ndim != 4 or len(first) < SQUEEZE or len(first) % SQUEEZE:
+        found = "is missing" if first is None else f"has the shape {tuple(first.shape)}"
+        raise EngineError(f"{path}: not pSp or e4e: key encoder.input_layer.0.weight {found}")
     num_ws = 0
     while f"styles.{num_ws}.linear.bias" in tensors:
         num_ws += 1
@@ -129,11 +131,10 @@ def _blocks(tensors: Mapping[str, Tensor], width: int) -> tuple[int, int, int, i
     return first, second, third, fourth
 
 
-def _one_style(average: Any) -> Tensor | None:
+def _one_style(average: Any) -> Any:
     """The average style where a file repeats it for every layer."""
-    if not isinstance(average, Tensor) or average.ndim < 2:
-        return average if isinstance(average, Tensor) else None
-    return average[0]
+    repeated = isinstance(average, Tensor) and average.ndim == 2 and len(average) > 0
+    return average[0] if repeated else average
 
 
 def _centre(average: Any, shape: tuple[int, int], path: Path) -> Tensor:

@@ -7,6 +7,7 @@ Both hold the parameters that our generator has, under other names and with othe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from streamfer.models.stylegan2_layers import resampling_filter, widen
 
 _AVERAGED = 10_000
 """Styles whose mean is the average style where a file has none, as in pSp and e4e."""
+_SIDES = tuple(4 << index for index in range(9))
+"""Of the pictures that published generators draw, step by step, in pixels: 4 to 1024."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,17 @@ def load_published_generator(path: Path) -> Generator:
         EngineError: the file is missing, damaged, or not such a generator; names the keys.
     """
     content = read_checkpoint(path)
-    for entry, read in (("g_ema", rosinality_generator), ("G_ema", nvidia_generator)):
-        if entry in content:
-            return read(named_tensors(content[entry], path), path, content.get("latent_avg"))
+    if "g_ema" in content:
+        average = content.get("latent_avg")
+        return rosinality_generator(named_tensors(content["g_ema"], path), path, average)
+    if "G_ema" in content:
+        return nvidia_generator(named_tensors(content["G_ema"], path), path)
     inner = content.get("state_dict", content)
-    average = inner.get("latent_avg") if isinstance(inner, Mapping) else None
     tensors = named_tensors(inner, path)
     if "synthesis.b4.const" in tensors:
         return nvidia_generator(tensors, path)
     if "input.input" in tensors:
-        tensors.pop("latent_avg", None)
-        return rosinality_generator(tensors, path, average)
+        return rosinality_generator(tensors, path, tensors.pop("latent_avg", None))
     raise EngineError(f"{path}: no StyleGAN2 in rosinality's or NVIDIA's layout")
 
 
@@ -92,7 +95,7 @@ def rosinality_generator(
     return generator
 
 
-def nvidia_generator(tensors: Mapping[str, Tensor], path: Path, _: Any = None) -> Generator:
+def nvidia_generator(tensors: Mapping[str, Tensor], path: Path) -> Generator:
     """A generator from tensors in NVIDIA's layout.
 
     Args:
@@ -194,7 +197,7 @@ def _own_shapes(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
 
 
 def _rosinality_config(tensors: Mapping[str, Tensor], path: Path) -> GeneratorConfig:
-    blocks = 1 + _count(tensors, "to_rgbs.{}.bias")
+    blocks = 1 + min(_count(tensors, "to_rgbs.{}.bias"), len(_SIDES) - 1)
     convs = ["conv1", *(f"convs.{2 * index - 1}" for index in range(1, blocks))]
     w_dim, z_dim = _shape(tensors, "style.1.weight", 2, path)
     return GeneratorConfig(
@@ -207,8 +210,10 @@ def _rosinality_config(tensors: Mapping[str, Tensor], path: Path) -> GeneratorCo
 
 
 def _nvidia_config(tensors: Mapping[str, Tensor], path: Path) -> GeneratorConfig:
-    blocks = next(i for i in range(32) if f"synthesis.b{4 << i}.conv1.weight" not in tensors)
-    convs = [f"synthesis.b{4 << index}.conv1.weight" for index in range(max(blocks, 1))]
+    sides = itertools.takewhile(
+        lambda side: side == 4 or f"synthesis.b{side}.conv1.weight" in tensors, _SIDES
+    )
+    convs = [f"synthesis.b{side}.conv1.weight" for side in sides]
     w_dim, z_dim = _shape(tensors, "mapping.fc0.weight", 2, path)
     return GeneratorConfig(
         channels=tuple(_shape(tensors, conv, 4, path)[0] for conv in convs),

@@ -21,7 +21,8 @@ _FIRST_MIDDLE, _FIRST_FINE = 3, 7
 """Styles from which on the middle and the fine map are read."""
 _HALVINGS = (4, 5, 6)
 """Convolutions of a style's network on the coarse, middle and fine map: 16, 32 or 64 cells to 1."""
-_SQUEEZE = 16
+SQUEEZE = 16
+"""Divides the channels within squeeze-and-excitation; the widths are multiples of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class SqueezeExcitation(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(channels, channels // _SQUEEZE, 1, bias=False)
-        self.fc2 = nn.Conv2d(channels // _SQUEEZE, channels, 1, bias=False)
+        self.fc1 = nn.Conv2d(channels, channels // SQUEEZE, 1, bias=False)
+        self.fc2 = nn.Conv2d(channels // SQUEEZE, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[NCHW] to [NCHW]."""

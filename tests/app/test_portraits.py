@@ -174,9 +174,10 @@ def test_a_generator_is_taken_out_once_and_again_when_the_checkpoint_changed(
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     files = PortraitFiles(NAME, save_checkpoint(tmp_path), SHIPPED.classifier)
-    files.generator.with_name(files.generator.name + ".partial").mkdir()
+    files.generator.mkdir()
     with pytest.raises(EngineError, match="cannot write the generator"):
         keep_portrait_generator(files, lambda *_: None)
+    assert sorted(tmp_path.iterdir()) == [files.generator, files.checkpoint]
 
 
 def test_files_are_found_under_their_names(folder: Path) -> None:

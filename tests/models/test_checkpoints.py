@@ -127,3 +127,12 @@ def test_a_tensor_larger_than_its_file_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.pth", {"weight": torch.ones(1).expand(1 << 40)})
     with pytest.raises(EngineError, match="weight claims more numbers than the file holds"):
         read_state_dict(path)
+
+
+@pytest.mark.parametrize("value", [torch.eye(3).to_sparse(), torch.ones(1, device="meta")])
+def test_tensors_without_numbers_of_their_own_are_refused(
+    tmp_path: Path, value: torch.Tensor
+) -> None:
+    path = save(tmp_path / "a.pth", {"weight": value})
+    with pytest.raises(EngineError, match=r"weight is no ordinary tensor|damaged"):
+        read_state_dict(path)

@@ -16,6 +16,7 @@ from streamfer.models.style_encoder import Encoder4Editing
 from streamfer.models.stylegan2 import GeneratorConfig
 from tests.support.published import small_encoder_config, small_inversion_tensors
 
+FIRST = "encoder.input_layer.0.weight"
 OPTIONS = {"encoder_type": "Encoder4Editing", "start_from_latent_avg": True, "stylegan_size": 16}
 
 
@@ -73,6 +74,11 @@ def without(name: str) -> dict[str, Tensor]:
         (
             {"latent_avg": torch.ones(5, 128)},
             r"keys 1 of another shape \(latent_avg \(5, 128\) for \(6, 128\)\)",
+        ),
+        ({"latent_avg": torch.ones(0, 128)}, "latent_avg is not one style of 128 numbers"),
+        (
+            {"state_dict": {**small_inversion_tensors(), FIRST: torch.ones(8, 3, 3, 3)}},
+            r"input_layer\.0\.weight has the shape \(8, 3, 3, 3\)",
         ),
         (
             {"opts": {"encoder_type": "GradualStyleEncoder"}},

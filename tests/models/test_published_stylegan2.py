@@ -166,6 +166,20 @@ def test_every_key_must_fit(
         load_published_generator(tmp_path / "net")
 
 
+def test_no_file_makes_generators_beyond_the_published_sizes(tmp_path: Path) -> None:
+    tensors = dict(small_weights("rosinality"))
+    tensors |= {f"to_rgbs.{i}.bias": torch.ones(1, 3, 1, 1) for i in range(40)}
+    tensors |= {f"convs.{i}.conv.weight": torch.ones(1, 1, 1, 1, 1) for i in range(80)}
+    torch.save({"g_ema": tensors}, tmp_path / "net")
+    with pytest.raises(EngineError, match="not the weights of this network"):
+        load_published_generator(tmp_path / "net")
+    one = torch.ones(1, 1, 3, 3)
+    many = {f"synthesis.b{4 << i}.conv1.weight": one for i in range(40)}
+    torch.save({"G_ema": {**small_weights("nvidia"), **many}}, tmp_path / "net")
+    with pytest.raises(EngineError, match="not the weights of this network"):
+        load_published_generator(tmp_path / "net")
+
+
 def test_another_average_or_network_is_refused(tmp_path: Path) -> None:
     content = {"g_ema": small_weights("rosinality"), "latent_avg": torch.ones(3)}
     torch.save(content, tmp_path / "average")
