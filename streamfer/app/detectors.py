@@ -84,7 +84,11 @@ def make_detector(name: str, engine: Engine, settings: DetectorConfig | None = N
     if not _is_retinaface(name):
         return CenterFace(engine, settings)
     settings = settings or RetinaFaceConfig()
-    surer = replace(settings, score_threshold=max(settings.score_threshold, _RETINAFACE_SCORE))
+    surer = replace(
+        settings,
+        score_threshold=max(settings.score_threshold, _RETINAFACE_SCORE),
+        second_look=False,  # it has a map for large faces
+    )
     return RetinaFace(engine, ANCHOR_SIZES[_backbone(name)], surer)
 
 

@@ -27,7 +27,7 @@ from streamfer.vision.trust import TrustModel
 
 log = logging.getLogger(__name__)
 
-_DETECTOR_SCORE = 0.35
+_DETECTOR_SCORE = 0.2
 """Below the score of a new face: a face that is already tracked may be seen less surely."""
 
 
@@ -146,6 +146,7 @@ class _Networks:
             long_side=config.detect_size,
             score_threshold=_DETECTOR_SCORE,
             min_face_px=config.min_face,
+            second_look=True,
         )
         return self._open(
             "detector",

@@ -13,7 +13,7 @@ from streamfer.runtime.device_pictures import DevicePictures
 from streamfer.runtime.device_resize import Resizer
 from streamfer.runtime.graph_engine import GraphEngine
 from streamfer.types import Detection
-from streamfer.vision.detector import Detector, EngineDetector, Places
+from streamfer.vision.detector import Detector, EngineDetector, Groups, Places
 
 _PLACE = "place"
 """Under which name `best_places` returns the places themselves."""
@@ -38,7 +38,17 @@ class DeviceDetection:
         """Finds the faces of some of the pictures; see `Detector.detect`."""
         pictures.ensure(members)
         sizes = [pictures.sizes_wh[i] for i in members]
-        groups = self._detector.by_network_size(sizes)
+        return self._detector.find(
+            sizes, lambda groups: self._look(pictures, members, sizes, groups)
+        )
+
+    def _look(
+        self,
+        pictures: DevicePictures,
+        members: Sequence[int],
+        sizes: Sequence[tuple[int, int]],
+        groups: Groups,
+    ) -> list[list[Detection]]:
         queued = [
             self._queue([pictures.picture(members[place]) for place in group], network_wh)
             for network_wh, group in groups.items()

@@ -19,6 +19,7 @@ from streamfer.tracking.appearance import describe, likeness
 from streamfer.tracking.association import match_confident, match_doubtful
 from streamfer.tracking.track import Track
 from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.align import landmarks_reliable
 
 _MAX_COAST_S = 0.25
 """How long a face is reported by prediction alone."""
@@ -37,6 +38,8 @@ class TrackerConfig:
     new_score: float = 0.5
     """Detector score from which on a detection may be a new or returning face; below, it can only
     keep a face that is already tracked."""
+    new_score_with_landmarks: float = 0.2
+    """The same where the five landmarks lie as in a face: what is not one seldom has such."""
     memory_s: float = 2.0
     """How long a face that left keeps its number."""
 
@@ -134,8 +137,8 @@ class Tracker:
 
     def _associate(self, image: UInt8Array, detections: Sequence[Detection]) -> None:
         """Two stages: confident detections to all tracks, the others to the live ones left."""
-        confident = [d for d in detections if d.score >= self._config.new_score]
-        doubtful = [d for d in detections if d.score < self._config.new_score]
+        confident = [d for d in detections if self._may_be_new(d)]
+        doubtful = [d for d in detections if not self._may_be_new(d)]
         looks = [describe(image, d.box_xyxy) for d in confident]
         found = self._match_confident(image, confident, looks)
         rest = [t for t in self._live if t not in found]
@@ -146,6 +149,12 @@ class Tracker:
         self._missed = bool(gone)
         self._lost = [t for t in self._lost if t not in found] + gone
         self._live = found
+
+    def _may_be_new(self, detection: Detection) -> bool:
+        config = self._config
+        return detection.score >= config.new_score or (
+            detection.score >= config.new_score_with_landmarks and landmarks_reliable(detection)
+        )
 
     def _match_confident(
         self, image: UInt8Array, detections: Sequence[Detection], looks: Sequence[FloatArray]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamfer.engine import Engine
 from streamfer.geometry import box_iou, clip_boxes
 from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.second_look import join_looks, leaves_doubt, second_size
 
 
 class Detector(Protocol):
@@ -67,6 +68,8 @@ class DetectorConfig:
     """Faces whose longer side is shorter than this, in pixels of the frame, are dropped."""
     max_faces: int = 500
     """At most this many candidates enter the suppression, best first."""
+    second_look: bool = False
+    """Looks again at half the size where that may find large faces; see `second_look`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +135,13 @@ def non_maximum_suppression(
     return order[alive]
 
 
+Groups = dict[tuple[int, int], list[int]]
+"""Width and height of the network's input → which of the pictures come to it."""
+Look = Callable[[Groups], list[list[Detection]]]
+"""Runs the network on some of the pictures; gives the faces of every picture, best score first,
+none for those that it did not look at."""
+
+
 class EngineDetector(ABC):
     """A detector that runs one network on whole pictures and decodes its outputs.
 
@@ -174,8 +184,38 @@ class EngineDetector(ABC):
     def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
         """Finds the faces of each picture; see `Detector.detect`."""
         sizes = [(image.shape[1], image.shape[0]) for image in images]
+        return self.find(sizes, lambda groups: self._look(images, sizes, groups))
+
+    def find(self, sizes_wh: Sequence[tuple[int, int]], look: Look) -> list[list[Detection]]:
+        """Finds the faces of pictures in one look, or two where the configuration says so.
+
+        Args:
+            sizes_wh: of the pictures, in pixels.
+            look: runs the network on pictures at the sizes given.
+        """
+        groups = self._by_network_size(sizes_wh)
+        found = look(groups)
+        if not self._config.second_look:
+            return found
+        scales = {i: wh[0] / sizes_wh[i][0] for wh, members in groups.items() for i in members}
+        again: Groups = {}
+        for network_wh, members in groups.items():
+            doubtful = [i for i in members if leaves_doubt(found[i], scales[i])]
+            half = second_size(network_wh)
+            if doubtful and half is not None:
+                again.setdefault(half, []).extend(doubtful)
+        second = look(again)
+        for index in (i for members in again.values() for i in members):
+            found[index] = join_looks(
+                found[index], second[index], scales[index], self._config.nms_iou
+            )
+        return found
+
+    def _look(
+        self, images: Sequence[UInt8Array], sizes: Sequence[tuple[int, int]], groups: Groups
+    ) -> list[list[Detection]]:
         found: list[list[Detection]] = [[] for _ in images]
-        for network_wh, members in self.by_network_size(sizes).items():
+        for network_wh, members in groups.items():
             pictures = _stack([images[i] for i in members], network_wh)
             outputs = self._engine.run({"images": pictures})
             for row, index in enumerate(members):
@@ -183,16 +223,9 @@ class EngineDetector(ABC):
                 found[index] = self.faces_at(places, network_wh, sizes[index])
         return found
 
-    def by_network_size(
-        self, sizes_wh: Sequence[tuple[int, int]]
-    ) -> dict[tuple[int, int], list[int]]:
-        """Width and height of the network's input → which of the pictures come to it.
-
-        Args:
-            sizes_wh: of the pictures, in pixels.
-        """
+    def _by_network_size(self, sizes_wh: Sequence[tuple[int, int]]) -> Groups:
         config = self._config
-        groups: dict[tuple[int, int], list[int]] = {}
+        groups: Groups = {}
         for index, (width, height) in enumerate(sizes_wh):
             size = network_size(width, height, config.long_side, config.max_enlarge)
             groups.setdefault(size, []).append(index)

@@ -64,8 +64,7 @@ def test_served_faces_are_read_as_well_as_crops(tmp_path: Path) -> None:
     model = load_face_vgg(SHIPPED_FACE_WEIGHTS)
     from_crops = predict_probabilities(model, crops, "ferplus").argmax(axis=1)
     found = served != NO_LABEL
-    assert found.mean() > 0.85
-    served_accuracy = (served == truth)[found].mean()
-    crop_accuracy = (from_crops == truth)[found].mean()
-    assert served_accuracy > crop_accuracy - 0.025
+    assert found.mean() > 0.96
+    # A face that was not found was not read: it counts as wrong.
+    assert (served == truth).mean() > (from_crops == truth).mean() - 0.025
     assert len(np.unique(served[found])) > len(LABELS) // 2

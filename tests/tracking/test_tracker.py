@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -137,7 +138,7 @@ def test_a_gap_in_the_stream_counts_as_absence() -> None:
 
 def test_low_scores_keep_a_face_but_start_none() -> None:
     frames = frames_of(still)
-    tracker = Tracker(TrackerConfig(new_score=0.5))
+    tracker = Tracker(TrackerConfig(new_score=0.5, new_score_with_landmarks=0.5))
     assert tracker.update(frames[0].image, 0.0, truth(frames[0], 0.4)) == []
     assert numbers(tracker.update(frames[1].image, 0.04, truth(frames[1], 0.5))) == [1]
     (face,) = tracker.update(frames[2].image, 0.08, truth(frames[2], 0.2))
@@ -145,6 +146,20 @@ def test_low_scores_keep_a_face_but_start_none() -> None:
     assert face.detection.score == pytest.approx(0.2)
     assert tracker.update(frames[3].image, 0.12, []) == []
     assert tracker.update(frames[4].image, 0.16, truth(frames[4], 0.4)) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "sound", "starts"),
+    [(0.5, False, True), (0.49, False, False), (0.2, True, True), (0.19, True, False)],
+)
+def test_landmarks_that_lie_as_in_a_face_let_a_doubtful_one_start(
+    score: float, sound: bool, starts: bool
+) -> None:
+    (frame, *_) = frames_of(still)
+    (face,) = truth(frame, score)
+    if not sound:
+        face = replace(face, landmarks=face.landmarks[[1, 0, 2, 3, 4]])
+    assert bool(Tracker().update(frame.image, 0.0, [face])) is starts
 
 
 def test_numbers_are_never_given_again() -> None:

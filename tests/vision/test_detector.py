@@ -131,6 +131,21 @@ def test_pictures_of_one_network_size_run_as_one_batch() -> None:
     ]
 
 
+def test_a_second_look_is_taken_at_what_the_first_leaves_in_doubt() -> None:
+    engine = mean_engine()
+    detector = WholePicture(engine, DetectorConfig(long_side=256, second_look=True))
+    images = [grey(256, 256, 204), grey(256, 256, 102), grey(200, 160, 51)]
+    found = detector.detect(images)
+    assert [call["images"].shape for call in engine.calls] == [
+        (2, 256, 256, 3),
+        (1, 192, 256, 3),
+        (1, 128, 128, 3),
+        (1, 96, 128, 3),
+    ]
+    assert [faces[0].score for faces in found] == pytest.approx([0.8, 0.4, 0.2])
+    assert [len(faces) for faces in found] == [1, 1, 1]
+
+
 def test_no_pictures_give_no_answers_and_no_run() -> None:
     engine = mean_engine()
     assert WholePicture(engine, DetectorConfig()).detect([]) == []
