@@ -78,15 +78,20 @@ def cross_validate(
     faces = read_faces(config.data, "train")
     if config.by == "subject" and not faces.subjects:
         raise ConfigError(f"{config.data}: the file names do not tell the subjects")
-    cache = open_landmarks(config.landmarks, faces.pictures)
+    # All folds before the first training, which takes long: what is wrong is said at once.
+    folds = {
+        by: assign_folds(list(groups), config.folds, config.seed)
+        for by, groups in (("image", range(len(faces))), ("subject", faces.subjects))
+        if config.by in (None, by) and len(groups) > 0
+    }
     initial = load_face_vgg(config.weights)
+    cache = open_landmarks(config.landmarks, faces.pictures)
     figures: dict[str, Any] = {"protocol": "kfold", "folds": config.folds}
-    for by, groups in (("image", range(len(faces))), ("subject", faces.subjects)):
-        wanted = config.by in (None, by) and len(groups) > 0
-        figures[by] = None
-        if wanted:
-            fold = assign_folds(list(groups), config.folds, config.seed)
-            figures[by] = _run_folds(config, faces, cache, initial, fold, by, report)
+    for by in ("image", "subject"):
+        fold = folds.get(by)
+        figures[by] = (
+            None if fold is None else _run_folds(config, faces, cache, initial, fold, by, report)
+        )
     return figures
 
 

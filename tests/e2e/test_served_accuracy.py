@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 import streamfer
@@ -48,6 +49,7 @@ def _served_answers(clip: Path, count: int) -> NDArray[np.int64]:
     return answers
 
 
+@pytest.mark.timeout(400)  # half a minute on two idle cores, but also runs on busy ones
 def test_served_faces_are_read_as_well_as_crops(tmp_path: Path) -> None:
     faces = read_faces(shared_file("data/fer/public_test.parquet"), "validation")
     labelled = np.flatnonzero(majority_class(faces.votes) != NO_LABEL)

@@ -64,6 +64,14 @@ def test_one_kind_may_be_asked_for(tmp_path: Path) -> None:
     assert figures["subject"]["n"] == 12
 
 
+def test_too_few_subjects_are_said_before_any_training(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "tree", [(f"happy/S1_{i}.png", 3) for i in range(4)])
+    lines: list[str] = []
+    with pytest.raises(ConfigError, match="2 folds need as many groups, there are 1"):
+        cross_validate(FoldsConfig(tree, folds=2, epochs=1), lines.append)
+    assert lines == []
+
+
 def test_unknown_subjects(tmp_path: Path) -> None:
     files = [(f"happy/{i}.png", 3) for i in range(4)]
     assert cross_validate(_config(tmp_path, files))["subject"] is None
