@@ -23,8 +23,9 @@ from streamfer.runtime.model import OnnxModel, Precision, check_inputs, describe
 Tensors = Mapping[str, torch.Tensor]
 Shapes = dict[str, tuple[int, ...]]
 
-_PROGRAMS_KEPT = 8
-"""Shapes whose memory and graph are kept; the one used longest ago goes first."""
+_PROGRAMS_KEPT = 16
+"""Shapes whose memory and graph are kept; the one used longest ago goes first. The detector alone
+has two per batch size: frames and its second look at them in half size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
