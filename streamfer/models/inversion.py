@@ -26,12 +26,12 @@ class InversionConfig:
     """At most this many steps of the optimiser."""
     budget_ms: float | None = None
     """No step is begun after this many milliseconds; None for no limit."""
-    learning_rate: float = 0.06
+    learning_rate: float = 0.5
     """Adam's step, in units of the styles' spread; falls to 0 along a cosine."""
     feature_weight: float = 1.0
-    pixel_weight: float = 5.0
+    pixel_weight: float = 20.0
     """Of the pixels' MSE on a [0, 1] scale."""
-    pull_weight: float = 0.01
+    pull_weight: float = 0.001
     """Of the mean squared distance from the start, in units of the styles' spread."""
     patience: int = 15
     """Steps without progress after which it stops."""

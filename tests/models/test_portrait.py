@@ -93,7 +93,7 @@ def test_codes_of_coloured_pictures_are_found_at_a_smaller_size() -> None:
     large = generator.synthesis(ws)
     small = torch.nn.functional.avg_pool2d(large, 2)
     faces, start = to_pictures(small), ws + 0.3 * ws.std() * torch.randn(ws.shape)
-    config = InversionConfig(steps=40, patience=40)
+    config = InversionConfig(steps=40, patience=40, learning_rate=0.06)
     lens = torch.nn.AvgPool2d(2)
     found = Inverter(generator, lambda x: [lens(x) + 1], config, lambda: 0.0).invert(faces, start)
     assert found.reconstruction.shape == faces.shape == (2, 16, 16, 3)

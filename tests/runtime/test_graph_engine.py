@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from streamfer.errors import EngineError
+from streamfer.runtime import graph_engine
 from streamfer.runtime.graph_engine import padded_batch
 from streamfer.runtime.torch import TorchCudaEngine
 from tests.support.models import small_network
@@ -38,7 +39,8 @@ def test_one_recording_serves_all_batches_of_a_size() -> None:
     engine.close()
 
 
-def test_only_so_many_recordings_are_kept() -> None:
+def test_only_so_many_recordings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_engine, "_PROGRAMS_KEPT", 8)
     queue = HostQueue()
     engine = TorchCudaEngine(MODEL, precision="fp32", queue=queue)
     engine._max_batch = 2**12
