@@ -19,10 +19,11 @@ class ResidualConfig:
     """Root mean square distance of styles from their average: the unit of distances."""
     half_life_s: float = 4.0
     """Media time after which half of the weight is left, in seconds."""
-    half_distance: float = 0.3
+    half_distance: float = 1.0
     """Distance of the encoded code from the one that was refined at which half is left."""
-    doubt_distance: float = 0.8
-    """Distance beyond which the face is taken for another person's, and the residual is dropped."""
+    doubt_distance: float = 2.0
+    """Distance beyond which the face is taken for another person's, and the residual is dropped.
+    One face moves by 0.6 in a second and by 1.3 in four; two people's differ by 1.7 (medians)."""
     least_weight: float = 0.05
     """A weight below it counts as none."""
 
