@@ -26,7 +26,7 @@ DETECTORS: tuple[str, ...] = ("centerface", "retinaface-mobilenet0.25", "retinaf
 
 _CENTERFACE_RECIPE = 2
 """Counts changes of `centerface_onnx`."""
-_RETINAFACE_RECIPE = 1
+_RETINAFACE_RECIPE = 2
 """Counts changes of `export_retinaface`."""
 
 _RETINAFACE_SCORE = 0.7

@@ -12,7 +12,7 @@ from streamfer.models.shipped import WeightFiles, digest
 from streamfer.runtime.model import Int8Form, OnnxModel, Precision, Progress
 from streamfer.runtime.store import EngineKey, EngineStore
 
-_RECIPE = 1
+_RECIPE = 2
 """Counts changes of the code that exports the networks."""
 _INT8_RECIPE = 1
 """Counts changes of the code that quantises them."""

@@ -108,7 +108,9 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
             f"{face.name}: MSE {face.mse_encoder:.4f} → {face.mse_refined:.4f}, feature loss"
             f" {face.loss_encoder:.3f} → {face.loss_refined:.3f}, {face.emotion_input} read as"
             f" {face.emotion_encoder} → {face.emotion_refined}",
+            markup=False,
             highlight=False,
+            soft_wrap=True,
         )
     if not faces:
         console.print("no face was found")

@@ -56,8 +56,19 @@ def export_onnx(
         )
     assert program is not None
     model = program.model_proto
+    _drop_notes(model)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def _drop_notes(model: onnx.ModelProto) -> None:
+    """Drops what the exporter says of itself, among it the lines and paths of the source: the same
+    network is the same file, with the same hash, wherever it was exported."""
+    graph = model.graph
+    del model.metadata_props[:], graph.metadata_props[:]
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 @contextlib.contextmanager

@@ -22,10 +22,9 @@ from streamfer.engine import Array
 from streamfer.errors import OutputError
 from streamfer.evaluation.inverted import BATCH, LatentModels, invert_faces, load_latent_models
 from streamfer.labels import LABEL_SETS, LabelSet
-from streamfer.models.fused import load_fused
+from streamfer.models.export import served_face_network
 from streamfer.models.inversion import InversionConfig
 from streamfer.models.shipped import SHIPPED, WeightFiles, digest
-from streamfer.models.vgg import ServedFaceVGG, load_face_vgg
 from streamfer.training.aligned import split_held_out
 from streamfer.training.command import ProgressLine, config_from, pick_device, run_command
 from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
@@ -189,17 +188,14 @@ def _examine(
         seen = see_faces(faces.pictures, detector, views, config.seed, line.advance)
         detector.close()
     errors = np.full(len(seen.crops), np.nan)
-    if weights.missing_latent:
-        network: nn.Module = ServedFaceVGG(load_face_vgg(weights.classifier))
-    else:
-        network = load_fused(weights.classifier, weights.encoder, weights.fused_heads)
+    if not weights.missing_latent:
         latent = load_latent_models(weights.generator, weights.encoder, weights.classifier, device)
         inversion = InversionConfig(steps=config.steps)
         with ProgressLine(config.refined, "refined") as line:
             errors = reconstruction_errors(
                 latent, seen.crops, config.refined, inversion, config.seed, line.advance
             )
-    probs = read_probabilities(network.to(device), seen.crops)
+    probs = read_probabilities(served_face_network(weights).to(device), seen.crops)
     truths = majority_class(faces.votes), faces.classes
     return {
         label_set: gather(seen, probs[label_set], classes, errors)

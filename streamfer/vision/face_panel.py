@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
-import numpy as np
 
 from streamfer.labels import COLOURS_RGB, LABELS, NUM_LABELS
 from streamfer.types import FloatArray, UInt8Array
@@ -105,6 +104,7 @@ def draw_panel(
     position: tuple[int, int],
     layout: PanelLayout,
     probs: FloatArray,
+    answer: int | None,
     reconstruction: UInt8Array | None,
     opacity: float,
 ) -> None:
@@ -114,15 +114,15 @@ def draw_panel(
         image: (H, W, 3) uint8 RGB; the panel lies wholly inside.
         position: left and top of the panel.
         layout: its measures.
-        probs: (7,) in [0, 1]; the largest one's label is brightened.
+        probs: (7,) in [0, 1].
+        answer: which label is brightened; None where the answer is uncertain.
         reconstruction: (R, R) or (R, R, 3) uint8; drawn where the layout has a caption for it.
         opacity: of the background.
     """
     left, top = position
     blend(image, _panel_background(layout, opacity), left, top)
     row_y = top + layout.padding
-    answer = int(np.argmax(probs))
-    if layout.label_width:
+    if layout.label_width and answer is not None:
         name = text_sprite(layout.labels[answer], layout.size, layout.pitch, WHITE, BOLD)
         blend(image, name, left + layout.padding, row_y + answer * layout.pitch)
     inset = (layout.pitch - layout.bar_height) // 2

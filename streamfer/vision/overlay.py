@@ -170,6 +170,7 @@ class Overlay:
             spot.rect[:2],
             layouts[spot.choice.variant],
             face.smoothed,
+            None if face.uncertain else LABELS.index(face.emotion),
             face.reconstruction,
             self._config.opacity,
         )

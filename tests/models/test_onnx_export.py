@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -43,3 +44,11 @@ def test_any_batch_size_named_tensors_no_thread_and_no_warning() -> None:
         answers = session.run(["mean", "all"], {"faces": faces[:batch].numpy()})
         for answer, expected in zip(answers, module(faces[:batch]), strict=True):
             np.testing.assert_allclose(answer, expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_file_does_not_depend_on_where_the_source_lies() -> None:
+    faces = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    model = export_onnx(TwoOutputs(), [faces], input_names=["faces"], output_names=["mean", "all"])
+    for path in (Path(__file__).parent, Path(torch.__file__).parent):
+        assert str(path).encode() not in model
+    assert b"stack_trace" not in model

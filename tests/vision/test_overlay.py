@@ -106,6 +106,16 @@ def test_low_trust_shows_no_guess(trust: float | None, guess: bool) -> None:
     assert bool(yellow.any()) is guess
 
 
+def test_the_panel_brightens_no_label_of_an_uncertain_face() -> None:
+    face = make_face((200, 100, 300, 220))
+    sure, unsure = (np.zeros((360, 640, 3), dtype=np.uint8) for _ in range(2))
+    Overlay().draw(sure, [replace(face, trust=0.9)], STRIP)
+    Overlay().draw(unsure, [replace(face, trust=0.2)], STRIP)
+    bright, dim = ((image[:, 305:] > 230).all(axis=2).sum() for image in (sure, unsure))
+    assert bright > 20
+    assert dim < bright / 4
+
+
 def test_panels_and_tags_keep_off_other_faces() -> None:
     boxes = [
         (40 + 150 * i, 120 + 20 * (i % 2), 110 + 150 * i, 210 + 20 * (i % 2)) for i in range(4)
