@@ -5,7 +5,7 @@ The geometric part is composed with the alignment, so that a picture is resample
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -43,6 +43,11 @@ class AugmentConfig:
     """Pencil drawing (paper B)."""
     erase: float = 0.3
     """A rectangle of 3–20 % of the area, in gray or noise (Zhong et al., 2020)."""
+
+    def scaled(self, strength: float) -> AugmentConfig:
+        """Every range and chance times `strength`, but for `flip`: a mirrored face is as good."""
+        changed = {name: value * strength for name, value in asdict(self).items()}
+        return AugmentConfig(**{**changed, "flip": self.flip})
 
 
 def augment_face(

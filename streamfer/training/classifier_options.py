@@ -45,6 +45,7 @@ _HELP = {
     "warmup": "epochs of warm-up",
     "cooldown": "fraction of the run over which the learning rate falls to zero",
     "label_smoothing": "part of the FER2013 target that goes to what the FER+ voters saw",
+    "augment": "strength of the augmentation, 0 (mirrored faces only) to 1",
     "sizes": "sides in pixels of equal parts of the run, such as 32,40,48",
     "storage": "of the weights: int8 for networks wider than half",
     "precision": "auto: bf16 where the hardware multiplies it",

@@ -43,6 +43,8 @@ class ClassifierConfig:
     """Fraction of the run over which the learning rate falls to zero."""
     loss: Loss = "ce"
     label_smoothing: float = 0.1
+    augment: float = 1.0
+    """Strength of the augmentation; a run too short to overfit learns faster with less."""
     ema_decay: float = 0.999
     sizes: tuple[int, ...] = (32, 40, 48)
     """Sides in pixels at which equal parts of the run are trained; the last one is served."""
@@ -65,6 +67,8 @@ class ClassifierConfig:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1")
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ConfigError(f"label smoothing {self.label_smoothing} is not in [0, 1)")
+        if not 0.0 <= self.augment <= 1.0:
+            raise ConfigError(f"augment {self.augment} is not in [0, 1]")
 
     def network(self) -> FaceVGGConfig:
         """Shape of the network that the run trains."""
@@ -124,7 +128,8 @@ class ClassifierRun:
 
     def _batches(self, epoch: int) -> EpochBatches:
         config = self.config
-        return EpochBatches(self.faces, AugmentConfig(), config.batch_size, config.seed, epoch)
+        augment = AugmentConfig().scaled(config.augment)
+        return EpochBatches(self.faces, augment, config.batch_size, config.seed, epoch)
 
     def _step(self, crops: Tensor, ferplus: Tensor, fer2013: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):

@@ -74,3 +74,10 @@ def test_composition_applies_the_first_map_first() -> None:
     both = apply_affine(compose(_TO_WHOLE, _TO_CROP), points)
     one_by_one = apply_affine(_TO_WHOLE, apply_affine(_TO_CROP, points))
     np.testing.assert_allclose(both, one_by_one, atol=1e-4)
+
+
+def test_a_weaker_augmentation_shrinks_every_range_and_chance_but_the_mirrors() -> None:
+    half = AugmentConfig().scaled(0.5)
+    assert half.rotation_deg == AugmentConfig().rotation_deg / 2
+    assert half.erase == AugmentConfig().erase / 2
+    assert half.flip == AugmentConfig().flip
