@@ -172,6 +172,7 @@ class Analyzer:
         return memory.schedule.due(
             frame.index,
             frame.time_s,
+            dropped=frame.dropped,
             patience_s=memory.tracker.patience_s,
             segment=frame.segment,
         )

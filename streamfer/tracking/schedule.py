@@ -1,4 +1,5 @@
-"""On which frames the detector runs: a function of media time, never of the machine's speed."""
+"""On which frames the detector runs: a function of media time, never of the machine's speed, unless
+frames are dropped."""
 
 from __future__ import annotations
 
@@ -11,6 +12,12 @@ MAX_WAIT_S = 0.2
 _INTERVALS = 16
 """Frame intervals remembered; the longest of them is how late the next frame may be."""
 _ROUNDING_S = 1e-6
+_PRESSED_SPACING = 3
+"""Frames from one detection to the next, at least, where frames are dropped. On a CPU a detection
+costs about six times what following and reading a face does: on every analysed frame it would leave
+so few of them that new faces, too, were found no sooner."""
+_PRESSED_MAX_WAIT_S = 1.0
+"""Media time since the last detection from which on that does not hold."""
 
 
 class DetectionSchedule:
@@ -34,10 +41,12 @@ class DetectionSchedule:
             raise ValueError(f"detection interval must be at least 1 frame, got {every}")
         self._every = every
         self._intervals_s: deque[float] = deque(maxlen=_INTERVALS)
+        self._drops: deque[int] = deque(maxlen=_INTERVALS)
         self._last_frame_s: float | None = None
         self._last_index: int | None = None
         self._last_detected_s = 0.0
         self._first_after_s: float | None = None
+        self._followed = 0
         self._segment = 0
 
     def due(
@@ -45,6 +54,7 @@ class DetectionSchedule:
         frame_index: int,
         time_s: float,
         *,
+        dropped: int = 0,
         patience_s: float = math.inf,
         segment: int = 0,
     ) -> bool:
@@ -53,12 +63,15 @@ class DetectionSchedule:
         Args:
             frame_index: counts decoded frames.
             time_s: media time.
+            dropped: frames that were dropped between the last one and this.
             patience_s: how long the tracker goes without a detection (`Tracker.patience_s`).
             segment: changes with the picture's size.
         """
         if self._last_frame_s is not None:
             self._intervals_s.append(max(time_s - self._last_frame_s, 0.0))
+        self._drops.append(dropped)
         self._last_frame_s = time_s
+        self._followed += 1
         if self._last_index is None or segment != self._segment:
             self._segment = segment
             return True
@@ -66,11 +79,21 @@ class DetectionSchedule:
             return frame_index - self._last_index >= self._every
         if self._first_after_s is None:
             self._first_after_s = time_s
-        next_s = time_s + max(self._intervals_s) - _ROUNDING_S
+        if time_s < self._last_detected_s or patience_s <= 0:
+            return True
+        if not any(self._drops):
+            return self._waits_too_long(time_s + max(self._intervals_s) - _ROUNDING_S, patience_s)
+        if time_s - self._last_detected_s >= _PRESSED_MAX_WAIT_S:
+            return True
+        if self._followed < _PRESSED_SPACING:
+            return False
+        return self._waits_too_long(time_s + _ROUNDING_S, patience_s)
+
+    def _waits_too_long(self, until_s: float, patience_s: float) -> bool:
+        assert self._first_after_s is not None  # set by the first frame after a detection
         return (
-            time_s < self._last_detected_s
-            or next_s - self._first_after_s > MAX_WAIT_S
-            or next_s - self._last_detected_s > patience_s
+            until_s - self._first_after_s > MAX_WAIT_S
+            or until_s - self._last_detected_s > patience_s
         )
 
     def detected(self, frame_index: int, time_s: float) -> None:
@@ -78,3 +101,4 @@ class DetectionSchedule:
         self._last_index = frame_index
         self._last_detected_s = time_s
         self._first_after_s = None
+        self._followed = 0

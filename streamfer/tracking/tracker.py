@@ -68,7 +68,7 @@ class Tracker:
         self._live: list[Track] = []
         self._lost: list[Track] = []
         self._last_id = 0
-        self._time_s = -math.inf
+        self._time_s = self._before_s = -math.inf
         self._frame_wh = (0, 0)
         self._missed = False
 
@@ -100,7 +100,7 @@ class Tracker:
         """
         self._follow_frame_size(image)
         dt_s = max(time_s - self._time_s, 0.0) if self._live or self._lost else 0.0
-        self._time_s = time_s
+        self._before_s, self._time_s = self._time_s, time_s
         for track in self._live:
             track.carry(image, time_s, dt_s)
         for track in self._lost:
@@ -126,14 +126,18 @@ class Tracker:
 
     def _drop_unsupported(self) -> None:
         """Faces outside the picture, or carried blindly for too long, have left."""
-        gone = {
-            t.track_id
-            for t in self._live
-            if self._time_s - t.supported_s > _MAX_COAST_S
-            or not _inside(t.detection.box_xyxy, self._frame_wh)
-        }
-        self._lost += [t for t in self._live if t.track_id in gone]
-        self._live = [t for t in self._live if t.track_id not in gone]
+        gone = [t for t in self._live if self._has_left(t)]
+        self._lost += gone
+        self._live = [t for t in self._live if t not in gone]
+
+    def _has_left(self, track: Track) -> bool:
+        # What the flow has lost in this very frame is the detector's to judge (`patience_s` is 0),
+        # however far the last frame lies back and wherever a prediction puts the face.
+        if track.supported_s == self._before_s < self._time_s:
+            return False
+        return self._time_s - track.supported_s > _MAX_COAST_S or not _inside(
+            track.detection.box_xyxy, self._frame_wh
+        )
 
     def _associate(self, image: UInt8Array, detections: Sequence[Detection]) -> None:
         """Two stages: confident detections to all tracks, the others to the live ones left."""

@@ -27,8 +27,8 @@ def face_engine() -> FakeEngine:
     return FakeEngine(answer)
 
 
-def frame(stream: str, index: int, level: int = 128) -> Frame:
-    made = pending(index).to_frame(stream, dropped=0)
+def frame(stream: str, index: int, level: int = 128, dropped: int = 0) -> Frame:
+    made = pending(index).to_frame(stream, dropped)
     object.__setattr__(made, "image", np.full((200, 240, 3), level, dtype=np.uint8))
     return made
 
@@ -94,6 +94,17 @@ def test_the_detector_runs_as_often_as_asked(every: int, detections: int) -> Non
     analyzer = Analyzer(HostFaceReader(detector, face_engine()), AnalyzerConfig(detect_every=every))
     for index in range(12):
         analyzer([frame("talk", index)])
+    assert sum(detector.calls) == detections
+
+
+@pytest.mark.parametrize(("dropped", "detections"), [(0, 12), (5, 4)])
+def test_the_detector_runs_less_often_where_frames_are_dropped(
+    dropped: int, detections: int
+) -> None:
+    detector = FakeDetector()
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()))
+    for index in range(12):
+        analyzer([frame("cam", 6 * index, dropped=dropped)])
     assert sum(detector.calls) == detections
 
 

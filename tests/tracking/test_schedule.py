@@ -13,10 +13,12 @@ import pytest
 from streamfer.tracking.schedule import MAX_WAIT_S, DetectionSchedule
 
 
-def detections(schedule: DetectionSchedule, times_s: Sequence[float]) -> list[int]:
+def detections(
+    schedule: DetectionSchedule, times_s: Sequence[float], dropped: int = 0
+) -> list[int]:
     found = []
     for index, time_s in enumerate(times_s):
-        if schedule.due(index, time_s):
+        if schedule.due(index, time_s, dropped=dropped):
             schedule.detected(index, time_s)
             found.append(index)
     return found
@@ -71,6 +73,49 @@ def test_seldom_enough() -> None:
     found = detections(DetectionSchedule("auto"), times_s)
     for last, following in pairwise(found):
         assert times_s[following] - times_s[last + 1] + 0.12 > MAX_WAIT_S
+
+
+@pytest.mark.parametrize(
+    ("rate", "spacing"), [(0.5, 1), (1, 1), (2, 2), (4, 3), (5, 3), (10, 3), (15, 4), (24, 6)]
+)
+def test_streams_that_lose_frames_keep_time_for_more_than_detections(
+    rate: float, spacing: int
+) -> None:
+    times_s = [i / rate for i in range(60)]
+    found = detections(DetectionSchedule("auto"), times_s, dropped=1)
+    assert found == list(range(0, 60, spacing))
+
+
+def test_late_frames_call_for_no_detections_where_frames_are_dropped() -> None:
+    """Otherwise one stall would make every frame cost a detection, and the next ones late again."""
+    times_s = [0.0, 0.3, *(0.3 + 0.05 * i for i in range(1, 16))]
+    assert detections(DetectionSchedule("auto"), times_s) == list(range(17))
+    assert detections(DetectionSchedule("auto"), times_s, dropped=1) == [0, 5, 10, 15]
+
+
+def test_frames_dropped_long_ago_do_not_matter() -> None:
+    schedule = DetectionSchedule("auto")
+    asked = []
+    for index in range(40):
+        if schedule.due(index, index / 5, dropped=int(index == 3)):
+            schedule.detected(index, index / 5)
+            asked.append(index)
+    spacings = [b - a for a, b in pairwise(asked)]
+    assert spacings[:2] == [2, 3]
+    assert set(spacings[-8:]) == {2}
+
+
+@pytest.mark.parametrize(("patience_s", "spacing"), [(math.inf, 3), (0.1, 3), (0.0, 1)])
+def test_where_frames_are_dropped_only_a_lost_face_is_looked_for_at_once(
+    patience_s: float, spacing: int
+) -> None:
+    schedule = DetectionSchedule("auto")
+    asked = []
+    for index in range(12):
+        if schedule.due(index, index / 8, dropped=4, patience_s=patience_s):
+            schedule.detected(index, index / 8)
+            asked.append(index)
+    assert asked == list(range(0, 12, spacing))
 
 
 @pytest.mark.parametrize(

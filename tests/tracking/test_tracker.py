@@ -268,6 +268,17 @@ def test_no_ghost_is_carried_blindly() -> None:
     assert last == []
 
 
+def test_a_face_that_is_lost_after_a_long_gap_is_looked_for() -> None:
+    """Of a stream that is analysed twice a second, and that moves on meanwhile."""
+    frames = frames_of(lambda t: Pose(365 + 200 * t, 130))
+    tracker = Tracker()
+    for frame in frames[:9]:
+        tracker.update(frame.image, frame.time_s, truth(frame))
+    (face,) = tracker.update(blank(frames[0].image), frames[8].time_s + 1.0, None)
+    assert face.detection.box_xyxy[::2].mean() > 480, "predicted outside the picture"
+    assert tracker.patience_s == 0
+
+
 def test_a_face_that_walks_out_of_the_picture_is_not_reported() -> None:
     tracker = Tracker()
     for frame in frames_of(lambda t: Pose(400 + 220 * t, 130)):
