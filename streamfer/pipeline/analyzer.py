@@ -6,6 +6,7 @@ threaded pipeline.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -15,7 +16,7 @@ from streamfer.pipeline.latent_memory import LatentMemory
 from streamfer.pipeline.refiner import Refiner
 from streamfer.pipeline.residual import ResidualConfig
 from streamfer.pipeline.timing import StageTimes
-from streamfer.tracking.schedule import DetectionSchedule
+from streamfer.tracking.schedule import PRESSED_SPACING, DetectionSchedule
 from streamfer.tracking.smoothing import ProbabilitySmoother, SmoothingConfig
 from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig
 from streamfer.types import (
@@ -131,13 +132,28 @@ class Analyzer:
         """
         tracked: list[list[TrackedFace]] = [[] for _ in frames]
         for members in _rounds(frames):
-            due = [i for i in members if self._detection_due(frames[i])]
+            due = self._due(frames, members)
             carried = [i for i in members if i not in due]
             self._track(frames, carried, tracked)
             # A face that cannot be carried into this frame (a cut, say) is looked for in it.
             due += [i for i in carried if self._memory(frames[i]).tracker.patience_s == 0]
             self._track(frames, due, tracked, self._detect(frames, pictures, due))
         return tracked
+
+    def _due(self, frames: Sequence[Frame], members: Sequence[int]) -> list[int]:
+        """Those of some streams' next frames on which the detector runs.
+
+        Where frames are dropped, detections are spread over the batches, and the stream that has
+        waited longest comes first: all in one batch, they would hold up every stream for so long
+        that each lost frames, although there is time for all of them.
+        """
+        due = [i for i in members if self._detection_due(frames[i])]
+        schedules = {i: self._memory(frames[i]).schedule for i in due}
+        patient = [i for i in due if schedules[i].can_wait]
+        room = math.ceil(len(members) / PRESSED_SPACING) - (len(due) - len(patient))
+        patient.sort(key=lambda i: schedules[i].since_detected_s(frames[i].time_s), reverse=True)
+        postponed = patient[max(room, 0) :]
+        return [i for i in due if i not in postponed]
 
     def _detect(
         self, frames: Sequence[Frame], pictures: PictureBatch, due: Sequence[int]

@@ -12,7 +12,7 @@ MAX_WAIT_S = 0.2
 _INTERVALS = 16
 """Frame intervals remembered; the longest of them is how late the next frame may be."""
 _ROUNDING_S = 1e-6
-_PRESSED_SPACING = 3
+PRESSED_SPACING = 3
 """Frames from one detection to the next, at least, where frames are dropped. On a CPU a detection
 costs about six times what following and reading a face does: on every analysed frame it would leave
 so few of them that new faces, too, were found no sooner."""
@@ -48,6 +48,17 @@ class DetectionSchedule:
         self._first_after_s: float | None = None
         self._followed = 0
         self._segment = 0
+        self._can_wait = False
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether the detection that `due` has asked for may run on the next frame instead, where
+        `due` will ask again."""
+        return self._can_wait
+
+    def since_detected_s(self, time_s: float) -> float:
+        """Media time from the last detection to this, in seconds."""
+        return time_s - self._last_detected_s
 
     def due(
         self,
@@ -72,6 +83,7 @@ class DetectionSchedule:
         self._drops.append(dropped)
         self._last_frame_s = time_s
         self._followed += 1
+        self._can_wait = False
         if self._last_index is None or segment != self._segment:
             self._segment = segment
             return True
@@ -85,8 +97,9 @@ class DetectionSchedule:
             return self._waits_too_long(time_s + max(self._intervals_s) - _ROUNDING_S, patience_s)
         if time_s - self._last_detected_s >= _PRESSED_MAX_WAIT_S:
             return True
-        if self._followed < _PRESSED_SPACING:
+        if self._followed < PRESSED_SPACING:
             return False
+        self._can_wait = True
         return self._waits_too_long(time_s + _ROUNDING_S, patience_s)
 
     def _waits_too_long(self, until_s: float, patience_s: float) -> bool:

@@ -108,6 +108,24 @@ def test_the_detector_runs_less_often_where_frames_are_dropped(
     assert sum(detector.calls) == detections
 
 
+def test_detections_of_streams_that_lose_frames_are_spread_over_the_batches() -> None:
+    detector = FakeDetector()
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()))
+    names = ["a", "b", "c", "d"]
+    for index in range(13):
+        analyzer([frame(name, 6 * index, dropped=5) for name in names])
+    # At first nothing is known of any stream; then each is looked at on every third frame.
+    assert detector.calls == [4] + [2] * 7
+
+
+def test_files_detections_are_never_put_off() -> None:
+    detector = FakeDetector()
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()))
+    for index in range(13):
+        analyzer([frame(name, 6 * index) for name in ("a", "b", "c", "d")])
+    assert detector.calls == [4] * 13
+
+
 def test_batches_do_not_change_results() -> None:
     frames = [frame("a", i // 2, i * 5) if i % 2 else frame("b", i // 2, i * 6) for i in range(40)]
     single = Analyzer(HostFaceReader(FakeDetector(detection()), face_engine()))
