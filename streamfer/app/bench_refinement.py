@@ -79,6 +79,8 @@ def bench_refinement(
         latents = engine.run(faces)["latent"]
     settings = RefinementConfig(
         device=device,
+        backend=config.backend,
+        engines=store.root,
         steps=config.refine_steps,
         budget_ms=_NO_BUDGET_MS,
         generator=SHIPPED.generator,

@@ -14,7 +14,7 @@ from streamfer.app.face_reader import open_face_reader
 from streamfer.app.models import Models
 from streamfer.app.open_sources import OpenedStream
 from streamfer.app.outputs import output_path
-from streamfer.app.refinement import RefinementConfig, open_refiner, residual_config
+from streamfer.app.refinement import open_refiner, refinement_config, residual_config
 from streamfer.app.segments import Segments
 from streamfer.app.sinks import (
     AnnotatedPicture,
@@ -86,7 +86,7 @@ def build_analyzer(
     Raises:
         EngineError: the generator is broken.
     """
-    refinement = _refinement(config, models)
+    refinement = refinement_config(config, models.latent, models.face.device)
     settings = AnalyzerConfig(
         detect_every=config.detection_interval,
         label_set=config.label_set,
@@ -167,24 +167,12 @@ def running_refiner(config: RunConfig, models: Models) -> Iterator[Refiner | Non
     Raises:
         EngineError: a network is missing, damaged, or cannot run on the device.
     """
-    refinement = _refinement(config, models)
+    refinement = refinement_config(config, models.latent, models.face.device)
     if refinement is None:
         yield None
         return
     with open_refiner(refinement) as refiner:
         yield refiner
-
-
-def _refinement(config: RunConfig, models: Models) -> RefinementConfig | None:
-    if not config.refine or models.latent is None:
-        return None
-    return RefinementConfig(
-        device=models.face.device,
-        every_s=config.refine_every,
-        steps=config.refine_steps,
-        generator=models.latent.generator,
-        classifier=models.latent.classifier,
-    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from streamfer.app.metrics_address import parse_address
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
+from streamfer.models.descent import STEPS_OF_A_RUN
 
 Backend = Literal["auto", "tensorrt", "onnxruntime", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
@@ -127,14 +128,14 @@ class RunConfig:
         True, "Refine the latent codes of tracked faces in the background.", group="Analysis"
     )
     refine_every: float = option(
-        4.0,
+        0.5,
         "Media time between two refinements of one face.",
         group="Analysis",
         low=0.1,
         metavar="SECONDS",
     )
     refine_steps: int = option(
-        100,
+        STEPS_OF_A_RUN,
         "Most steps of one refinement.",
         group="Analysis",
         low=1,

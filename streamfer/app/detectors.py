@@ -11,8 +11,9 @@ from streamfer.app.published import find_weights
 from streamfer.engine import Engine
 from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.backends import open_engine
+from streamfer.runtime.engine_key import onnx_key
 from streamfer.runtime.model import OnnxModel, Progress
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.store import EngineStore
 from streamfer.vision.centerface import (
     CenterFace,
     centerface_file,
@@ -115,7 +116,7 @@ def centerface_model(store: EngineStore) -> OnnxModel:
         EngineError: the package that carries the published file is missing.
     """
     published = centerface_file()
-    key = _onnx_key("centerface", hashlib.sha256(published).hexdigest(), _CENTERFACE_RECIPE)
+    key = onnx_key("centerface", hashlib.sha256(published).hexdigest(), _CENTERFACE_RECIPE)
     prepared = store.open(key, lambda: centerface_onnx(published), bytes)
     return OnnxModel.from_bytes("centerface", prepared)
 
@@ -148,21 +149,8 @@ def retinaface_model(name: str, store: EngineStore, folder: Path | None = None) 
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise EngineError(f"{path}: cannot read the weights: {error.strerror or error}") from error
-    data = store.open(_onnx_key(name, digest, _RETINAFACE_RECIPE), export, bytes)
+    data = store.open(onnx_key(name, digest, _RETINAFACE_RECIPE), export, bytes)
     return OnnxModel.from_bytes(name, data, torch_module=module)
-
-
-def _onnx_key(name: str, sha256: str, recipe: int) -> EngineKey:
-    return EngineKey(
-        model=name,
-        model_sha256=sha256,
-        backend="onnx",
-        version="",
-        device="",
-        precision="fp32",
-        shapes="",
-        recipe=recipe,
-    )
 
 
 def _is_retinaface(name: str) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 from streamfer.models.int8_calibration import read_calibration
 from streamfer.models.int8_export import quantise_convolutions
 from streamfer.models.shipped import WeightFiles, digest
-from streamfer.runtime.model import Int8Form, OnnxModel, Precision, Progress
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.engine_key import onnx_key
+from streamfer.runtime.model import Int8Form, OnnxModel, Progress
+from streamfer.runtime.store import EngineStore
 
 _RECIPE = 2
 """Counts changes of the code that exports the networks."""
@@ -37,7 +38,7 @@ def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) 
         return data
 
     name = face_model_name(weights)
-    key = _key(name, digest(weights.face_network), "fp32", _RECIPE)
+    key = onnx_key(name, digest(weights.face_network), _RECIPE)
     data = store.open(key, export, bytes)
     return OnnxModel.from_bytes(
         name,
@@ -68,23 +69,10 @@ def face_int8(weights: WeightFiles, data: bytes, store: EngineStore) -> Int8Form
         return None
     limits = calibration.limits
     sources = hashlib.sha256(data + json.dumps(dict(limits)).encode()).hexdigest()
-    key = _key(face_model_name(weights), sources, "int8", _INT8_RECIPE)
+    key = onnx_key(face_model_name(weights), sources, _INT8_RECIPE, "int8")
     return Int8Form(
         make=lambda: store.open(key, lambda: quantise_convolutions(data, limits), bytes),
         accuracy_cost=calibration.accuracy_cost,
-    )
-
-
-def _key(model: str, sha256: str, precision: Precision, recipe: int) -> EngineKey:
-    return EngineKey(
-        model=model,
-        model_sha256=sha256,
-        backend="onnx",
-        version="",
-        device="",
-        precision=precision,
-        shapes="",
-        recipe=recipe,
     )
 
 

@@ -26,7 +26,7 @@ from streamfer.evaluation.inverted import (
 )
 from streamfer.media.file_source import FileSource
 from streamfer.media.source_list import SourceKind, expand_sources
-from streamfer.models.inversion import InversionConfig
+from streamfer.models.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.store import EngineStore
 from streamfer.training.command import pick_device

@@ -14,6 +14,7 @@ from streamfer.app.config import RunConfig
 from streamfer.app.detectors import detector_model, make_detector
 from streamfer.app.face_network import LatentFiles, choose_face_network
 from streamfer.app.face_reader import open_face_reader
+from streamfer.app.refinement import prepare_refinement, refinement_config
 from streamfer.engine import Engine
 from streamfer.errors import EngineError
 from streamfer.models.shipped import SHIPPED, WeightFiles
@@ -125,7 +126,15 @@ def open_models(
     except EngineError:
         detector.close()
         raise
-    return Models(detector, face, chosen.latent, chosen.trust, tuple(networks.better))
+    models = Models(detector, face, chosen.latent, chosen.trust, tuple(networks.better))
+    refinement = refinement_config(config, chosen.latent, face.device)
+    if refinement is not None and not at_once:
+        try:
+            prepare_refinement(refinement, store, on_progress)
+        except BaseException:
+            models.close()
+            raise
+    return models
 
 
 class _Networks:

@@ -12,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 
 from streamfer.app.published import find_weights
 from streamfer.errors import EngineError
+from streamfer.runtime.engine_key import onnx_key
 from streamfer.runtime.model import OnnxModel, Progress
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.store import EngineStore
 
 _RECIPE = 1
 """Counts changes of the code that exports the network."""
@@ -65,16 +66,8 @@ def portrait_model(files: PortraitFiles, store: EngineStore, on_progress: Progre
         return data
 
     sources = _sha256(files.checkpoint) + _sha256(files.classifier)
-    key = EngineKey(
-        model=files.name,
-        model_sha256=hashlib.sha256(sources.encode()).hexdigest(),
-        backend="onnx",
-        version="",
-        device="",
-        precision="fp32",
-        shapes="",
-        recipe=_RECIPE,
-    )
+    sources_sha256 = hashlib.sha256(sources.encode()).hexdigest()
+    key = onnx_key(files.name, sources_sha256, _RECIPE)
     data = store.open(key, export, bytes)
     return OnnxModel.from_bytes(files.name, data, torch_module=lambda: _module(files))
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from streamfer.app.config import RunConfig
+from streamfer.app.face_network import LatentFiles
 from streamfer.errors import EngineError
+from streamfer.models.descent import STEPS_OF_A_RUN, InversionConfig
+from streamfer.models.refine_engines import open_refine_engines
 from streamfer.models.shipped import SHIPPED
 from streamfer.pipeline.refine_process import ProcessBackend
 from streamfer.pipeline.refiner import RefineBackend, Refiner, RefinerConfig
 from streamfer.pipeline.residual import ResidualConfig
+from streamfer.runtime.model import Progress
+from streamfer.runtime.store import EngineStore, default_root
 
 _WORKER = "streamfer.models.refine_worker"
 
@@ -24,13 +30,52 @@ class RefinementConfig:
 
     device: str = "cpu"
     """`cpu`, `cuda` or `cuda:N`, as it was resolved for the face network."""
-    every_s: float = 4.0
+    every_s: float = 0.5
     """Media time between two refinements of one track, in seconds."""
-    steps: int = 100
+    backend: str = "auto"
+    """Of the engines on a CPU; `torch` for a generator of portraits."""
+    engines: Path = field(default_factory=default_root)
+    """Folder of compiled engines."""
+    steps: int = STEPS_OF_A_RUN
     budget_ms: float = 7000.0
     """No step is begun after this many milliseconds."""
     generator: Path = SHIPPED.generator
     classifier: Path = SHIPPED.classifier
+
+
+def refinement_config(
+    config: RunConfig, latent: LatentFiles | None, device: str
+) -> RefinementConfig | None:
+    """What a run refines; None where it doesn't.
+
+    Args:
+        config: of the run.
+        latent: what its codes are refined with; None where there are no codes.
+        device: where its face network runs.
+    """
+    if not config.refine or latent is None:
+        return None
+    return RefinementConfig(
+        device=device,
+        every_s=config.refine_every,
+        # Portraits are drawn by networks too large for a graph that holds their gradient, too.
+        backend=config.backend if config.face_model == "shipped" else "torch",
+        steps=config.refine_steps,
+        generator=latent.generator,
+        classifier=latent.classifier,
+    )
+
+
+def prepare_refinement(config: RefinementConfig, store: EngineStore, on_progress: Progress) -> None:
+    """Makes the engines that the child process of a CPU will want, where they are not in the store.
+
+    Raises:
+        EngineError: a network is missing or damaged, or no backend works.
+    """
+    if config.device == "cpu" and config.backend != "torch":
+        open_refine_engines(
+            config.generator, config.classifier, config.backend, store, on_progress
+        ).close()
 
 
 def open_refiner(config: RefinementConfig) -> Refiner:
@@ -39,7 +84,14 @@ def open_refiner(config: RefinementConfig) -> Refiner:
     Raises:
         EngineError: a network is missing, damaged, or cannot run on the device.
     """
-    return Refiner(open_refine_backend(config), RefinerConfig(every_s=config.every_s))
+    return Refiner(open_refine_backend(config), refiner_config(config))
+
+
+def refiner_config(config: RefinementConfig) -> RefinerConfig:
+    """On a CPU faces are refined one after the other, so none waits for those behind it."""
+    if config.device == "cpu":
+        return RefinerConfig(every_s=config.every_s, max_batch=1)
+    return RefinerConfig(every_s=config.every_s)
 
 
 def residual_config(config: RefinementConfig) -> ResidualConfig:
@@ -68,8 +120,7 @@ def open_refine_backend(config: RefinementConfig) -> RefineBackend:
         EngineError: a network is missing, damaged, or cannot run on the device.
     """
     if config.device.startswith("cuda"):
-        from streamfer.models.inversion import InversionConfig  # loads torch
-        from streamfer.models.refinement import load_refiner
+        from streamfer.models.refinement import load_refiner  # loads torch
 
         settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
         return load_refiner(config.generator, config.classifier, settings, config.device)
@@ -79,6 +130,8 @@ def open_refine_backend(config: RefinementConfig) -> RefineBackend:
             *(sys.executable, "-P", "-m", _WORKER),
             *("--generator", str(config.generator)),
             *("--classifier", str(config.classifier)),
+            *("--backend", config.backend),
+            *("--engines", str(config.engines)),
             *("--steps", str(config.steps)),
             *("--budget-ms", str(config.budget_ms)),
         ]

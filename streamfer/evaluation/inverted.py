@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from streamfer.errors import EngineError
 from streamfer.labels import LABELS
-from streamfer.models.inversion import InversionConfig, InversionResult, Inverter
+from streamfer.models.descent import InversionConfig
+from streamfer.models.inversion import InversionResult, Inverter
 from streamfer.models.lens import Lens
 from streamfer.models.portrait import PortraitLens, gray_faces
 from streamfer.models.published_encoder import EncoderKind, load_inversion_networks

@@ -26,8 +26,8 @@ from streamfer.evaluation.inverted import (
 from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.evaluation.refined_answers import compare_refined_answers
 from streamfer.labels import LabelSet
+from streamfer.models.descent import InversionConfig
 from streamfer.models.fused import FusedNetwork, load_fused
-from streamfer.models.inversion import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.stylegan2 import to_uint8
 from streamfer.training.aligned import AlignedFaces, read_aligned_faces

@@ -7,36 +7,15 @@ VGG19 (the lens), the pixels' L2 distance, and a pull towards the start.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from streamfer.models.search import Lens, LossWeights, Search
+from streamfer.models.descent import InversionConfig
+from streamfer.models.search import Lens, Search
 from streamfer.models.stylegan2 import Generator, from_uint8, to_pictures
-
-
-@dataclass(frozen=True, slots=True)
-class InversionConfig:
-    """How long and how hard to look."""
-
-    steps: int = 100
-    """At most this many steps of the optimiser."""
-    budget_ms: float | None = None
-    """No step is begun after this many milliseconds; None for no limit."""
-    learning_rate: float = 0.5
-    """Adam's step, in units of the styles' spread; falls to 0 along a cosine."""
-    feature_weight: float = 1.0
-    pixel_weight: float = 20.0
-    """Of the pixels' MSE on a [0, 1] scale."""
-    pull_weight: float = 0.001
-    """Of the mean squared distance from the start, in units of the styles' spread."""
-    patience: int = 15
-    """Steps without progress after which it stops."""
-    min_progress: float = 0.005
-    """Relative gain of the summed loss that counts as progress."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,17 +83,18 @@ class Inverter:
         device = self._spread.device
         search = self._begin(from_uint8(faces.to(device)), start.to(device).detach())
         history: list[Tensor] = []
+        totals: list[float] = []
         first: tuple[Tensor, Tensor] | None = None
         while True:
-            last = len(history) == config.steps or self._late(began) or self._stalled(history)
+            last = config.is_over(totals, self._clock() - began) or self._stop()
             if last:
                 search.look()
             else:
-                rate = config.learning_rate * schedule(len(history) / config.steps)
-                search.learning_rate.fill_(rate)
+                search.learning_rate.fill_(config.rate(len(totals)))
                 search.step()
             first = first or (search.feature.cpu().clone(), search.mse.cpu().clone())
             history.append(search.total.cpu().clone())
+            totals.append(float(history[-1].sum()))
             if last:
                 break
         return InversionResult(
@@ -133,34 +113,12 @@ class Inverter:
         """The search for this many faces: that of an earlier batch of as many, or a new one."""
         search = self._searches.get(len(start))
         if search is None:
-            config = self._config
-            weights = LossWeights(config.feature_weight, config.pixel_weight, config.pull_weight)
+            weights = self._config.weights
             search = self._searches[len(start)] = Search(
                 self._generator, self._lens, weights, self._spread, target, start, self._dtype
             )
         search.begin(target, start)
         return search
-
-    def _late(self, began: float) -> bool:
-        budget_ms = self._config.budget_ms
-        over = budget_ms is not None and (self._clock() - began) * 1000 >= budget_ms
-        return over or self._stop()
-
-    def _stalled(self, history: Sequence[Tensor]) -> bool:
-        patience = self._config.patience
-        if len(history) <= patience:
-            return False
-        before = min(float(total.sum()) for total in history[:-patience])
-        recent = min(float(total.sum()) for total in history[-patience:])
-        return recent > before * (1 - self._config.min_progress)
-
-
-def schedule(progress: float) -> float:
-    """Factor on the learning rate: up over the first twentieth, down along a cosine from a quarter
-    of the way (Karras et al. 2020, appendix D)."""
-    up = min(1.0, progress / 0.05 + 0.1)
-    down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / 0.75))
-    return up * down
 
 
 @torch.no_grad()

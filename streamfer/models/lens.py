@@ -27,6 +27,7 @@ class Lens(nn.Module):
 
     def __init__(self, network: FaceVGG, depths: Sequence[int] = DEPTHS) -> None:
         super().__init__()
+        self.depths = tuple(depths)
         self.network = folded(network).requires_grad_(False)
         # A stage ends before a pooling layer, the last one at the end.
         ends = [i for i, layer in enumerate(self.network.trunk) if isinstance(layer, nn.MaxPool2d)]

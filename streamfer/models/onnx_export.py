@@ -43,6 +43,28 @@ def export_onnx(
     if side_multiple is not None:
         free[1] = side_multiple * torch.export.Dim("rows", min=1, max=256)
         free[2] = side_multiple * torch.export.Dim("columns", min=1, max=256)
+    free_axes = tuple(free for _ in example_inputs)
+    return _export(module, example_inputs, input_names, output_names, free_axes)
+
+
+def export_fixed(
+    module: nn.Module,
+    example_inputs: Sequence[Tensor],
+    *,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+) -> bytes:
+    """As `export_onnx`, for inputs of the examples' shapes alone."""
+    return _export(module, example_inputs, input_names, output_names, None)
+
+
+def _export(
+    module: nn.Module,
+    example_inputs: Sequence[Tensor],
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    free_axes: tuple[dict[int, Any], ...] | None,
+) -> bytes:
     with _quiet_exporter():
         program = torch.onnx.export(
             module.eval(),
@@ -50,7 +72,7 @@ def export_onnx(
             input_names=list(input_names),
             output_names=list(output_names),
             opset_version=OPSET,
-            dynamic_shapes=tuple(free for _ in example_inputs),
+            dynamic_shapes=free_axes,
             dynamo=True,
             verbose=False,
         )

@@ -1,8 +1,8 @@
 """The child process that refines on a CPU: `python -m streamfer.models.refine_worker`.
 
 Requests come on standard input and answers go to standard output, as messages of
-`streamfer.runtime.array_pipe`. Once loaded, it runs at the lowest priority with one thread, and it
-ends when its input does, even in the middle of a refinement.
+`streamfer.runtime.array_pipe`. Once loaded, it runs with one thread in the time that nobody else
+wants, and it ends when its input does, even in the middle of a refinement.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, Protocol
 
 import numpy as np
 
 from streamfer.engine import Array
-from streamfer.errors import EngineError, StreamferError
+from streamfer.errors import StreamferError
 from streamfer.runtime.array_pipe import read_arrays, write_arrays
+from streamfer.types import FloatArray, Refinement, UInt8Array
 
 _LOWEST_PRIORITY = 19
 
 Requests = queue.Queue[dict[str, Array]]
+
+
+class _Refines(Protocol):
+    def refine(self, crops: UInt8Array, latents: FloatArray) -> Refinement: ...
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m streamfer.models.refine_worker")
     parser.add_argument("--generator", type=Path, required=True)
     parser.add_argument("--classifier", type=Path, required=True)
+    parser.add_argument("--backend", required=True, help="auto, openvino, onnxruntime or torch")
+    parser.add_argument("--engines", type=Path, required=True, help="folder of compiled engines")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--budget-ms", type=float, required=True)
     options = parser.parse_args(arguments)
@@ -61,21 +68,9 @@ def _receive(stream: BinaryIO, requests: Requests) -> None:
 
 
 def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -> NoReturn:
-    for path in (options.generator, options.classifier):
-        if not path.is_file():
-            raise EngineError(f"{path.name}: cannot read the weights: no such file")
-    # Imported here, so that a parent that ends meanwhile is noticed.
-    import torch
-
-    from streamfer.models.inversion import InversionConfig
-    from streamfer.models.refinement import load_refiner
-
-    torch.set_num_threads(1)
-    config = InversionConfig(steps=options.steps, budget_ms=options.budget_ms)
-    refiner = load_refiner(options.generator, options.classifier, config, "cpu")
-    # Not before: beside a file at full speed, loading at this priority takes minutes.
-    if hasattr(os, "nice"):
-        os.nice(_LOWEST_PRIORITY)
+    refiner = _load(options)
+    # Not before: beside a file at full speed, loading in idle time takes minutes.
+    _yield_to_everybody()
     while True:
         request = requests.get()
         refinement = refiner.refine(request["crops"], request["latents"])
@@ -89,6 +84,37 @@ def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -
                 "seconds": np.array(refinement.seconds),
             },
         )
+
+
+def _load(options: argparse.Namespace) -> _Refines:
+    """Imports here, so that a parent that ends meanwhile is noticed."""
+    from streamfer.models.descent import InversionConfig
+
+    config = InversionConfig(steps=options.steps, budget_ms=options.budget_ms)
+    if options.backend == "torch":
+        import torch
+
+        from streamfer.models.refinement import load_refiner
+
+        torch.set_num_threads(1)
+        return load_refiner(options.generator, options.classifier, config, "cpu")
+    from streamfer.models.engine_inversion import EngineRefiner
+    from streamfer.models.refine_engines import open_refine_engines
+    from streamfer.runtime.store import EngineStore
+
+    engines = open_refine_engines(
+        options.generator, options.classifier, options.backend, EngineStore(options.engines)
+    )
+    return EngineRefiner(engines.target, engines.step, config)
+
+
+def _yield_to_everybody() -> None:
+    """On Linux it runs only where a core would be idle, and is put aside at once for who wants it;
+    elsewhere at the lowest priority."""
+    if hasattr(os, "nice"):
+        os.nice(_LOWEST_PRIORITY)
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from streamfer.errors import EngineError
-from streamfer.models.inversion import InversionConfig, Inverter
+from streamfer.models.descent import InversionConfig
+from streamfer.models.inversion import Inverter
 from streamfer.models.lens import Lens
 from streamfer.models.portrait import PortraitLens
 from streamfer.models.storage import load_generator

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamfer.models.descent import BETAS, EPSILON, LossWeights
 from streamfer.models.replay import replayed
 from streamfer.models.stylegan2 import Generator
 
 Lens = Callable[[Tensor], Sequence[Tensor]]
 """Pictures [NCHW] of −1…1 → feature maps [NCHW], one per depth that is compared."""
 
-_BETAS = (0.9, 0.99)
-_EPSILON = 1e-8
+
+class Place(NamedTuple):
+    """Where in W+ the losses are wanted, and for which faces."""
+
+    start: Tensor
+    """(N, num_ws, w_dim): the first codes."""
+    offset: Tensor
+    """(N, num_ws, w_dim): how far the codes are from there, in units of `spread`."""
+    spread: Tensor
+    """() unit of distances in W+."""
+    target: Tensor
+    """(N, C, S, S) of −1…1: the faces."""
+    features: Sequence[Tensor]
+    """What the lens sees of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class LossWeights:
-    """What the parts of the loss count."""
+class Losses(NamedTuple):
+    """How well codes draw their faces."""
 
-    feature: float
-    pixel: float
-    """Of the pixels' MSE on a [0, 1] scale."""
-    pull: float
-    """Of the mean squared distance from the start, in units of the styles' spread."""
+    total: Tensor
+    """(N,) weighted sum of all parts."""
+    feature: Tensor
+    """(N,) distance in the lens's features."""
+    mse: Tensor
+    """(N,) of the pixels on a [0, 1] scale."""
+    image: Tensor
+    """(N, C, S, S) of −1…1: what the generator draws."""
+    codes: Tensor
+    """(N, num_ws, w_dim)."""
 
 
 class Search:
@@ -106,37 +123,62 @@ class Search:
         with torch.no_grad():
             # Adam, by hand: its state must be reset and its step size changed in place.
             self._count += 1
-            self._mean.lerp_(gradient, 1 - _BETAS[0])
-            self._square.lerp_(gradient.square(), 1 - _BETAS[1])
-            mean = self._mean / (1 - _BETAS[0] ** self._count)
-            square = self._square / (1 - _BETAS[1] ** self._count)
-            self._offset -= self.learning_rate * mean / (square.sqrt() + _EPSILON)
+            self._mean.lerp_(gradient, 1 - BETAS[0])
+            self._square.lerp_(gradient.square(), 1 - BETAS[1])
+            mean = self._mean / (1 - BETAS[0] ** self._count)
+            square = self._square / (1 - BETAS[1] ** self._count)
+            self._offset -= self.learning_rate * mean / (square.sqrt() + EPSILON)
 
     def _evaluate(self) -> Tensor:
         """(N,) total losses of the present codes; the best so far are kept."""
-        weights = self._weights
-        ws = self._start + self._offset * self._spread
-        image = fitted(self._generator.synthesis(ws, dtype=self._dtype), self._target)
-        feature = feature_distance(self._lens(image), self._features)
-        mse = pixel_mse(image, self._target)
-        pull = self._offset.square().mean(dim=(1, 2))
-        total = weights.feature * feature + weights.pixel * mse + weights.pull * pull
+        losses = evaluate(
+            self._generator,
+            self._lens,
+            self._weights,
+            Place(self._start, self._offset, self._spread, self._target, self._features),
+            self._dtype,
+        )
         with torch.no_grad():
-            self.total.copy_(total)
-            self.feature.copy_(feature)
-            self.mse.copy_(mse)
-            better = total < self.best_total
+            self.total.copy_(losses.total)
+            self.feature.copy_(losses.feature)
+            self.mse.copy_(losses.mse)
+            better = losses.total < self.best_total
             pairs = (
-                (self.best_total, total),
-                (self.best_feature, feature),
-                (self.best_mse, mse),
+                (self.best_total, losses.total),
+                (self.best_feature, losses.feature),
+                (self.best_mse, losses.mse),
                 (self.best_offset, self._offset),
-                (self.best_image, image),
+                (self.best_image, losses.image),
             )
             for best, present in pairs:
                 chosen = better.reshape(-1, *[1] * (present.ndim - 1))
                 best.copy_(torch.where(chosen, present, best))
-        return total
+        return losses.total
+
+
+def evaluate(
+    generator: Generator,
+    lens: Lens,
+    weights: LossWeights,
+    place: Place,
+    dtype: torch.dtype | None = None,
+) -> Losses:
+    """Draws from codes and compares.
+
+    Args:
+        generator: frozen.
+        lens: frozen.
+        weights: of the loss.
+        place: the codes and the faces.
+        dtype: of the generator's activations; float32 if None.
+    """
+    codes = place.start + place.offset * place.spread
+    image = fitted(generator.synthesis(codes, dtype=dtype), place.target)
+    feature = feature_distance(lens(image), place.features)
+    mse = pixel_mse(image, place.target)
+    pull = place.offset.square().mean(dim=(1, 2))
+    total = weights.feature * feature + weights.pixel * mse + weights.pull * pull
+    return Losses(total, feature, mse, image, codes)
 
 
 def fitted(image: Tensor, target: Tensor) -> Tensor:
@@ -155,7 +197,7 @@ def feature_distance(features: Sequence[Tensor], targets: Sequence[Tensor]) -> T
     """(N,) mean squared difference of feature maps, relative to the target's mean square at each
     depth, averaged over depths."""
     distances = [
-        (a - b).square().flatten(1).mean(dim=1) / (b.square().flatten(1).mean(dim=1) + _EPSILON)
+        (a - b).square().flatten(1).mean(dim=1) / (b.square().flatten(1).mean(dim=1) + EPSILON)
         for a, b in zip(features, targets, strict=True)
     ]
     return torch.stack(distances).mean(dim=0)

@@ -146,10 +146,9 @@ class ModulatedConv(nn.Module):
         style = widen(self.affine(w))
         if not self._demodulate:
             return self._convolve(x * (style * self._gain).to(x.dtype)[:, :, None, None])
-        # A style's scale cancels; unit size keeps float16 in range.
-        style = style * (
-            self._gain * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + EPSILON)
-        )
+        # A style's scale cancels, in the gradient too; unit size keeps float16 in range.
+        size = style.detach().square().mean(dim=1, keepdim=True)
+        style = style * (self._gain * torch.rsqrt(size + EPSILON))
         square_sum = self.sum_squares() if self.square_sum is None else self.square_sum
         demodulation = torch.rsqrt(style.square() @ square_sum.to(style.dtype).T + EPSILON)
         y = self._convolve(x * style.to(x.dtype)[:, :, None, None])

@@ -49,6 +49,8 @@ class LatentMemory:
         encoder_only = replace(face, latent_kind="encoder", latent=encoded)
         if self._refiner is None:
             return encoder_only
+        carried = self._carried_by(frame, face.track_id)
+        latent, weight = carried.apply(encoded, frame.time_s) if carried else (encoded, 0.0)
         self._refiner.request(
             RefineRequest(
                 stream=frame.stream,
@@ -56,14 +58,11 @@ class LatentMemory:
                 time_s=frame.time_s,
                 crop=crop,
                 latent=encoded,
+                start=latent,
                 quality=face_quality(face.detection, crop),
             )
         )
-        carried = self._carried_by(frame, face.track_id)
-        if carried is None:
-            return encoder_only
-        latent, weight = carried.apply(encoded, frame.time_s)
-        if weight == 0.0:
+        if carried is None or weight == 0.0:
             return encoder_only
         refined = carried.refined
         return replace(

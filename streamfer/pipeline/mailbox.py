@@ -2,7 +2,8 @@
 
 Each track has one place in the mailbox. A track's first face goes in at once; after that, once per
 interval of media time, the best face of the interval, which takes the place of one that still
-waits.
+waits. Of faces that are about as good it is the last: what is found serves the frames that follow,
+the better the less the face has moved.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from streamfer.types import FloatArray, UInt8Array
 
 TrackKey = tuple[str, int]
 """Stream and track number."""
+
+_AS_GOOD = 0.8
+"""A face is about as good as the best if its quality is this fraction of the best one's."""
 
 _ABSENT_S = 30.0
 """A track that was not seen for so much media time is forgotten: numbers are never used again."""
@@ -34,6 +38,8 @@ class RefineRequest:
     """(S, S) uint8 gray aligned face."""
     latent: FloatArray = field(repr=False)
     """(num_ws, w_dim) float32: the encoder's estimate."""
+    start: FloatArray = field(repr=False)
+    """(num_ws, w_dim) float32: the best that is known, from where the search goes on."""
     quality: float
     """How good a picture of the face it is, 0 to 1."""
 
@@ -49,6 +55,7 @@ class _Track:
         self.sent_s: float | None = None
         self.seen_s = 0.0
         self.best: RefineRequest | None = None
+        self.best_quality = 0.0
 
 
 class Mailbox:
@@ -81,13 +88,14 @@ class Mailbox:
             track = self._tracks[face.key] = _Track()
         track.seen_s = face.time_s
         track.offered_s = face.time_s
-        if track.best is None or face.quality >= track.best.quality:
+        track.best_quality = max(track.best_quality, face.quality)
+        if track.best is None or face.quality >= _AS_GOOD * track.best_quality:
             track.best = face
         if track.sent_s is not None and face.time_s - track.sent_s < self._every_s:
             return False
         # A newer request keeps its predecessor's place, or a busy track would never be served.
         self._waiting[face.key] = track.best
-        track.sent_s, track.best = face.time_s, None
+        track.sent_s, track.best, track.best_quality = face.time_s, None, 0.0
         return True
 
     def take(self, limit: int) -> list[RefineRequest]:

@@ -51,7 +51,7 @@ class RefineBackend(Protocol):
 class RefinerConfig:
     """How often and how much at once."""
 
-    every_s: float = 4.0
+    every_s: float = 0.5
     """Media time between two refinements of one track, in seconds."""
     max_batch: int = 4
     """Faces that are optimised together."""
@@ -173,7 +173,7 @@ class Refiner:
 
     def _refine(self, batch: Sequence[RefineRequest]) -> None:
         crops = np.stack([face.crop for face in batch])
-        latents = np.stack([face.latent for face in batch])
+        latents = np.stack([face.start for face in batch])
         refinement = self._attempt(lambda: self._backend.refine(crops, latents))
         if refinement is None:
             return

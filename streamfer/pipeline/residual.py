@@ -17,7 +17,7 @@ class ResidualConfig:
 
     spread: float = 1.0
     """Root mean square distance of styles from their average: the unit of distances."""
-    half_life_s: float = 4.0
+    half_life_s: float = 8.0
     """Media time after which half of the weight is left, in seconds."""
     half_distance: float = 1.0
     """Distance of the encoded code from the one that was refined at which half is left."""

@@ -9,11 +9,12 @@ from typing import cast
 
 from streamfer.engine import Array, Engine
 from streamfer.errors import EngineError
+from streamfer.runtime.engine_key import EngineKey
 from streamfer.runtime.model import BareRun, OnnxModel, Precision, Progress
 from streamfer.runtime.onnxruntime import OnnxRuntimeEngine, bare_onnxruntime
 from streamfer.runtime.planning import Machine, Plan, find_machine, plan_engine
 from streamfer.runtime.self_check import Verdict, self_check
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.store import EngineStore
 
 _CHECK_RECIPE = 1
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
+from streamfer.runtime.engine_key import EngineKey
 from streamfer.runtime.hardware import find_cpu
 from streamfer.runtime.model import BareRun, OnnxModel, Precision, check_inputs, check_precision
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.store import EngineStore
 
 _PRECISION_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the float parts of a network compute in; quantised parts carry their type in the file."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from streamfer.errors import EngineError
+from streamfer.runtime.engine_key import EngineKey
 from streamfer.runtime.file_lock import try_lock
 
 _PAYLOAD = "engine.bin"
@@ -22,40 +23,9 @@ _DESCRIPTION = "engine.json"
 _BUILDING = ".building-"
 _LOCK_RETRY_S = 0.1
 """How often a builder looks whether another process has finished; building takes seconds."""
-_DIGEST_CHARS = 16
-"""Hex digits of the key in a folder's name; the description holds the whole key."""
 
 T = TypeVar("T")
 Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class EngineKey:
-    """Everything that a compiled artifact depends on; if any of it differs, it is another one."""
-
-    model: str
-    model_sha256: str
-    """SHA-256 (hex) of the final ONNX bytes."""
-    backend: str
-    version: str
-    """The backend's full version."""
-    device: str
-    """CPU features, or GPU name and compute capability."""
-    precision: str
-    shapes: str
-    """Optimisation profiles; empty where the artifact takes any shape."""
-    recipe: int
-    """Version of our own code that makes the artifact."""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) of the key."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-    @property
-    def folder(self) -> str:
-        """Name of its folder in the store."""
-        return f"{self.model}-{self.backend}-{self.precision}-{self.digest[:_DIGEST_CHARS]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +170,7 @@ class EngineStore:
             OSError: it cannot be written; what was there before may be gone.
         """
         description = {"key": asdict(key), "sha256": _sha256(payload), "bytes": len(payload)}
-        building = self.root / f"{_BUILDING}{key.digest[:_DIGEST_CHARS]}"
+        building = self.root / f"{_BUILDING}{key.short_digest}"
         folder = self.root / key.folder
         try:
             # The lock is held, so an old folder of this name was left by a killed process.
@@ -218,7 +188,7 @@ class EngineStore:
     @contextlib.contextmanager
     def _lock(self, key: EngineKey) -> Iterator[None]:
         """Holds the key's lock; goes without one where the folder cannot be written."""
-        path = self.root / f".{key.digest[:_DIGEST_CHARS]}.lock"
+        path = self.root / f".{key.short_digest}.lock"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

@@ -16,10 +16,11 @@ import torch
 from streamfer.engine import TensorSpec
 from streamfer.errors import EngineError
 from streamfer.runtime.cuda import SideStream, WorkQueue
+from streamfer.runtime.engine_key import EngineKey
 from streamfer.runtime.graph_engine import GraphEngine, Program, Shapes, torch_dtype
 from streamfer.runtime.half import half_precision
 from streamfer.runtime.model import OnnxModel, Precision, Progress, check_precision
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.store import EngineStore
 from streamfer.runtime.tensorrt_build import build_plan, describe_profile, error_log
 
 _RECIPE = 1

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamfer.errors import EngineError
+from streamfer.runtime.engine_key import EngineKey
 from streamfer.runtime.model import OnnxModel, Precision, Progress
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.store import EngineStore
 
 
 @dataclass(frozen=True, slots=True)

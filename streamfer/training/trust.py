@@ -22,8 +22,8 @@ from streamfer.engine import Array
 from streamfer.errors import OutputError
 from streamfer.evaluation.inverted import BATCH, LatentModels, invert_faces, load_latent_models
 from streamfer.labels import LABEL_SETS, LabelSet
+from streamfer.models.descent import STEPS_OF_A_RUN, InversionConfig
 from streamfer.models.export import served_face_network
-from streamfer.models.inversion import InversionConfig
 from streamfer.models.shipped import SHIPPED, WeightFiles, digest
 from streamfer.training.aligned import split_held_out
 from streamfer.training.command import ProgressLine, config_from, pick_device, run_command
@@ -138,7 +138,7 @@ class TrustFitting:
     """Validation faces, one view of each, that judge the result; 0 for all."""
     refined: int = 400
     """Views in either set whose reconstruction error is found; 0 for none."""
-    steps: int = 100
+    steps: int = STEPS_OF_A_RUN
     """Of the refinement."""
     seed: int = 0
 

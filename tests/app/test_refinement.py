@@ -9,23 +9,39 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from streamfer.app.refinement import RefinementConfig, open_refiner, residual_config
+from streamfer.app.config import RunConfig
+from streamfer.app.face_network import LatentFiles
+from streamfer.app.refinement import (
+    RefinementConfig,
+    open_refiner,
+    prepare_refinement,
+    refinement_config,
+    residual_config,
+)
 from streamfer.errors import EngineError
 from streamfer.models.inversion import style_spread
 from streamfer.models.storage import load_generator
 from streamfer.pipeline.mailbox import RefineRequest
+from streamfer.runtime.store import EngineStore
 from tests.support.latent import save_latent_networks
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> RefinementConfig:
-    files = save_latent_networks(tmp_path_factory.mktemp("weights"))
-    return RefinementConfig(steps=3, generator=files["generator"], classifier=files["classifier"])
+    folder = tmp_path_factory.mktemp("weights")
+    files = save_latent_networks(folder)
+    return RefinementConfig(
+        engines=folder / "engines",
+        steps=3,
+        generator=files["generator"],
+        classifier=files["classifier"],
+    )
 
 
 def face(track: int) -> RefineRequest:
     crop = np.random.default_rng(track).integers(0, 256, (64, 64), dtype=np.uint8)
-    return RefineRequest("talk", track, 0.5, crop, np.zeros((10, 8), np.float32), 0.5)
+    code = np.zeros((10, 8), np.float32)
+    return RefineRequest("talk", track, 0.5, crop, code, code, 0.5)
 
 
 def test_faces_go_through_the_child_process(config: RefinementConfig) -> None:
@@ -41,6 +57,42 @@ def test_faces_go_through_the_child_process(config: RefinementConfig) -> None:
         assert result.reconstruction.shape == (64, 64)
         assert 0 < result.reconstruction_error < 1
         assert result.steps == 3
+
+
+def test_what_the_child_wants_can_be_made_before(config: RefinementConfig, tmp_path: Path) -> None:
+    store = EngineStore(tmp_path / "engines")
+    prepare_refinement(config, store, lambda *_: None)
+    made = {entry.key.model for entry in store.entries() if entry.key}
+    assert made == {"refine_target", "refine_step"}
+
+
+@pytest.mark.parametrize("changes", [{"backend": "torch"}, {"device": "cuda:0"}])
+def test_torch_needs_no_engines(
+    config: RefinementConfig, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    store = EngineStore(tmp_path / "engines")
+    prepare_refinement(dataclasses.replace(config, **changes), store, lambda *_: None)
+    assert store.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "backend"),
+    [
+        ({"backend": "onnxruntime"}, "onnxruntime"),
+        ({"backend": "auto", "face_model": "e4e-ffhq"}, "torch"),
+    ],
+)
+def test_portraits_are_refined_by_torch(options: dict[str, str], backend: str) -> None:
+    latent = LatentFiles(Path("generator"), Path("classifier"))
+    found = refinement_config(RunConfig(refine_steps=7, **options), latent, "cpu")
+    assert found is not None
+    assert (found.backend, found.steps, found.generator) == (backend, 7, Path("generator"))
+
+
+def test_without_codes_or_wish_nothing_is_refined() -> None:
+    latent = LatentFiles(Path("generator"), Path("classifier"))
+    assert refinement_config(RunConfig(), None, "cpu") is None
+    assert refinement_config(RunConfig(refine=False), latent, "cpu") is None
 
 
 def test_missing_weights_end_refinement_and_nothing_else(config: RefinementConfig) -> None:
@@ -72,7 +124,7 @@ def test_styles_that_do_not_spread_are_refused(tmp_path: Path, spread: str) -> N
         residual_config(RefinementConfig(generator=path))
 
 
-@pytest.mark.parametrize(("every_s", "half_life_s"), [(0.5, 4.0), (4.0, 4.0), (30.0, 30.0)])
+@pytest.mark.parametrize(("every_s", "half_life_s"), [(0.5, 8.0), (8.0, 8.0), (30.0, 30.0)])
 def test_what_was_found_lasts_until_the_next_can_be(
     config: RefinementConfig, every_s: float, half_life_s: float
 ) -> None:

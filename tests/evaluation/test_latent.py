@@ -19,8 +19,8 @@ from streamfer.evaluation.inverted import (
     summarise,
 )
 from streamfer.evaluation.latent import LatentEvaluation, draw_samples, evaluate_latent
+from streamfer.models.descent import InversionConfig, LossWeights
 from streamfer.models.encoder import Encoder, EncoderConfig
-from streamfer.models.inversion import InversionConfig
 from streamfer.models.storage import save_encoder
 from streamfer.training.aligned import AlignedFaces
 from tests.support.latent import save_latent_networks
@@ -37,7 +37,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> LatentModels:
 def test_figures_are_those_of_the_pictures(models: LatentModels) -> None:
     crops = draw_samples(models, 3, 1.0, seed=4)
     # Small steps: what is drawn stays within the range of pictures, which clip the rest.
-    config = InversionConfig(steps=15, learning_rate=0.06, pixel_weight=5.0)
+    config = InversionConfig(steps=15, learning_rate=0.06, weights=LossWeights(pixel=5.0))
     faces = invert_faces(models, crops, ["a", "b", "c"], config)
     assert [face.name for face in faces] == ["a", "b", "c"]
     for crop, face in zip(crops, faces, strict=True):

@@ -11,11 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamfer.models.inversion import (
-    InversionConfig,
-    Inverter,
-    schedule,
-)
+from streamfer.models.descent import InversionConfig, LossWeights
+from streamfer.models.inversion import Inverter
 from streamfer.models.search import feature_distance, pixel_mse
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 
@@ -98,7 +95,7 @@ def test_the_pull_keeps_codes_near_their_start(generator: Generator) -> None:
     faces, start = drawn_faces(generator, 2)
     moved = [
         (
-            inverter(generator, InversionConfig(steps=20, pull_weight=weight))
+            inverter(generator, InversionConfig(steps=20, weights=LossWeights(pull=weight)))
             .invert(faces, start)
             .latent
             - start
@@ -153,13 +150,6 @@ def test_on_a_gpu_it_finds_as_good_codes(generator: Generator) -> None:
     for _ in range(2):  # the second one is replayed from its first step
         on_gpu = on_gpu_inverter.invert(faces, start)
         torch.testing.assert_close(on_gpu.mse, on_cpu.mse, rtol=0.1, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("progress", "expected"), [(0.0, 0.1), (0.1, 1.0), (0.25, 1.0), (0.625, 0.5), (1.0, 0.0)]
-)
-def test_schedule(progress: float, expected: float) -> None:
-    assert schedule(progress) == pytest.approx(expected)
 
 
 def test_feature_distance_is_relative_to_the_target() -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from streamfer.geometry import FACE_TEMPLATE
-from streamfer.models.inversion import InversionConfig, Inverter
+from streamfer.models.descent import InversionConfig
+from streamfer.models.inversion import Inverter
 from streamfer.models.lens import Lens
 from streamfer.models.portrait import PortraitLens, TemplateView, area_weights, gray_faces
 from streamfer.models.portrait_network import PortraitNetwork

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,10 +34,14 @@ def command(tmp_path_factory: pytest.TempPathFactory, generator: Generator) -> l
     save_face_vgg(network, folder / "classifier.safetensors")
     worker = [sys.executable, "-m", "streamfer.models.refine_worker"]
     files = [f"--{n}={folder / n}.safetensors" for n in ("generator", "classifier")]
-    return [*worker, *files, "--steps=20", "--budget-ms=60000"]
+    engines = f"--engines={folder / 'engines'}"
+    return [*worker, *files, engines, "--backend=auto", "--steps=20", "--budget-ms=60000"]
 
 
-def test_it_refines(command: list[str], generator: Generator) -> None:
+@pytest.mark.parametrize("backend", ["auto", "onnxruntime", "torch"])
+def test_it_refines(command: list[str], generator: Generator, backend: str) -> None:
+    command = [*command, f"--backend={backend}"]
+    torch.manual_seed(0)
     ws = generator.styles(torch.randn(2, 8))
     crops = to_uint8(generator.synthesis(ws)[:, 0]).numpy()
     start = (ws + 0.3 * ws.std() * torch.randn(ws.shape)).detach().numpy()
@@ -54,10 +59,12 @@ def test_it_refines(command: list[str], generator: Generator) -> None:
     assert (found.errors < before).all()
 
 
-def test_missing_weights_are_named() -> None:
+@pytest.mark.parametrize("backend_name", ["auto", "torch"])
+def test_missing_weights_are_named(backend_name: str) -> None:
     worker = [sys.executable, "-m", "streamfer.models.refine_worker"]
     files = ["--generator=/nowhere/g.safetensors", "--classifier=/nowhere/c.safetensors"]
-    backend = ProcessBackend([*worker, *files, "--steps=1", "--budget-ms=1"])
+    engines = ["--engines=/nowhere/engines", f"--backend={backend_name}"]
+    backend = ProcessBackend([*worker, *files, *engines, "--steps=1", "--budget-ms=1"])
     crops, latents = np.zeros((1, 16, 16), np.uint8), np.zeros((1, 6, 8), np.float32)
     try:
         with pytest.raises(EngineError, match=r"g\.safetensors: cannot read"):
@@ -75,7 +82,7 @@ def test_it_ends_with_its_input(command: list[str]) -> None:
     child.stdout.close()
 
 
-def test_it_works_at_the_lowest_priority(command: list[str]) -> None:
+def test_it_works_in_idle_time(command: list[str]) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -83,6 +90,8 @@ def test_it_works_at_the_lowest_priority(command: list[str]) -> None:
         write_arrays(child.stdin, {"crops": crops, "latents": latents})
         assert read_arrays(child.stdout) is not None
         assert psutil.Process(child.pid).nice() == 19
+        if hasattr(os, "SCHED_IDLE"):
+            assert os.sched_getscheduler(child.pid) == os.SCHED_IDLE
 
 
 def test_it_does_not_outlive_its_parent(command: list[str]) -> None:

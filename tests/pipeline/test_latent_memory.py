@@ -132,6 +132,17 @@ def test_the_residual_fades_with_age_and_ends(refiner: Refiner) -> None:
     assert face.reconstruction is None
 
 
+def test_the_next_search_goes_on_from_what_was_found() -> None:
+    backend = FakeBackend()
+    with Refiner(backend, RefinerConfig(every_s=0.04)) as refiner:
+        scene = Scene(refiner)
+        latents = [scene.face(index).latent for index in range(3)]
+        assert refiner.wait_idle(10)
+    # Each search adds 1 to where it began, and every frame is one.
+    levels = [latent.mean() for latent in latents if latent is not None]
+    assert levels == pytest.approx([0, 1, 2], rel=0.05)
+
+
 def test_it_is_added_to_the_frame_s_own_code(refiner: Refiner) -> None:
     scene = Scene(refiner)
     scene.face(0)

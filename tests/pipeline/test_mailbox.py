@@ -7,7 +7,7 @@ from streamfer.pipeline.mailbox import Mailbox, RefineRequest
 
 def face(track: int, time_s: float, quality: float = 0.5, stream: str = "a") -> RefineRequest:
     crop, latent = np.zeros((4, 4), np.uint8), np.zeros((2, 3), np.float32)
-    return RefineRequest(stream, track, time_s, crop, latent, quality)
+    return RefineRequest(stream, track, time_s, crop, latent, latent, quality)
 
 
 def test_first_face_of_a_track_goes_in_at_once() -> None:
@@ -74,3 +74,14 @@ def test_tracks_that_are_gone_are_not_kept_for_ever() -> None:
         mailbox.take(1)
     mailbox.offer(face(0, 5.0, stream="b"))
     assert mailbox.tracks < 40
+
+
+def test_of_faces_about_as_good_the_last_is_taken() -> None:
+    mailbox = Mailbox(every_s=1)
+    assert mailbox.offer(face(1, 0.0, 0.9))
+    mailbox.take(1)
+    for time_s, quality in ((0.2, 0.5), (0.4, 0.42), (0.6, 0.39), (0.8, 0.3)):
+        assert not mailbox.offer(face(1, time_s, quality))
+    assert mailbox.offer(face(1, 1.0, 0.2))
+    (taken,) = mailbox.take(1)
+    assert taken.time_s == 0.4

@@ -10,7 +10,8 @@ from tests.support.refinement import FakeBackend
 
 def face(track: int, time_s: float = 0.0, stream: str = "a", gray: int = 0) -> RefineRequest:
     crop = np.full((4, 4), gray, np.uint8)
-    return RefineRequest(stream, track, time_s, crop, np.full((2, 3), track, np.float32), 0.5)
+    code = np.full((2, 3), track, np.float32)
+    return RefineRequest(stream, track, time_s, crop, code, code, 0.5)
 
 
 def test_every_face_gets_its_own_result_once() -> None:

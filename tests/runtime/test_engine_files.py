@@ -14,9 +14,10 @@ import pytest
 
 from streamfer.engine import Array, Engine
 from streamfer.runtime import store as store_module
+from streamfer.runtime.engine_key import EngineKey
 from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.openvino import OpenVinoEngine
-from streamfer.runtime.store import EngineKey, EngineStore
+from streamfer.runtime.store import EngineStore
 from streamfer.runtime.tensorrt import TensorRtEngine
 from tests.support.fake_tensorrt import VERSIONS, FakeTensorRT
 from tests.support.models import small_network

@@ -12,7 +12,8 @@ import pytest
 
 from streamfer.errors import EngineError
 from streamfer.runtime import store
-from streamfer.runtime.store import EngineKey, EngineStore, default_root
+from streamfer.runtime.engine_key import EngineKey
+from streamfer.runtime.store import EngineStore, default_root
 
 KEY = EngineKey(
     model="net",

@@ -1,0 +1,73 @@
+"""How long and how hard the code of a face is looked for, wherever the steps are computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+BETAS = (0.9, 0.99)
+"""Adam's decay rates of the gradient's mean and of its square's."""
+EPSILON = 1e-8
+"""Added under Adam's root."""
+
+STEPS_OF_A_RUN = 15
+"""So many for one face while a video plays, where the next search goes on from what this one found:
+what is found late is of no use to a face that has moved (docs/latent.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """What the parts of the loss count."""
+
+    feature: float = 1.0
+    """Of the distance in the lens's features."""
+    pixel: float = 20.0
+    """Of the pixels' MSE on a [0, 1] scale."""
+    pull: float = 0.001
+    """Of the mean squared distance from the start, in units of the styles' spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class InversionConfig:
+    """How long and how hard to look."""
+
+    steps: int = 100
+    """At most this many steps of the optimiser."""
+    budget_ms: float | None = None
+    """No step is begun after this many milliseconds; None for no limit."""
+    learning_rate: float = 0.5
+    """Adam's step, in units of the styles' spread; falls to 0 along a cosine."""
+    weights: LossWeights = LossWeights()
+    patience: int = 15
+    """Steps without progress after which it stops."""
+    min_progress: float = 0.005
+    """Relative gain of the summed loss that counts as progress."""
+
+    def rate(self, taken: int) -> float:
+        """The learning rate of the step after so many."""
+        return self.learning_rate * schedule(taken / self.steps)
+
+    def is_over(self, totals: Sequence[float], elapsed_s: float) -> bool:
+        """Whether no further step is due.
+
+        Args:
+            totals: the summed loss before each step so far.
+            elapsed_s: time since it began, in seconds.
+        """
+        late = self.budget_ms is not None and elapsed_s * 1000 >= self.budget_ms
+        return len(totals) == self.steps or late or self._has_stalled(totals)
+
+    def _has_stalled(self, totals: Sequence[float]) -> bool:
+        if len(totals) <= self.patience:
+            return False
+        before, recent = min(totals[: -self.patience]), min(totals[-self.patience :])
+        return recent > before * (1 - self.min_progress)
+
+
+def schedule(progress: float) -> float:
+    """Factor on the learning rate: up over the first twentieth, down along a cosine from a quarter
+    of the way (Karras et al. 2020, appendix D)."""
+    up = min(1.0, progress / 0.05 + 0.1)
+    down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / 0.75))
+    return up * down

@@ -1,0 +1,100 @@
+"""Opens the engines of refinement on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamfer.engine import Engine
+from streamfer.models.shipped import digest
+from streamfer.runtime.backends import open_engine
+from streamfer.runtime.engine_key import onnx_key
+from streamfer.runtime.model import OnnxModel, Progress
+from streamfer.runtime.store import EngineStore
+
+_RECIPE = 1
+"""Counts changes of the code that exports the graphs, and of the losses."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefineEngines:
+    """What `EngineRefiner` runs."""
+
+    target: Engine
+    step: Engine
+
+    def close(self) -> None:
+        """Frees both."""
+        self.target.close()
+        self.step.close()
+
+
+def open_refine_engines(
+    generator: Path,
+    classifier: Path,
+    backend: str,
+    store: EngineStore,
+    on_progress: Progress = lambda *_: None,
+) -> RefineEngines:
+    """The engines of refinement, with one thread each, from the store or made now.
+
+    Args:
+        generator: file of a generator of gray pictures.
+        classifier: file of the face network that becomes the lens.
+        backend: `auto`, `openvino` or `onnxruntime`.
+        store: exported graphs and compiled engines.
+        on_progress: told of an export, which takes some ten seconds.
+
+    Raises:
+        EngineError: a file is missing, damaged or of another kind, or no backend works.
+    """
+    sources = digest((generator, classifier))
+
+    def opened(name: str, export: Callable[[Path, Path], bytes]) -> Engine:
+        def make() -> bytes:
+            on_progress("exporting the refinement (once)", 0.0)
+            data = export(generator, classifier)
+            on_progress("exporting the refinement (once)", 1.0)
+            return data
+
+        data = store.open(onnx_key(name, sources, _RECIPE), make, bytes)
+        return open_engine(
+            OnnxModel.from_bytes(name, data),
+            backend=backend,
+            device="cpu",
+            precision="fp32",
+            store=store,
+            threads=1,
+        )
+
+    target = opened("refine_target", _export_target)
+    try:
+        return RefineEngines(target, opened("refine_step", _export_step))
+    except BaseException:
+        target.close()
+        raise
+
+
+# What follows loads torch.
+
+
+def _export_target(generator: Path, classifier: Path) -> bytes:
+    from streamfer.models.lens import Lens
+    from streamfer.models.refine_graphs import export_target
+    from streamfer.models.storage import load_generator
+    from streamfer.models.vgg import load_face_vgg
+
+    size = load_generator(generator).config.resolution
+    return export_target(Lens(load_face_vgg(classifier)), size)
+
+
+def _export_step(generator: Path, classifier: Path) -> bytes:
+    from streamfer.models.descent import LossWeights
+    from streamfer.models.lens import Lens
+    from streamfer.models.refine_graphs import export_step
+    from streamfer.models.storage import load_generator
+    from streamfer.models.vgg import load_face_vgg
+
+    lens = Lens(load_face_vgg(classifier))
+    return export_step(load_generator(generator), lens, LossWeights())
