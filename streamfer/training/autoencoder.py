@@ -38,6 +38,7 @@ from streamfer.training.command import (
     run_command,
     training_parser,
 )
+from streamfer.training.loop import train_until_over
 from streamfer.training.run_folder import RunFolder
 from streamfer.vision.sheet import write_sheet
 
@@ -102,15 +103,7 @@ def train_autoencoder(
         folder.save(modules, optimizers, progress)
         on_tick(metrics)
 
-    next_tick = trainer.images_seen + config.tick_images
-    while trainer.images_seen < config.images:
-        elapsed = (clock() - began) / config.max_seconds
-        if elapsed >= 1:
-            break
-        trainer.step(max(elapsed, trainer.images_seen / config.images))
-        if trainer.images_seen >= next_tick:
-            next_tick += config.tick_images
-            tick()
+    train_until_over(trainer, config, lambda: clock() - began, trainer.step, tick)
     if trainer.unreported:
         if not trainer.from_game:
             trainer.fit_mapping()

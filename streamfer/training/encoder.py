@@ -35,6 +35,7 @@ from streamfer.training.command import (
     run_command,
     training_parser,
 )
+from streamfer.training.loop import train_until_over
 from streamfer.training.real_faces import averaging_step, draw_real, follow, jitter
 from streamfer.training.reconstruction import (
     ReconstructionWeights,
@@ -205,16 +206,7 @@ def train_encoder(
         folder.save(modules, optimizers, {"images": trainer.images_seen})
         on_tick(metrics)
 
-    next_tick = trainer.images_seen + config.tick_images
-    while trainer.images_seen < config.images:
-        elapsed = (clock() - began) / config.max_seconds
-        if elapsed >= 1:
-            break
-        # Whichever ends the run, pictures or time, ends the cosine.
-        trainer.step(max(elapsed, trainer.images_seen / config.images))
-        if trainer.images_seen >= next_tick:
-            next_tick += config.tick_images
-            tick()
+    train_until_over(trainer, config, lambda: clock() - began, trainer.step, tick)
     if trainer.unreported:
         tick()
     save_encoder(trainer.average, out / "encoder.safetensors", {"images": str(trainer.images_seen)})

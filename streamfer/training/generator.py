@@ -25,6 +25,7 @@ from streamfer.training.command import (
     training_parser,
 )
 from streamfer.training.gan import GeneratorTrainer, GeneratorTraining
+from streamfer.training.loop import train_until_over
 from streamfer.training.run_folder import RunFolder
 from streamfer.vision.sheet import write_sheet
 
@@ -66,14 +67,13 @@ def train_generator(
         progress = folder.load(trainer.modules(), trainer.optimizers())
         trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
         trainer.mean_length.fill_(progress["mean_length"])
-    next_tick = trainer.images_seen + config.tick_images
-    while trainer.images_seen < config.images and clock() - began < config.max_seconds:
-        trainer.step()
-        if trainer.images_seen >= next_tick:
-            next_tick += config.tick_images
-            _tick(trainer, folder, clock() - began, on_tick)
-    if trainer.unreported:
+
+    def tick() -> None:
         _tick(trainer, folder, clock() - began, on_tick)
+
+    train_until_over(trainer, config, lambda: clock() - began, lambda _: trainer.step(), tick)
+    if trainer.unreported:
+        tick()
     notes = {"images": str(trainer.images_seen), "seed": str(config.seed)}
     save_generator(trainer.G_ema, out / "generator.safetensors", notes)
     return trainer.G_ema

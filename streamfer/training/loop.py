@@ -1,0 +1,62 @@
+"""The loop that the trainers of the latent networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Trainer(Protocol):
+    """What is trained, as far as the loop needs it."""
+
+    @property
+    def images_seen(self) -> int:
+        """Pictures shown so far."""
+        ...
+
+
+class Limits(Protocol):
+    """When a run ends, and how often it reports."""
+
+    @property
+    def images(self) -> int:
+        """Pictures to be shown."""
+        ...
+
+    @property
+    def max_seconds(self) -> float:
+        """Time that it may take."""
+        ...
+
+    @property
+    def tick_images(self) -> int:
+        """Pictures between two reports."""
+        ...
+
+
+def train_until_over(
+    trainer: Trainer,
+    limits: Limits,
+    elapsed_s: Callable[[], float],
+    step: Callable[[float], None],
+    tick: Callable[[], None],
+) -> None:
+    """Takes steps until all pictures are shown or the time is up.
+
+    Args:
+        trainer: counts the pictures.
+        limits: of the run.
+        elapsed_s: seconds since it began.
+        step: takes one, told how much of the run is over, 0 to 1, by pictures or by time, whichever
+            ends it.
+        tick: reports.
+    """
+    next_tick = trainer.images_seen + limits.tick_images
+    while trainer.images_seen < limits.images:
+        elapsed = elapsed_s() / limits.max_seconds
+        if elapsed >= 1:
+            break
+        step(max(elapsed, trainer.images_seen / limits.images))
+        if trainer.images_seen >= next_tick:
+            next_tick += limits.tick_images
+            tick()
