@@ -34,6 +34,9 @@ class StreamsBenchConfig:
 
     run_s: float = 8.0
     """Length of each run, in seconds; about, where frames are analysed as fast as possible."""
+    live_s_per_stream: float = 0.5
+    """Runs at the streams' own rate last at least so long for each stream. Clips end together,
+    unlike cameras, and their last frames wait for each other: those must be few among all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +137,8 @@ def _measure(
             fast = dataclasses.replace(
                 many, loop=math.ceil(frames / once.frames), max_frames=frames
             )
-            live = dataclasses.replace(many, loop=math.ceil(run_s / clip_s), realtime=True)
+            live_s = max(run_s, settings.live_s_per_stream * count)
+            live = dataclasses.replace(many, loop=math.ceil(live_s / clip_s), realtime=True)
             load = StreamsLoad(
                 count,
                 measured_run(fast, models, signals, StageTimes()),

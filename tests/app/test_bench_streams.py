@@ -15,7 +15,7 @@ from streamfer.pipeline.snapshots import RunSnapshot
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.snapshots import info, run, stream
 
-QUICK = BenchConfig(streams=StreamsBenchConfig(run_s=0.2))
+QUICK = BenchConfig(streams=StreamsBenchConfig(run_s=0.2, live_s_per_stream=0))
 
 
 def run_of(*frames: int, **changes: object) -> RunSnapshot:
@@ -66,13 +66,15 @@ def test_each_number_gets_about_as_many_frames(
 
     monkeypatch.setattr(module, "measured_run", measured)
     config = RunConfig(source=("demo:",))
-    settings = BenchConfig(streams=StreamsBenchConfig(run_s=2.0))
-    bench(config, None, settings, streams="1,4")
+    settings = BenchConfig(streams=StreamsBenchConfig(run_s=2.0, live_s_per_stream=3.0))
+    bench(config, None, settings, streams="1,4,10")
     warm, *runs = asked
     assert (warm.duration, warm.loop) == (2.0, 1)
-    assert [(r.source, r.concurrent_files) for r in runs[2:]] == [(("demo:",) * 4, 4)] * 2
+    assert [(r.source, r.concurrent_files) for r in runs[2:4]] == [(("demo:",) * 4, 4)] * 2
     assert [(r.max_frames, r.loop) for r in (runs[0], runs[2])] == [(100, 10), (25, 3)]
     assert [(r.realtime, r.max_frames) for r in (runs[1], runs[3])] == [(True, None)] * 2
+    rounds = [r.loop for r in runs[1::2]]
+    assert rounds == [1, 2, 3], "3 s of a clip of 10 s for each stream"
 
 
 @pytest.mark.parametrize("streams", ["", "0", "1,0", "-1", "1,two", "1.5"])
