@@ -15,7 +15,7 @@ _ROUNDING_S = 1e-6
 PRESSED_SPACING = 3
 """Frames from one detection to the next, at least, where frames are dropped. On a CPU a detection
 costs about six times what following and reading a face does: on every analysed frame it would leave
-so few of them that new faces, too, were found no sooner."""
+so few of them that new faces, too, were found hardly sooner."""
 _PRESSED_MAX_WAIT_S = 1.0
 """Media time since the last detection from which on that does not hold."""
 
