@@ -13,7 +13,7 @@ from streamfer.app.config import RunConfig
 from streamfer.app.face_network import LatentFiles
 from streamfer.errors import EngineError
 from streamfer.models.descent import STEPS_OF_A_RUN, InversionConfig
-from streamfer.models.refine_engines import open_refine_engines
+from streamfer.models.refine_engines import are_exported, open_refine_engines
 from streamfer.models.shipped import SHIPPED
 from streamfer.pipeline.refine_process import ProcessBackend
 from streamfer.pipeline.refiner import RefineBackend, Refiner, RefinerConfig
@@ -124,15 +124,24 @@ def open_refine_backend(config: RefinementConfig) -> RefineBackend:
 
         settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
         return load_refiner(config.generator, config.classifier, settings, config.device)
-    return ProcessBackend(
-        [
-            # -P: nothing that lies in the folder where the program is started is imported.
-            *(sys.executable, "-P", "-m", _WORKER),
-            *("--generator", str(config.generator)),
-            *("--classifier", str(config.classifier)),
-            *("--backend", config.backend),
-            *("--engines", str(config.engines)),
-            *("--steps", str(config.steps)),
-            *("--budget-ms", str(config.budget_ms)),
-        ]
-    )
+    command = [
+        # -P: nothing that lies in the folder where the program is started is imported.
+        *(sys.executable, "-P", "-m", _WORKER),
+        *("--generator", str(config.generator)),
+        *("--classifier", str(config.classifier)),
+        *("--backend", config.backend),
+        *("--engines", str(config.engines)),
+        *("--steps", str(config.steps)),
+        *("--budget-ms", str(config.budget_ms)),
+    ]
+    return ProcessBackend(command, [*command, "--prepare"] if _must_export(config) else ())
+
+
+def _must_export(config: RefinementConfig) -> bool:
+    """Whether graphs must be exported first, for which the child would keep most of a gigabyte."""
+    try:
+        return config.backend != "torch" and not are_exported(
+            config.generator, config.classifier, EngineStore(config.engines)
+        )
+    except EngineError:  # the child says what is wrong with the weights
+        return False

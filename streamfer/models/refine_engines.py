@@ -9,12 +9,15 @@ from pathlib import Path
 from streamfer.engine import Engine
 from streamfer.models.shipped import digest
 from streamfer.runtime.backends import open_engine
-from streamfer.runtime.engine_key import onnx_key
+from streamfer.runtime.engine_key import EngineKey, onnx_key
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.store import EngineStore
 
 _RECIPE = 1
 """Counts changes of the code that exports the graphs, and of the losses."""
+
+
+_TARGET, _STEP = "refine_target", "refine_step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def open_refine_engines(
             on_progress("exporting the refinement (once)", 1.0)
             return data
 
-        data = store.open(onnx_key(name, sources, _RECIPE), make, bytes)
+        data = store.open(_key(name, sources), make, bytes)
         return open_engine(
             OnnxModel.from_bytes(name, data),
             backend=backend,
@@ -68,12 +71,26 @@ def open_refine_engines(
             threads=1,
         )
 
-    target = opened("refine_target", _export_target)
+    target = opened(_TARGET, _export_target)
     try:
-        return RefineEngines(target, opened("refine_step", _export_step))
+        return RefineEngines(target, opened(_STEP, _export_step))
     except BaseException:
         target.close()
         raise
+
+
+def are_exported(generator: Path, classifier: Path, store: EngineStore) -> bool:
+    """Whether the store holds the graphs, so that opening the engines needs little time and memory.
+
+    Raises:
+        EngineError: a file is missing or damaged.
+    """
+    sources = digest((generator, classifier))
+    return all((store.root / _key(name, sources).folder).is_dir() for name in (_TARGET, _STEP))
+
+
+def _key(name: str, sources: str) -> EngineKey:
+    return onnx_key(name, sources, _RECIPE)
 
 
 # What follows loads torch.

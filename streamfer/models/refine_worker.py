@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -42,33 +42,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--engines", type=Path, required=True, help="folder of compiled engines")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--budget-ms", type=float, required=True)
+    parser.add_argument("--prepare", action="store_true", help="only make the engines, and end")
     options = parser.parse_args(arguments)
     # Ctrl-C goes to every process of the terminal; this one ends with its parent's pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     requests: Requests = queue.Queue()
-    threading.Thread(target=_receive, args=(sys.stdin.buffer, requests), daemon=True).start()
+    source = sys.stdin.fileno()
+    threading.Thread(target=_receive, args=(source, requests), daemon=True).start()
     try:
         _serve(options, requests, answers)
     except StreamferError as error:
         write_arrays(answers, {"failure": np.array(str(error))})
         return error.exit_code
+    return 0
 
 
-def _receive(stream: BinaryIO, requests: Requests) -> None:
+def _receive(source: int, requests: Requests) -> None:
     """Queues requests; ends the process when the parent is gone."""
-    while True:
-        try:
-            request = read_arrays(stream)
-        except StreamferError:
-            request = None
-        if request is None:
-            os._exit(0)
-        requests.put(request)
+    # Unbuffered: a buffer that a thread waits in cannot be closed when Python ends.
+    with open(source, "rb", buffering=0, closefd=False) as stream:
+        while True:
+            try:
+                request = read_arrays(stream)
+            except StreamferError:
+                request = None
+            if request is None:
+                os._exit(0)
+            requests.put(request)
 
 
-def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -> NoReturn:
+def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -> None:
     refiner = _load(options)
+    if options.prepare:
+        return
     # Not before: beside a file at full speed, loading in idle time takes minutes.
     _yield_to_everybody()
     while True:

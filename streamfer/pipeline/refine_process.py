@@ -31,21 +31,27 @@ class ProcessBackend:
 
     Args:
         command: program and arguments of the child.
+        preparation: program and arguments of a process that runs before the first child, and takes
+            with it the memory that it needs; empty for none. What it cannot do the child will try.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], preparation: Sequence[str] = ()) -> None:
         self._command = list(command)
+        self._preparation = list(preparation)
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._interrupted = False
 
     def start(self) -> None:
-        """Starts the child, which loads while others go on.
+        """Prepares what the child needs and starts it; it loads while others go on.
 
         Raises:
             EngineError: it cannot be started.
         """
-        self._running_child()
+        if self._preparation:
+            self._running_child(self._preparation).wait()
+            self._end()
+        self._running_child(self._command)
 
     def refine(self, crops: UInt8Array, latents: FloatArray) -> Refinement:
         """Sends one batch and waits for the answer.
@@ -53,7 +59,7 @@ class ProcessBackend:
         Raises:
             EngineError: the child failed or ended; the next call starts another.
         """
-        child = self._running_child()
+        child = self._running_child(self._command)
         assert child.stdin is not None
         assert child.stdout is not None
         try:
@@ -88,7 +94,7 @@ class ProcessBackend:
         self.interrupt()
         self._end()
 
-    def _running_child(self) -> subprocess.Popen[bytes]:
+    def _running_child(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._interrupted:
                 raise EngineError("refinement process: told to end")
@@ -99,7 +105,7 @@ class ProcessBackend:
                 modules = os.pathsep.join(path for path in sys.path if path)
                 try:
                     self._child = subprocess.Popen(
-                        self._command,
+                        command,
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         stderr=subprocess.DEVNULL,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from streamfer.app import refinement as module
 from streamfer.app.config import RunConfig
 from streamfer.app.face_network import LatentFiles
 from streamfer.app.refinement import (
@@ -59,9 +61,20 @@ def test_faces_go_through_the_child_process(config: RefinementConfig) -> None:
         assert result.steps == 3
 
 
-def test_what_the_child_wants_can_be_made_before(config: RefinementConfig, tmp_path: Path) -> None:
-    store = EngineStore(tmp_path / "engines")
+def test_only_a_first_start_exports_before_the_child(
+    config: RefinementConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preparations: list[Sequence[str]] = []
+    monkeypatch.setattr(
+        module, "ProcessBackend", lambda command, preparation: preparations.append(preparation)
+    )
+    config = dataclasses.replace(config, engines=tmp_path)
+    store = EngineStore(tmp_path)
+    module.open_refine_backend(config)
     prepare_refinement(config, store, lambda *_: None)
+    module.open_refine_backend(config)
+    module.open_refine_backend(dataclasses.replace(config, generator=Path("/nowhere")))
+    assert [preparation[-1:] for preparation in preparations] == [["--prepare"], (), ()]
     made = {entry.key.model for entry in store.entries() if entry.key}
     assert made == {"refine_target", "refine_step"}
 

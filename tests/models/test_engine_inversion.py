@@ -91,9 +91,14 @@ def test_the_budget_ends_it() -> None:
     assert found.seconds >= 0.1
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("networks")
+
+
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
-def test_it_finds_what_torch_finds(backend: str, tmp_path: Path) -> None:
-    files = save_latent_networks(tmp_path)
+def test_it_finds_what_torch_finds(backend: str, folder: Path) -> None:
+    files = save_latent_networks(folder)
     generator, lens = load_generator(files["generator"]), Lens(load_face_vgg(files["classifier"]))
     torch.manual_seed(0)
     ws = generator.styles(torch.randn(2, 8))
@@ -101,7 +106,7 @@ def test_it_finds_what_torch_finds(backend: str, tmp_path: Path) -> None:
     start = ws + 0.3 * ws.std() * torch.randn(ws.shape)
     config = InversionConfig(steps=12, learning_rate=0.1)
     engines = open_refine_engines(
-        files["generator"], files["classifier"], backend, EngineStore(tmp_path / "engines")
+        files["generator"], files["classifier"], backend, EngineStore(folder / "engines")
     )
     found = EngineRefiner(engines.target, engines.step, config).refine(crops.numpy(), start.numpy())
     engines.close()

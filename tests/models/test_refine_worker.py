@@ -18,6 +18,7 @@ from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from streamfer.pipeline.refine_process import ProcessBackend
 from streamfer.runtime.array_pipe import read_arrays, write_arrays
+from streamfer.runtime.store import EngineStore
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,14 @@ def test_it_refines(command: list[str], generator: Generator, backend: str) -> N
     drawn = generator.synthesis(torch.from_numpy(start))[:, 0].detach().numpy()
     before = ((drawn / 2 + 0.5 - crops / 255.0) ** 2).mean(axis=(1, 2))
     assert (found.errors < before).all()
+
+
+def test_preparing_leaves_the_engines_and_ends(command: list[str], tmp_path: Path) -> None:
+    command = [*command, f"--engines={tmp_path}", "--prepare"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.wait(120) == 0
+    made = {entry.key.model for entry in EngineStore(tmp_path).entries() if entry.key}
+    assert made == {"refine_target", "refine_step"}
 
 
 @pytest.mark.parametrize("backend_name", ["auto", "torch"])

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from streamfer.errors import EngineError
@@ -44,6 +46,44 @@ def test_it_answers_and_lives_on() -> None:
             assert (answer.steps, answer.seconds) == (5, 0.25)
     finally:
         backend.close()
+
+
+def test_the_preparation_has_ended_before_the_child_starts(tmp_path: Path) -> None:
+    prepared = tmp_path / "prepared"
+    prepare = [sys.executable, "-c", f"open({str(prepared)!r}, 'x').close()"]
+    child = [sys.executable, "-c", f"open({str(prepared)!r}).close()\n{ECHO}"]
+    backend = ProcessBackend(child, prepare)
+    try:
+        backend.start()
+        assert prepared.exists()
+        assert backend.refine(CROPS, latents(0)).steps == 5
+        with pytest.raises(EngineError, match="exit code 9"):
+            backend.refine(CROPS, latents(1))
+        assert backend.refine(CROPS, latents(0)).steps == 5
+    finally:
+        backend.close()
+
+
+def test_interrupting_ends_a_preparation_under_way() -> None:
+    prepare = [sys.executable, "-c", "print(flush=True); import sys; sys.stdin.read()"]
+    backend = ProcessBackend([sys.executable, "-c", ECHO], prepare)
+    raised: list[EngineError] = []
+
+    def start() -> None:
+        try:
+            backend.start()
+        except EngineError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    while not psutil.Process().children():
+        pass
+    backend.interrupt()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert "told to end" in str(raised[0])
+    backend.close()
 
 
 def test_a_child_that_ends_is_replaced() -> None:
