@@ -20,7 +20,7 @@ class EngineRefiner:
     Args:
         target: what `models.refine_graphs.export_target` makes.
         step: what `models.refine_graphs.export_step` makes.
-        config: how long and how hard.
+        config: how long and how hard; its weights are without effect, since the step has its own.
         clock: seconds, monotonic.
     """
 
