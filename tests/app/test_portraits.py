@@ -16,6 +16,7 @@ from rich.console import Console
 
 import streamfer as package
 from streamfer.app import invert as inversion
+from streamfer.app.build import collector_config
 from streamfer.app.config import RunConfig
 from streamfer.app.face_network import LatentFiles
 from streamfer.app.invert import InvertConfig
@@ -24,21 +25,16 @@ from streamfer.app.portraits import PortraitFiles, find_portrait, keep_portrait_
 from streamfer.app.published import PUBLISHED
 from streamfer.errors import EngineError
 from streamfer.models.shipped import SHIPPED
-from streamfer.pipeline.refiner import RefinedFace, Refiner
 from streamfer.runtime.store import EngineStore
 from tests.support.program import streamfer
 from tests.support.published import small_inversion_tensors
+from tests.support.refinement import PatientRefiner
 from tests.support.shared import shared_file
 
 NAME = "e4e-ffhq"
 
-
-class PatientRefiner(Refiner):
-    """Lets frames wait for what was asked before, so that runs are the same on every machine."""
-
-    def results(self) -> list[RefinedFace]:
-        assert self.wait_idle(120)
-        return super().results()
+FRAMES = collector_config("cpu").max_batch + 1
+"""So many are never one batch, in which nothing could have been refined yet."""
 
 
 def save_checkpoint(
@@ -99,7 +95,7 @@ def test_faces_of_a_run_are_encoded_and_refined(
     results = list(
         package.analyze(
             "demo:",
-            max_frames=3,
+            max_frames=FRAMES,
             face_model=NAME,
             device="cpu",
             backend="onnxruntime",

@@ -22,18 +22,10 @@ from streamfer.app.run import analyse
 from streamfer.app.signals import StopSignals
 from streamfer.media.source_list import expand_sources
 from streamfer.models.shipped import WeightFiles
-from streamfer.pipeline.refiner import RefinedFace, Refiner
 from streamfer.runtime.store import EngineStore
 from tests.support.latent import save_all_networks
 from tests.support.program import frame_records, record_lines, streamfer
-
-
-class PatientRefiner(Refiner):
-    """Lets frames wait for what was asked before, so that runs are the same on every machine."""
-
-    def results(self) -> list[RefinedFace]:
-        assert self.wait_idle(120)
-        return super().results()
+from tests.support.refinement import PatientRefiner
 
 
 @pytest.fixture(scope="module")
