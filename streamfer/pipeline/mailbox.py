@@ -20,10 +20,8 @@ _AS_GOOD = 0.8
 """A face is about as good as the best if its quality is this fraction of the best one's."""
 
 _ABSENT_S = 30.0
-"""A track that was not seen for so much media time is forgotten: numbers are never used again."""
-
-_KEPT_S = 60.0
-"""A track that was not offered for so much media time starts afresh."""
+"""A track that was not seen for so much media time is forgotten; should it come back, it starts
+afresh."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +49,6 @@ class RefineRequest:
 
 class _Track:
     def __init__(self) -> None:
-        self.offered_s = 0.0
         self.sent_s: float | None = None
         self.seen_s = 0.0
         self.best: RefineRequest | None = None
@@ -81,13 +78,9 @@ class Mailbox:
 
     def offer(self, face: RefineRequest) -> bool:
         """Takes note of a face; returns whether a request was put into the mailbox."""
-        self._forget_old(face.stream, face.time_s)
-        track = self._tracks.get(face.key)
-        if track is None:
-            self._forget_absent(face.stream, face.time_s)
-            track = self._tracks[face.key] = _Track()
+        self._forget_absent(face.stream, face.time_s)
+        track = self._tracks.setdefault(face.key, _Track())
         track.seen_s = face.time_s
-        track.offered_s = face.time_s
         track.best_quality = max(track.best_quality, face.quality)
         if track.best is None or face.quality >= _AS_GOOD * track.best_quality:
             track.best = face
@@ -109,13 +102,8 @@ class Mailbox:
             for key in [key for key in keyed if key[0] == stream]:
                 del keyed[key]
 
-    def _forget_old(self, stream: str, time_s: float) -> None:
-        """Drops the tracks of a stream that have ended, or a camera's would pile up."""
-        for key, track in list(self._tracks.items()):
-            if key[0] == stream and time_s - track.offered_s > _KEPT_S:
-                del self._tracks[key]
-
     def _forget_absent(self, stream: str, time_s: float) -> None:
+        """Drops the tracks of a stream that have ended, or a camera's would pile up."""
         gone = [
             key
             for key, track in self._tracks.items()
