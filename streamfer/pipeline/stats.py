@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from streamfer.labels import LABELS, NUM_LABELS
 from streamfer.pipeline.histogram import Histogram
+from streamfer.pipeline.latencies import RecentLatencies
 from streamfer.pipeline.snapshots import (
     CurrentFace,
     Distributions,
-    Percentiles,
     RunSnapshot,
     StreamSnapshot,
     StripFigures,
@@ -29,14 +29,6 @@ _STALLED_AFTER_S = 2.5
 """A live stream without a new frame for so long is shown as stalled."""
 _RATE_WINDOW_S = 2.0
 """Span over which the displayed frames/s are counted."""
-
-
-def percentiles(latencies_s: Sequence[float]) -> Percentiles | None:
-    """p50, p95 and p99 of latencies given in seconds; None of none."""
-    if not latencies_s:
-        return None
-    p50, p95, p99 = np.percentile(np.asarray(latencies_s), [50, 95, 99]) * 1000
-    return Percentiles(float(p50), float(p95), float(p99))
 
 
 class _Rate:
@@ -83,7 +75,7 @@ class _Stream:
         self.alive_s = 0.0
         self.rate_in = _Rate()
         self.rate_out = _Rate()
-        self.latencies_s: deque[float] = deque(maxlen=_LATENCY_WINDOW)
+        self.latencies = RecentLatencies(_LATENCY_WINDOW)
         self.age = Histogram()
         self.latency = Histogram()
         self.current: tuple[CurrentFace, ...] = ()
@@ -118,7 +110,7 @@ class RunStatistics:
         self._device = device
         self._lock = threading.Lock()
         self._streams: dict[str, _Stream] = {}
-        self._latencies_s: deque[float] = deque(maxlen=_ALL_LATENCIES)
+        self._latencies = RecentLatencies(_ALL_LATENCIES)
         self._began_s = clock()
         self._first_decoded_s: float | None = None
         self._last_output_s: float | None = None
@@ -186,9 +178,9 @@ class RunStatistics:
             entry.faces += len(result.faces)
             entry.time_s = frame.time_s
             entry.rate_out.add(now)
-            entry.latencies_s.append(latency_s)
+            entry.latencies.add(latency_s)
             entry.latency.add(latency_s)
-            self._latencies_s.append(latency_s)
+            self._latencies.add(latency_s)
             entry.current = tuple(
                 CurrentFace(f.track_id, None if f.uncertain else f.emotion, f.smoothed)
                 for f in result.faces
@@ -215,8 +207,12 @@ class RunStatistics:
         now = self._clock()
         with self._lock:
             entry = self._streams[stream]
-            latency_ms = entry.latencies_s[-1] * 1000 if entry.latencies_s else None
-            return StripFigures(entry.rate_out.per_second(now), latency_ms, entry.dropped)
+            latency_s = entry.latencies.last()
+            return StripFigures(
+                entry.rate_out.per_second(now),
+                None if latency_s is None else latency_s * 1000,
+                entry.dropped,
+            )
 
     def distributions(self) -> dict[str, Distributions]:
         """Ages and latencies of every stream's frames."""
@@ -242,7 +238,7 @@ class RunStatistics:
                 frames=frames,
                 dropped=sum(s.dropped for s in streams),
                 faces=sum(s.faces for s in streams),
-                latency_ms=percentiles(self._latencies_s),
+                latency_ms=self._latencies.percentiles(),
                 backend=self._backend,
                 device=self._device,
                 streams=streams,
@@ -262,7 +258,7 @@ class RunStatistics:
             fps_in=entry.rate_in.per_second(now_s),
             fps_out=entry.rate_out.per_second(now_s),
             queue_fill=entry.queue_fill,
-            latency_ms=percentiles(entry.latencies_s),
+            latency_ms=entry.latencies.percentiles(),
             current=entry.current,
             tracks=tuple(
                 TrackSummary(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamfer.pipeline.stats import RunStatistics, percentiles
+from streamfer.pipeline.stats import RunStatistics
 from streamfer.types import FrameResult
 from tests.support.results import face_result
 from tests.support.sources import pending, stream_info
@@ -58,10 +58,6 @@ def test_latency_is_decode_to_result() -> None:
     assert latency is not None
     assert latency.p50 == pytest.approx(20.0)
     assert latency.p99 == pytest.approx(20.0)
-
-
-def test_percentiles_of_nothing() -> None:
-    assert percentiles([]) is None
 
 
 def test_tracks_are_summed_up() -> None:
