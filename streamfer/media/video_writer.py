@@ -14,6 +14,9 @@ from streamfer.types import Frame, StreamInfo, UInt8Array
 _DEFAULT_FRAME_RATE = Fraction(30)
 """Frames/s told to the encoder where the source declares none."""
 
+_MOST_INDEXED = 1_000_000
+"""Frames for whose index there is memory: 150 MB, for nine hours at 30 frames/s."""
+
 
 def check_video_path(path: Path) -> None:
     """Finds out before a run whether a video can be written there.
@@ -163,7 +166,7 @@ class VideoWriter:
             self._rate,
             self._config,
             audio_source=source,
-            indexed=not self._info.live,
+            indexed=_is_indexed(self._info),
         )
         if self._moved or self._files > 0 or frame.pts < 0:  # players cut off what lies before 0
             self._offset_s = -frame.pts * frame.time_base
@@ -200,6 +203,11 @@ class VideoWriter:
                 self._notes.append(f"sound incomplete: {self._audio.problem}")
             self._audio.close()
             self._audio = None
+
+
+def _is_indexed(info: StreamInfo) -> bool:
+    """Not what has no end, as cameras and films in a loop."""
+    return not info.live and (info.frame_count or 0) <= _MOST_INDEXED
 
 
 def _frame_rate(info: StreamInfo) -> Fraction:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,16 @@ def info(live: bool = False, frame_rate: float | None = 25.0) -> StreamInfo:
     return StreamInfo("talk", "talk.mp4", 96, 64, live, frame_rate)
 
 
+def boxes(path: Path) -> list[str]:
+    """Names of the outermost boxes of an MP4."""
+    content, names, at = path.read_bytes(), [], 0
+    while at < len(content):
+        size = int.from_bytes(content[at : at + 4], "big")
+        names.append(content[at + 4 : at + 8].decode())
+        at += size
+    return names
+
+
 def write_pictures(
     path: Path,
     count: int = 30,
@@ -46,6 +57,20 @@ def write_pictures(
             frame = make_frame(index, pts=pts[index] if pts else index, time_base=time_base)
             writer.write(frame, numbered_picture(index, size))
     return writer
+
+
+@pytest.mark.parametrize(
+    ("stream", "indexed"),
+    [(info(), True), (replace(info(), frame_count=2_000_000), False), (info(live=True), False)],
+    ids=["film", "film in a loop", "camera"],
+)
+def test_what_has_no_end_is_not_kept_in_an_index(
+    tmp_path: Path, stream: StreamInfo, indexed: bool
+) -> None:
+    path = tmp_path / "out.mp4"
+    write_pictures(path, info=stream)
+    assert ("moof" not in boxes(path)) == indexed
+    assert len(frame_times(path)) == 30
 
 
 def decoded(path: Path) -> list[tuple[Fraction, UInt8Array]]:
