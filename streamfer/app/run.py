@@ -24,6 +24,7 @@ from streamfer.app.build import (
 )
 from streamfer.app.build_progress import BuildProgress
 from streamfer.app.config import RunConfig
+from streamfer.app.heaps import share_heaps
 from streamfer.app.live_view import LiveView, print_summary
 from streamfer.app.logs import complain, configure_logging
 from streamfer.app.metrics import MetricsServer
@@ -68,6 +69,7 @@ def run(config: RunConfig) -> int:
     Raises:
         StreamferError: it could not start, or a stage failed.
     """
+    share_heaps()
     console = Console(quiet=config.quiet)
     # Where both are the terminal, the log must know of the live view to stay above it.
     shared = console.is_terminal and sys.stderr.isatty() and not config.quiet
