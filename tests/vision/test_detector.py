@@ -109,20 +109,31 @@ class WholePicture(EngineDetector):
         return candidates([[0, 0, *network_wh]], [float(places.answers["mean"][0, 0]) / 255])
 
 
-def mean_engine() -> FakeEngine:
-    return FakeEngine(lambda inputs: {"mean": inputs["images"].mean(axis=(1, 2, 3))[:, None]})
+def mean_engine(device: str = "cpu") -> FakeEngine:
+    engine = FakeEngine(lambda inputs: {"mean": inputs["images"].mean(axis=(1, 2, 3))[:, None]})
+    engine.device = device
+    return engine
 
 
 def grey(width: int, height: int, value: int) -> UInt8Array:
     return np.full((height, width, 3), value, dtype=np.uint8)
 
 
-def test_pictures_of_one_network_size_run_as_one_batch() -> None:
-    engine = mean_engine()
+@pytest.mark.parametrize(
+    ("device", "shapes"),
+    [
+        ("cuda:0", [(2, 64, 64, 3), (1, 32, 64, 3)]),
+        ("cpu", [(1, 64, 64, 3), (1, 64, 64, 3), (1, 32, 64, 3)]),
+    ],
+)
+def test_pictures_of_one_network_size_run_as_one_batch_on_a_gpu(
+    device: str, shapes: list[tuple[int, ...]]
+) -> None:
+    engine = mean_engine(device)
     detector = WholePicture(engine, DetectorConfig(long_side=64, max_enlarge=1.0))
     images = [grey(128, 128, 51), grey(64, 32, 102), grey(256, 256, 153)]
     found = detector.detect(images)
-    assert [call["images"].shape for call in engine.calls] == [(2, 64, 64, 3), (1, 32, 64, 3)]
+    assert [call["images"].shape for call in engine.calls] == shapes
     assert [faces[0].score for faces in found] == pytest.approx([0.2, 0.4, 0.6])
     assert [faces[0].box_xyxy.tolist() for faces in found] == [
         [0, 0, 128, 128],
@@ -132,7 +143,7 @@ def test_pictures_of_one_network_size_run_as_one_batch() -> None:
 
 
 def test_a_second_look_is_taken_at_what_the_first_leaves_in_doubt() -> None:
-    engine = mean_engine()
+    engine = mean_engine("cuda:0")
     detector = WholePicture(engine, DetectorConfig(long_side=256, second_look=True))
     images = [grey(256, 256, 204), grey(256, 256, 102), grey(200, 160, 51)]
     found = detector.detect(images)
