@@ -130,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> None:
     if (options.game is None) != (options.encoder is None):
         raise ConfigError("--game and --encoder are given together or not at all")
+    if options.freeze_encoder and options.encoder is None:
+        raise ConfigError("--freeze-encoder needs the --encoder that is to stay as it is")
     initial = (options.game, options.encoder) if options.game else None
     config = config_from(options, AutoencoderTraining, **_shapes_of(initial))
     device = pick_device(options.device)
@@ -154,8 +156,10 @@ def _shapes_of(initial: tuple[Path, Path] | None) -> dict[str, Any]:
     game, encoder = initial
     try:
         recipe = json.loads((game / "config.json").read_text())
+        # An autoencoder's training calls the same thing by another name.
+        fields = recipe["shape"] if "shape" in recipe else recipe["generator"]
         shape: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in recipe["shape"].items()
+            k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()
         }
         return {
             "generator": GeneratorConfig(**shape),

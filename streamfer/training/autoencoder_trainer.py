@@ -53,6 +53,9 @@ class AutoencoderTraining:
     it has nothing to say about, and it takes half of the time."""
     common_only: float = 0.5
     """Share of the faces drawn from the common style alone."""
+    freeze_encoder: bool = False
+    """Whether the encoder that it starts from stays as it is, so that whatever reads its codes (the
+    fused heads) need not be trained again."""
     prior: float = 1.0
     """Weight of the distance between the mapping's styles and the encoder's."""
     prior_steps: int = 2000
@@ -93,8 +96,9 @@ class AutoencoderTrainer:
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         self.E_ema = copy.deepcopy(self.E).eval().requires_grad_(False)
-        both = [*self.G.parameters(), *self.E.parameters()]
-        self.optimizer = torch.optim.Adam(both, config.learning_rate, betas=(0.5, 0.99))
+        self.E.requires_grad_(not config.freeze_encoder)
+        learning = [p for net in (self.G, self.E) for p in net.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(learning, config.learning_rate, betas=(0.5, 0.99))
         self.D_optimizer = torch.optim.Adam(
             self.D.parameters(), config.learning_rate, betas=(0.0, 0.99)
         )
@@ -149,7 +153,7 @@ class AutoencoderTrainer:
     def _encode(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """Codes of faces (N, num_ws, w_dim), some of them common styles alone, and the mean
         squared size of the deltas."""
-        self.E.train()
+        self.E.train(not self.config.freeze_encoder)
         common, deltas = self.E.offsets(real)
         kept = torch.rand(len(real), 1, 1, device=self.device) >= self.config.common_only
         return self.E.compose(common, deltas * kept), deltas.square().mean()

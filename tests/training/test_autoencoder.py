@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -138,11 +139,60 @@ def test_it_starts_from_trained_networks(tmp_path: Path, faces: Tensor, lens: Le
         train_autoencoder(faces, lens, wider, tmp_path / "out", initial=start)
 
 
+def test_a_frozen_encoder_stays_as_it_is_while_the_generator_learns(
+    tmp_path: Path, faces: Tensor, lens: Lens
+) -> None:
+    first = tmp_path / "first"
+    train_autoencoder(faces, lens, dataclasses.replace(TINY, images=32), first)
+    recipe = dataclasses.replace(
+        TINY, images=32, freeze_encoder=True, common_only=0.0, adversarial_from=0.0
+    )
+    start = (first, first / "encoder.safetensors")
+    train_autoencoder(faces, lens, recipe, tmp_path / "second", initial=start)
+    encoders, generators = (
+        [load(folder / file) for folder in (first, tmp_path / "second")]
+        for load, file in (
+            (load_encoder, "encoder.safetensors"),
+            (load_generator, "generator.safetensors"),
+        )
+    )
+    for a, b in zip(*(net.state_dict().values() for net in encoders), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    drawn = [net.synthesis(torch.ones(1, 6, 8)) for net in generators]
+    assert not torch.allclose(*drawn, atol=1e-3)
+
+
+def test_a_generator_goes_on_from_another_autoencoder(
+    tmp_path: Path, faces: Tensor, lens: Lens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tmp_path / "first"
+    train_autoencoder(faces, lens, dataclasses.replace(TINY, images=16), first)
+    recipes = []
+
+    def note(*arguments: object, **options: object) -> None:
+        recipes.append(arguments[2])
+
+    monkeypatch.setattr("streamfer.training.autoencoder.train_autoencoder", note)
+    monkeypatch.setattr("streamfer.training.autoencoder.load_face_vgg", lambda path: None)
+    monkeypatch.setattr("streamfer.training.autoencoder.Lens", lambda network: lens)
+    monkeypatch.setattr(
+        "streamfer.training.autoencoder.read_aligned_faces",
+        lambda *arguments: SimpleNamespace(crops=faces.numpy()),
+    )
+    start = [f"--game={first}", f"--encoder={first / 'encoder.safetensors'}", "--device=cpu"]
+    assert main(["--data=/d", f"--out={tmp_path / 'second'}", "--freeze-encoder", *start]) == 0
+    assert recipes[0].generator == TINY.generator
+    assert recipes[0].encoder == TINY.encoder
+    assert recipes[0].freeze_encoder
+
+
 def test_networks_to_start_from_are_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = [f"--data={tmp_path}", f"--out={tmp_path}", "--classifier=/c", "--device=cpu"]
     assert main([*options, f"--game={tmp_path}"]) == 2
     assert "--game and --encoder are given together" in capsys.readouterr().err
+    assert main([*options, "--freeze-encoder"]) == 2
+    assert "--freeze-encoder needs the --encoder" in capsys.readouterr().err
     assert main([*options, f"--game={tmp_path}", "--encoder=/e"]) == 2
     assert "not the folder of a generator's training" in capsys.readouterr().err
