@@ -46,8 +46,9 @@ class AutoencoderTraining:
     batch_size: int = 32
     learning_rate: float = 0.002
     """Of Adam; falls to 0 along a cosine."""
-    adversarial: float = 0.05
-    """Weight of the discriminator's opinion."""
+    adversarial: float = 5.0
+    """Weight of the discriminator's opinion. Its gradient at the pictures is a fifth of that
+    through the lens and a tenth of that of the expression: with less weight it is not heard."""
     adversarial_from: float = 0.6
     """Share of the run that is over when the discriminator joins: before, pictures are blurs that
     it has nothing to say about, and it takes half of the time."""
@@ -61,7 +62,7 @@ class AutoencoderTraining:
     prior_steps: int = 2000
     """Steps in which the mapping alone is fitted to the encoder's styles, when the discriminator
     joins and at the end; not where the networks come from a game, whose mapping is better."""
-    r1_gamma: float = 0.5
+    r1_gamma: float = 0.05
     r1_every: int = 16
     ema_decay: float = 0.998
     bf16: bool = False
