@@ -5,8 +5,9 @@ generator learn as an autoencoder, which gives usable reconstructions soonest. O
 from its common style alone, and the mapping network learns where those styles lie, so that random
 styles give faces too; a light discriminator, which joins late, keeps both kinds of picture sharp.
 
-With networks to start from (`--game`, `--encoder`) it is the last step on a GPU: it lets generator
-and encoder, trained one after the other, adapt to each other.
+With networks to start from (`--game`, `--encoder`) it is the last step on a GPU, where it lets
+generator and encoder, trained one after the other, adapt to each other, and on a CPU, where the
+generator of an autoencoder gets sharper against a discriminator.
 """
 
 from __future__ import annotations
@@ -121,7 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
     )
-    parser.add_argument("--game", type=Path, help="folder of a generator's training to start from")
+    parser.add_argument(
+        "--game",
+        type=Path,
+        help="folder of a generator's training to start from, or of an autoencoder's",
+    )
     parser.add_argument("--encoder", type=Path, help="encoder.safetensors to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     return run_command(lambda: _train(parser.parse_args(arguments)))

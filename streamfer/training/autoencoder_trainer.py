@@ -114,7 +114,7 @@ class AutoencoderTrainer:
         """Takes over trained networks instead of random ones.
 
         Args:
-            game: folder of a finished training of the generator.
+            game: folder of a finished training of the generator, alone or in an autoencoder.
             encoder: file of the encoder trained for it.
 
         Raises:
