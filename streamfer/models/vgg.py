@@ -41,6 +41,9 @@ _SCALE = ".scale"
 
 _STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 
+NUM_STAGES = len(_STAGES)
+"""Groups of convolutions; all but the first begin by pooling."""
+
 _MIN_CONTRAST = 0.02
 """Added to a face's standard deviation, so that a blank picture is not blown up to noise."""
 
@@ -221,6 +224,12 @@ def _dequantised(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
             scale = stored[name + _SCALE]
             tensors[name] *= scale.reshape(-1, *([1] * (value.ndim - 1)))
     return tensors
+
+
+def first_stages(model: FaceVGG, count: int) -> nn.Sequential:
+    """The first `count` stages of the trunk, 0 to `NUM_STAGES` - 1: its own layers, not a copy."""
+    pools = [i for i, layer in enumerate(model.trunk) if isinstance(layer, nn.MaxPool2d)]
+    return nn.Sequential(*list(model.trunk)[: [0, *pools][count]])
 
 
 def example_faces(count: int) -> Tensor:

@@ -46,6 +46,7 @@ _HELP = {
     "cooldown": "fraction of the run over which the learning rate falls to zero",
     "label_smoothing": "part of the FER2013 target that goes to what the FER+ voters saw",
     "augment": "strength of the augmentation, 0 (mirrored faces only) to 1",
+    "frozen_stages": "first stages, of five, that stay as in the initial weights: faster steps",
     "sizes": "sides in pixels of equal parts of the run, such as 32,40,48",
     "storage": "of the weights: int8 for networks wider than half",
     "precision": "auto: bf16 where the hardware multiplies it",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamfer.errors import ConfigError
-from streamfer.models.vgg import FaceVGG, FaceVGGConfig, Storage
+from streamfer.models.vgg import NUM_STAGES, FaceVGG, FaceVGGConfig, Storage, first_stages
 from streamfer.training.augment import AugmentConfig
 from streamfer.training.batches import EpochBatches, TrainingFaces, load_batches
 from streamfer.training.objective import (
@@ -46,6 +46,8 @@ class ClassifierConfig:
     augment: float = 1.0
     """Strength of the augmentation; a run too short to overfit learns faster with less."""
     ema_decay: float = 0.999
+    frozen_stages: int = 0
+    """The first stages, of five, whose weights and statistics stay as in the initial weights."""
     sizes: tuple[int, ...] = (32, 40, 48)
     """Sides in pixels at which equal parts of the run are trained; the last one is served."""
     storage: Storage = "float16"
@@ -69,6 +71,8 @@ class ClassifierConfig:
             raise ConfigError(f"label smoothing {self.label_smoothing} is not in [0, 1)")
         if not 0.0 <= self.augment <= 1.0:
             raise ConfigError(f"augment {self.augment} is not in [0, 1]")
+        if not 0 <= self.frozen_stages < NUM_STAGES:
+            raise ConfigError(f"frozen stages {self.frozen_stages} are not 0 to {NUM_STAGES - 1}")
 
     def network(self) -> FaceVGGConfig:
         """Shape of the network that the run trains."""
@@ -83,11 +87,16 @@ class ClassifierRun:
         faces: what it learns from.
         initial: a trained network to start from, widened where the run's is wider; None starts
             from random weights.
+
+    Raises:
+        ConfigError: stages are to stay as they are, but there are no weights to start from.
     """
 
     def __init__(
         self, config: ClassifierConfig, faces: TrainingFaces, initial: FaceVGG | None = None
     ) -> None:
+        if config.frozen_stages and initial is None:
+            raise ConfigError("frozen stages need initial weights: random ones learn nothing")
         torch.manual_seed(config.seed)
         self.config = config
         self.faces = faces
@@ -95,6 +104,7 @@ class ClassifierRun:
         shape = config.network()
         model = widened(initial, shape, config.seed) if initial else FaceVGG(shape)
         self.model = model.to(self.device)
+        self._frozen = first_stages(self.model, config.frozen_stages).requires_grad_(False)
         self.average = AveragedModel(self.model, config.ema_decay)
         self.optimizer = _make_optimizer(config, self.model)
         self.epoch = 0
@@ -113,6 +123,7 @@ class ClassifierRun:
         size = input_size_of_epoch(self.epoch, config.epochs, config.sizes)
         self.model.input_size = self.average.model.input_size = size
         self.model.train()
+        self._frozen.eval()
         batches = self._batches(self.epoch)
         total = torch.zeros((), device=self.device)
         loader = load_batches(batches, config.workers, pinned=self.device.type == "cuda")
@@ -179,8 +190,9 @@ class ClassifierRun:
 
 
 def _make_optimizer(config: ClassifierConfig, model: FaceVGG) -> torch.optim.Optimizer:
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    free = [p for p in model.parameters() if p.ndim < 2]
+    learned = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in learned if p.ndim >= 2]
+    free = [p for p in learned if p.ndim < 2]
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": free, "weight_decay": 0.0},

@@ -109,6 +109,24 @@ def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: P
     assert "from weights of width 0.125" in (tmp_path / "second" / "face_vgg19.md").read_text()
 
 
+def test_frozen_stages_stay_as_they_were(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=1, sizes=(32,), ema_decay=0.0)
+    first = train_classifier(config, replace(files, out=tmp_path / "first"))
+    frozen = replace(config, frozen_stages=2)
+    second = train_classifier(frozen, replace(files, out=tmp_path / "second", initial=first))
+    before, after = load_face_vgg(first).trunk, load_face_vgg(second).trunk
+    for old, new in zip(before[:13], after[:13], strict=True):
+        for name, value in old.state_dict().items():
+            assert torch.equal(value, new.state_dict()[name])
+    for old, new in zip(before[14:16], after[14:16], strict=True):
+        assert not torch.equal(old.weight, new.weight)
+
+
+def test_frozen_stages_need_weights_to_start_from(files: TrainingFiles, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="need initial weights"):
+        train_classifier(replace(_TINY, frozen_stages=1), replace(files, out=tmp_path))
+
+
 def test_copies_of_a_picture_are_held_out_together() -> None:
     faces = drawn_set(140)
     held_out, kept = split_held_out(concatenate([faces, faces]))
@@ -119,7 +137,15 @@ def test_copies_of_a_picture_are_held_out_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"epochs": 0}, {"batch_size": 0}, {"label_smoothing": 1.0}, {"sizes": ()}]
+    "bad",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"label_smoothing": 1.0},
+        {"sizes": ()},
+        {"frozen_stages": 5},
+        {"frozen_stages": -1},
+    ],
 )
 def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
