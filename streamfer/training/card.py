@@ -95,7 +95,7 @@ def write_card(
         scores="\n".join(_scores(model, exam)),
         epoch=best["epoch"],
         epochs=run.config.epochs,
-        start=_start(initial),
+        start=_start(initial, model.config.width),
         commit=commit_of_checkout(),
         recipe="\n".join(f"{k} = {v}" for k, v in asdict(run.config).items()),
     )
@@ -116,12 +116,13 @@ def _scores(model: Any, exam: EvaluationFaces) -> list[str]:
     return rows
 
 
-def _start(initial: Path | None) -> str:
+def _start(initial: Path | None, width: float) -> str:
     if initial is None:
         return "random weights"
-    width = load_face_vgg(initial).config.width
+    narrower = load_face_vgg(initial).config.width
     digest = hashlib.sha256(initial.read_bytes()).hexdigest()
-    return f"weights of width {width:g} (SHA-256 `{digest[:16]}…`), widened"
+    widened = ", widened" if narrower < width else ""
+    return f"weights of width {narrower:g} (SHA-256 `{digest[:16]}…`){widened}"
 
 
 def commit_of_checkout() -> str:

@@ -106,7 +106,9 @@ def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: P
     wider = replace(config, width=0.1875)
     second = train_classifier(wider, replace(files, out=tmp_path / "second", initial=first))
     assert load_face_vgg(second).config.width == 0.1875
-    assert "from weights of width 0.125" in (tmp_path / "second" / "face_vgg19.md").read_text()
+    card = (tmp_path / "second" / "face_vgg19.md").read_text()
+    assert "from weights of width 0.125" in card
+    assert "`), widened" in card
 
 
 def test_frozen_stages_stay_as_they_were(files: TrainingFiles, tmp_path: Path) -> None:
@@ -114,6 +116,7 @@ def test_frozen_stages_stay_as_they_were(files: TrainingFiles, tmp_path: Path) -
     first = train_classifier(config, replace(files, out=tmp_path / "first"))
     frozen = replace(config, frozen_stages=2)
     second = train_classifier(frozen, replace(files, out=tmp_path / "second", initial=first))
+    assert "widened" not in (tmp_path / "second" / "face_vgg19.md").read_text()
     before, after = load_face_vgg(first).trunk, load_face_vgg(second).trunk
     for old, new in zip(before[:13], after[:13], strict=True):
         for name, value in old.state_dict().items():
