@@ -46,14 +46,15 @@ def training_faces(
 ) -> TrainingFaces:
     """Pairs pictures with their alignments and targets.
 
-    The smoothing of the FER2013 class goes to what the FER+ voters saw, where they voted, and
-    evenly to all seven where not.
+    The smoothing of the FER2013 class goes to the classes that faces with such FER+ votes have in
+    this set, where there are votes, and evenly to all seven where not.
     """
     votes = vote_distribution(faces.votes)
-    voted = votes.sum(axis=1, keepdims=True) > 0
-    spread = np.where(voted, votes, 1.0 / NUM_LABELS)
     known = faces.classes != NO_LABEL
-    one_hot = np.eye(NUM_LABELS)[np.where(known, faces.classes, 0)]
+    one_hot = np.eye(NUM_LABELS)[np.where(known, faces.classes, 0)] * known[:, None]
+    likely = votes @ _classes_of_votes(votes, one_hot)
+    guessed = likely.sum(axis=1, keepdims=True) > 0
+    spread = np.where(guessed, likely, 1.0 / NUM_LABELS)
     fer2013 = ((1 - label_smoothing) * one_hot + label_smoothing * spread) * known[:, None]
     return TrainingFaces(
         pictures=faces.pictures,
@@ -64,8 +65,26 @@ def training_faces(
     )
 
 
+def _classes_of_votes(votes: FloatArray, one_hot: FloatArray) -> FloatArray:
+    """(7, 7): how the faces of a vote, the rows, spread over the classes; the votes' own label
+    where no face with such votes has a class."""
+    counts = votes.T @ one_hot
+    total = counts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1e-9), np.eye(NUM_LABELS))
+
+
 class EpochBatches(Dataset[Batch]):
-    """The batches of one epoch; number i depends on seed, epoch and i alone."""
+    """The batches of one epoch; number i depends on seed, epoch and i alone.
+
+    Args:
+        faces: what the epoch shows once each.
+        augment: how the faces are changed.
+        batch_size: faces in a batch.
+        seed: of the run.
+        epoch: number of the epoch.
+        mixup: a and b of the beta distribution of the shares in which two faces and their targets
+            are laid over each other (Zhang et al., 2018); 0 leaves them apart.
+    """
 
     def __init__(
         self,
@@ -74,9 +93,11 @@ class EpochBatches(Dataset[Batch]):
         batch_size: int,
         seed: int,
         epoch: int,
+        mixup: float = 0.0,
     ) -> None:
         self._faces = faces
         self._augment = augment
+        self._mixup = mixup
         self._seed = (seed, epoch)
         order = np.random.default_rng(self._seed).permutation(len(faces))
         # The last, partial batch would weigh its faces more than others: it is left out.
@@ -89,17 +110,28 @@ class EpochBatches(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         faces, rows = self._faces, self._rows[index]
         rng = np.random.default_rng((*self._seed, index))
-        crops = [
+        changed = [
             augment_face(
                 faces.pictures[row], faces.to_crop[row], faces.to_whole[row], self._augment, rng
             )
             for row in rows
         ]
-        return (
-            torch.from_numpy(np.stack(crops)),
+        batch = (
+            torch.from_numpy(np.stack(changed)),
             torch.from_numpy(faces.ferplus[rows]),
             torch.from_numpy(faces.fer2013[rows]),
         )
+        if not self._mixup:
+            return batch
+        shares = torch.from_numpy(rng.beta(self._mixup, self._mixup, len(rows)))
+        crops, ferplus, fer2013 = (_laid_over_each_other(part, shares) for part in batch)
+        return crops.round().to(torch.uint8), ferplus, fer2013
+
+
+def _laid_over_each_other(part: Tensor, shares: Tensor) -> Tensor:
+    # The order of a batch is random: the one reversed pairs the faces as well as another draw.
+    share = shares.float().reshape(-1, *([1] * (part.ndim - 1)))
+    return share * part + (1 - share) * part.flip(0)
 
 
 def load_batches(batches: EpochBatches, workers: int, pinned: bool) -> Iterator[Batch]:

@@ -45,6 +45,9 @@ class ClassifierConfig:
     label_smoothing: float = 0.1
     augment: float = 1.0
     """Strength of the augmentation; a run too short to overfit learns faster with less."""
+    mixup: float = 0.0
+    """a and b of the beta distribution of the shares in which two faces are laid over each other;
+    for runs long enough to overfit."""
     ema_decay: float = 0.999
     frozen_stages: int = 0
     """The first stages, of five, whose weights and statistics stay as in the initial weights."""
@@ -71,6 +74,8 @@ class ClassifierConfig:
             raise ConfigError(f"label smoothing {self.label_smoothing} is not in [0, 1)")
         if not 0.0 <= self.augment <= 1.0:
             raise ConfigError(f"augment {self.augment} is not in [0, 1]")
+        if not 0.0 <= self.mixup <= 1.0:
+            raise ConfigError(f"mixup {self.mixup} is not in [0, 1]")
         if not 0 <= self.frozen_stages < NUM_STAGES:
             raise ConfigError(f"frozen stages {self.frozen_stages} are not 0 to {NUM_STAGES - 1}")
 
@@ -140,7 +145,9 @@ class ClassifierRun:
     def _batches(self, epoch: int) -> EpochBatches:
         config = self.config
         augment = AugmentConfig().scaled(config.augment)
-        return EpochBatches(self.faces, augment, config.batch_size, config.seed, epoch)
+        return EpochBatches(
+            self.faces, augment, config.batch_size, config.seed, epoch, config.mixup
+        )
 
     def _step(self, crops: Tensor, ferplus: Tensor, fer2013: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):

@@ -27,12 +27,14 @@ def test_targets(faces: TrainingFaces) -> None:
     assert faces.fer2013[2].tolist() == pytest.approx([0, 0, 1, 0, 0, 0, 0])
 
 
-def test_smoothing_goes_to_what_the_voters_saw() -> None:
-    labelled = drawn_set(1)
-    labelled.votes[0] = [0, 10, 0, 0, 0, 0, 0, 0, 0, 0]
+def test_smoothing_goes_to_the_classes_of_faces_with_such_votes() -> None:
+    labelled = drawn_set(4)  # of classes 0 to 3
+    labelled.votes[:] = [0, 10, 0, 0, 0, 0, 0, 0, 0, 0]
+    labelled.votes[3] = [0, 0, 0, 0, 10, 0, 0, 0, 0, 0]
     cache = LandmarkCache(dict.fromkeys(map(picture_key, labelled.pictures)))
-    target = training_faces(labelled, cache, label_smoothing=0.1).fer2013[0]
-    assert target.tolist() == pytest.approx([0.9, 0, 0, 0.1, 0, 0, 0])
+    targets = training_faces(labelled, cache, label_smoothing=0.3).fer2013
+    assert targets[0].tolist() == pytest.approx([0.8, 0.1, 0.1, 0, 0, 0, 0])
+    assert targets[3].tolist() == pytest.approx([0, 0, 0, 1, 0, 0, 0])
 
 
 def _epoch(faces: TrainingFaces, seed: int = 0, epoch: int = 0) -> EpochBatches:
@@ -52,6 +54,24 @@ def test_a_batch_depends_on_seed_epoch_and_place(
 ) -> None:
     assert torch.equal(_epoch(faces)[1][0], _epoch(faces, seed, epoch)[1][0]) is same
     assert not torch.equal(_epoch(faces)[0][0], _epoch(faces)[1][0])
+
+
+def test_mixup_lays_faces_and_targets_over_each_other_in_the_same_shares(
+    faces: TrainingFaces,
+) -> None:
+    plain = [part.numpy() for part in _epoch(faces)[0]]
+    crops, ferplus, fer2013 = (
+        part.numpy() for part in EpochBatches(faces, AugmentConfig(), 8, 0, 0, mixup=1.0)[0]
+    )
+    for i in range(8):
+        pair = np.stack([plain[0][i], plain[0][7 - i]]).astype(float)
+        difference = pair[0] - pair[1]
+        share = ((crops[i] - pair[1]) * difference).sum() / (difference**2).sum()
+        assert 0.0 < share < 1.0
+        np.testing.assert_allclose(crops[i], share * pair[0] + (1 - share) * pair[1], atol=1.0)
+        for mixed, targets in ((ferplus, plain[1]), (fer2013, plain[2])):
+            expected = share * targets[i] + (1 - share) * targets[7 - i]
+            np.testing.assert_allclose(mixed[i], expected, atol=0.01)
 
 
 def test_worker_processes_change_nothing(faces: TrainingFaces) -> None:

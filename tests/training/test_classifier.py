@@ -145,6 +145,8 @@ def test_copies_of_a_picture_are_held_out_together() -> None:
         {"epochs": 0},
         {"batch_size": 0},
         {"label_smoothing": 1.0},
+        {"mixup": -0.1},
+        {"mixup": 1.1},
         {"sizes": ()},
         {"frozen_stages": 5},
         {"frozen_stages": -1},
