@@ -135,13 +135,16 @@ def test_a_paused_server_is_a_stall_and_then_found_again(clip: Path) -> None:
 
         stream = source.frames()
         take(stream, 3)
+        # A busy machine may have needed a second try to connect.
+        before = len(recorder.state_names())
         server.pause()
         recorder.on_state_change = resume_after_the_stall
         take(stream, 20)
         stream.close()
     assert stalls
-    assert recorder.state_names()[:4] == ["connecting", "live", "stalled", "reconnecting"]
-    assert recorder.state_names()[-1] == "live"
+    since = recorder.state_names()[before:]
+    assert since[:2] == ["stalled", "reconnecting"]
+    assert since[-1] == "live"
 
 
 def test_a_change_of_resolution_is_followed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
+import numpy as np
 import pytest
 
 from streamfer.app.detectors import centerface_model
@@ -98,6 +99,20 @@ def shipped_face_engine(link: DeviceLink) -> TorchCudaEngine:
     return torch_engine("face", served, (inputs, outputs[:2]), link)
 
 
+def assert_same_answers(
+    ours: Sequence[FrameResult], theirs: Sequence[FrameResult], atol_px: float, atol_probs: float
+) -> None:
+    """Crops differ by a fifth of a gray level, as OpenCV rounds after every step: that moves the
+    logits by hundredths, which only a face between two classes shows."""
+    assert_same_results(ours, theirs, atol_px=atol_px, atol_probs=atol_probs)
+    differences = [
+        np.abs(left.probs - right.probs).mean()
+        for a, b in zip(ours, theirs, strict=True)
+        for left, right in zip(a.faces, b.faces, strict=True)
+    ]
+    assert np.mean(differences) <= atol_probs / 10
+
+
 def test_centerface_and_the_classifier_say_the_same_of_real_faces(tmp_path: Path) -> None:
     """CenterFace exists as an ONNX file only, so ONNX Runtime poses as its GPU engine."""
     model = centerface_model(EngineStore(tmp_path))
@@ -108,7 +123,7 @@ def test_centerface_and_the_classifier_say_the_same_of_real_faces(tmp_path: Path
     on_device = DeviceFaceReader(CenterFace(HostGraphEngine(model), config), face, host)
     ours, theirs = analysed(on_device, scenes(), 3), analysed(on_host, scenes(), 3)
     assert sum(len(result.faces) for result in theirs) >= 6 * 5
-    assert_same_results(ours, theirs, atol_px=0.1, atol_probs=0.02)
+    assert_same_answers(ours, theirs, atol_px=0.1, atol_probs=0.04)
 
 
 def test_retinaface_and_the_classifier_say_the_same_of_real_faces(link: DeviceLink) -> None:
@@ -128,5 +143,5 @@ def test_retinaface_and_the_classifier_say_the_same_of_real_faces(link: DeviceLi
     ours, theirs = analysed(on_device, scenes(), 3), analysed(on_host, scenes(), 3)
     assert sum(len(result.faces) for result in theirs) >= 6 * 5
     # GPUs multiply in TF32, whose rounding is coarser than the resizing's.
-    atol_px, atol_probs = (0.2, 0.02) if link.device.type == "cpu" else (1.0, 0.05)
-    assert_same_results(ours, theirs, atol_px=atol_px, atol_probs=atol_probs)
+    atol_px, atol_probs = (0.2, 0.04) if link.device.type == "cpu" else (1.0, 0.05)
+    assert_same_answers(ours, theirs, atol_px=atol_px, atol_probs=atol_probs)
