@@ -42,17 +42,24 @@ class TrainingFaces:
 
 
 def training_faces(
-    faces: LabelledFaces, cache: LandmarkCache, label_smoothing: float
+    faces: LabelledFaces,
+    cache: LandmarkCache,
+    label_smoothing: float,
+    guesses: FloatArray | None = None,
 ) -> TrainingFaces:
     """Pairs pictures with their alignments and targets.
 
-    The smoothing of the FER2013 class goes to the classes that faces with such FER+ votes have in
-    this set, where there are votes, and evenly to all seven where not.
+    Args:
+        faces: the pictures and their labels.
+        cache: their landmarks.
+        label_smoothing: part of the FER2013 target, in [0, 1), that does not go to the class.
+        guesses: (n, 7) distributions that this part goes to. None takes the classes that faces with
+            such FER+ votes have in this set, where there are votes, and all seven evenly where not.
     """
     votes = vote_distribution(faces.votes)
     known = faces.classes != NO_LABEL
     one_hot = np.eye(NUM_LABELS)[np.where(known, faces.classes, 0)] * known[:, None]
-    likely = votes @ _classes_of_votes(votes, one_hot)
+    likely = votes @ _classes_of_votes(votes, one_hot) if guesses is None else guesses
     guessed = likely.sum(axis=1, keepdims=True) > 0
     spread = np.where(guessed, likely, 1.0 / NUM_LABELS)
     fer2013 = ((1 - label_smoothing) * one_hot + label_smoothing * spread) * known[:, None]

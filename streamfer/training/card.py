@@ -67,6 +67,7 @@ def write_card(
     faces: int,
     exam: EvaluationFaces,
     initial: Path | None = None,
+    teacher: Path | None = None,
 ) -> Path:
     """Writes `weights`' card beside it, as Markdown.
 
@@ -78,6 +79,7 @@ def write_card(
         faces: how many pictures.
         exam: validation faces, for the figures of the card.
         initial: the weights that the run started from.
+        teacher: the weights whose answers it learned from.
     """
     model = load_face_vgg(weights)
     best = max(metrics, key=lambda row: float(row["mean_accuracy"]))
@@ -95,7 +97,7 @@ def write_card(
         scores="\n".join(_scores(model, exam)),
         epoch=best["epoch"],
         epochs=run.config.epochs,
-        start=_start(initial, model.config.width),
+        start=_start(initial, model.config.width) + _taught_by(teacher),
         commit=commit_of_checkout(),
         recipe="\n".join(f"{k} = {v}" for k, v in asdict(run.config).items()),
     )
@@ -120,9 +122,16 @@ def _start(initial: Path | None, width: float) -> str:
     if initial is None:
         return "random weights"
     narrower = load_face_vgg(initial).config.width
-    digest = hashlib.sha256(initial.read_bytes()).hexdigest()
     widened = ", widened" if narrower < width else ""
-    return f"weights of width {narrower:g} (SHA-256 `{digest[:16]}…`){widened}"
+    return f"weights of width {narrower:g} ({_digest(initial)}){widened}"
+
+
+def _taught_by(teacher: Path | None) -> str:
+    return f", taught by weights ({_digest(teacher)})" if teacher else ""
+
+
+def _digest(weights: Path) -> str:
+    return f"SHA-256 `{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}…`"
 
 
 def commit_of_checkout() -> str:

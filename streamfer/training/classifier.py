@@ -27,10 +27,22 @@ from streamfer.training.card import write_card
 from streamfer.training.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.training.curves import draw_learning_curves
 from streamfer.training.data import LabelledFaces
-from streamfer.training.landmarks import open_landmarks, picture_key
+from streamfer.training.landmarks import (
+    LandmarkCache,
+    align_pictures,
+    open_landmarks,
+    picture_key,
+)
 from streamfer.training.run_state import MetricsFile, load_checkpoint, save_checkpoint
-from streamfer.training.scoring import EvaluationFaces, calibrate, evaluation_faces, score
+from streamfer.training.scoring import (
+    EvaluationFaces,
+    calibrate,
+    evaluation_faces,
+    mean_guesses,
+    score,
+)
 from streamfer.training.sources import read_faces
+from streamfer.types import FloatArray
 
 _HELD_OUT_OF = 32
 """One picture in this many of the training data is kept back to fit the temperatures."""
@@ -50,6 +62,9 @@ class TrainingFiles:
     """NPZ file of the landmark cache; None detects and forgets."""
     initial: Path | None = None
     """Weights to start from, widened where the run is wider; None starts from scratch."""
+    teacher: Path | None = None
+    """Weights whose answers get the smoothed part of the FER2013 target; None: what the votes make
+    likely."""
     resume: bool = False
     """Go on from `out`/last.pt where it exists."""
 
@@ -73,7 +88,7 @@ def train_classifier(
 
     Raises:
         ConfigError: the data, the settings or the checkpoint are wrong.
-        EngineError: the initial weights are missing or broken.
+        EngineError: the initial weights or the teacher's are missing or broken.
         OutputError: the folder cannot be written.
     """
     cv2.setNumThreads(1)
@@ -84,7 +99,9 @@ def train_classifier(
     cache = open_landmarks(files.landmarks, training.pictures + validation.pictures)
     held_out, kept = split_held_out(training)
     initial = load_face_vgg(files.initial) if files.initial else None
-    run = ClassifierRun(config, training_faces(kept, cache, config.label_smoothing), initial)
+    guesses = _taught(files.teacher, config, kept, cache)
+    faces = training_faces(kept, cache, config.label_smoothing, guesses)
+    run = ClassifierRun(config, faces, initial)
     calibration, exam = evaluation_faces(held_out, cache), evaluation_faces(validation, cache)
     weights = files.out / "face_vgg19.safetensors"
     _make_folder(files.out)
@@ -104,7 +121,9 @@ def train_classifier(
             _draw(metrics, files.out / "curves.png")
             if console:
                 console.print(_line(row))
-    write_card(weights, run, metrics.rows, files.data, len(kept), exam, files.initial)
+    write_card(
+        weights, run, metrics.rows, files.data, len(kept), exam, files.initial, files.teacher
+    )
     return weights
 
 
@@ -112,6 +131,15 @@ def split_held_out(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:
     """(held out, kept): by content, so that copies of a picture stay on one side."""
     bucket = np.array([picture_key(p)[0] % _HELD_OUT_OF for p in faces.pictures])
     return faces.subset(np.flatnonzero(bucket == 0)), faces.subset(np.flatnonzero(bucket))
+
+
+def _taught(
+    teacher: Path | None, config: ClassifierConfig, faces: LabelledFaces, cache: LandmarkCache
+) -> FloatArray | None:
+    if teacher is None:
+        return None
+    crops = align_pictures(faces.pictures, cache)
+    return mean_guesses(load_face_vgg(teacher).to(config.device), crops)
 
 
 def _train_and_score(

@@ -15,7 +15,7 @@ from streamfer.models.vgg import FaceVGG
 from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.landmarks import LandmarkCache, align_pictures
 from streamfer.training.objective import fit_temperature
-from streamfer.types import UInt8Array
+from streamfer.types import FloatArray, UInt8Array
 
 _BATCH = 256
 
@@ -46,6 +46,15 @@ def predict_logits(model: FaceVGG, crops: UInt8Array) -> tuple[Tensor, Tensor]:
     ]
     ferplus, fer2013 = zip(*parts, strict=True)
     return torch.cat(ferplus).float().cpu(), torch.cat(fer2013).float().cpu()
+
+
+def mean_guesses(model: FaceVGG, crops: UInt8Array) -> FloatArray:
+    """(n, 7) float32 calibrated probabilities of `fer2013` of (n, 64, 64) crops, the mean over the
+    faces as they are and mirrored."""
+    views = (crops, np.ascontiguousarray(crops[:, :, ::-1]))
+    temperature = model.temperature[1].cpu()
+    probs = [torch.softmax(predict_logits(model, v)[1] / temperature, dim=1) for v in views]
+    return torch.stack(probs).mean(dim=0).numpy()
 
 
 def calibrate(model: FaceVGG, faces: EvaluationFaces) -> None:

@@ -111,6 +111,15 @@ def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: P
     assert "`), widened" in card
 
 
+def test_a_teacher_takes_part_in_the_targets(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=1, sizes=(16,), ema_decay=0.0, label_smoothing=0.5)
+    alone = replace(files, out=tmp_path / "alone")
+    taught = replace(files, out=tmp_path / "taught", teacher=train_classifier(config, alone))
+    card = train_classifier(config, taught).with_suffix(".md").read_text()
+    assert "from random weights, taught by weights (SHA-256 `" in card
+    assert not torch.equal(_weights(alone.out), _weights(taught.out))
+
+
 def test_frozen_stages_stay_as_they_were(files: TrainingFiles, tmp_path: Path) -> None:
     config = replace(_TINY, epochs=1, sizes=(32,), ema_decay=0.0)
     first = train_classifier(config, replace(files, out=tmp_path / "first"))
