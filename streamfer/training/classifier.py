@@ -6,6 +6,7 @@ the landmark cache lacks.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -20,7 +21,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from streamfer.errors import OutputError, StreamferError
+from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.batches import training_faces
 from streamfer.training.card import write_card
@@ -106,8 +107,11 @@ def train_classifier(
     weights = files.out / "face_vgg19.safetensors"
     _make_folder(files.out)
     checkpoint = files.out / "last.pt"
+    sources = {"initial": _digest(files.initial), "teacher": _digest(files.teacher)}
     if files.resume and checkpoint.exists():
-        run.restore(load_checkpoint(checkpoint), checkpoint)
+        state = load_checkpoint(checkpoint)
+        _refuse_other_sources(state, sources, checkpoint)
+        run.restore(state, checkpoint)
     (files.out / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
     metrics = MetricsFile(files.out / "metrics.jsonl", keep=run.epoch)
     with _progress(run, console) as progress:
@@ -117,7 +121,7 @@ def train_classifier(
                 run.best_accuracy = row["mean_accuracy"]
                 _keep(run, calibration, weights)
             metrics.append(row)
-            save_checkpoint(checkpoint, run.state())
+            save_checkpoint(checkpoint, run.state() | {"sources": sources})
             _draw(metrics, files.out / "curves.png")
             if console:
                 console.print(_line(row))
@@ -125,6 +129,21 @@ def train_classifier(
         weights, run, metrics.rows, files.data, len(kept), exam, files.initial, files.teacher
     )
     return weights
+
+
+def _digest(weights: Path | None) -> str:
+    return hashlib.sha256(weights.read_bytes()).hexdigest() if weights else "none"
+
+
+def _refuse_other_sources(state: dict[str, Any], mine: dict[str, str], where: Path) -> None:
+    theirs = state.get("sources", {})
+    changed = [name for name in mine if mine[name] != theirs.get(name)]
+    if changed:
+        name = changed[0]
+        raise ConfigError(
+            f"{where}: was trained with other --{name} weights (SHA-256 {theirs.get(name)}, not"
+            f" {mine[name]}); resume with the same ones"
+        )
 
 
 def split_held_out(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:

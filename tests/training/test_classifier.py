@@ -85,6 +85,17 @@ def test_resuming_with_other_settings_is_refused(files: TrainingFiles, tmp_path:
         train_classifier(replace(config, batch_size=7), replace(files, out=tmp_path, resume=True))
 
 
+@pytest.mark.parametrize("name", ["initial", "teacher"])
+def test_resuming_from_other_weights_is_refused(
+    files: TrainingFiles, tmp_path: Path, name: str
+) -> None:
+    config = replace(_TINY, epochs=1)
+    first = train_classifier(config, replace(files, out=tmp_path))
+    other = replace(files, out=tmp_path, resume=True, **{name: first})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"other --{name} weights .SHA-256 none, not"):
+        train_classifier(config, other)
+
+
 def test_a_run_learns(files: TrainingFiles, tmp_path: Path) -> None:
     config = replace(_TINY, epochs=12, sizes=(16,), ema_decay=0.9, dropout=0.0)
     train_classifier(config, replace(files, out=tmp_path))
