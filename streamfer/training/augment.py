@@ -31,6 +31,8 @@ class AugmentConfig:
     stretch: float = 0.06
     """Uniform, either way: width against height, as boxes and lenses differ."""
     flip: float = 0.5
+    surroundings: float = 0.6
+    """Another picture or an even gray beyond the edge, as in a frame; else the edge repeats."""
     unaligned: float = 0.1
     """The crop that serving falls back to where landmarks fail."""
     light: float = 0.4
@@ -45,15 +47,18 @@ class AugmentConfig:
     """A rectangle of 3–20 % of the area, in gray or noise (Zhong et al., 2020)."""
 
     def scaled(self, strength: float) -> AugmentConfig:
-        """Every range and chance times `strength`, but for `flip`: a mirrored face is as good."""
+        """Every range and chance times `strength`, but for those that leave a face as good:
+        `flip` and `surroundings`."""
         changed = {name: value * strength for name, value in asdict(self).items()}
-        return AugmentConfig(**{**changed, "flip": self.flip})
+        same = {"flip": self.flip, "surroundings": self.surroundings}
+        return AugmentConfig(**{**changed, **same})
 
 
 def augment_face(
     picture: UInt8Array,
     to_crop: FloatArray,
     to_whole: FloatArray,
+    other: UInt8Array,
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> UInt8Array:
@@ -63,6 +68,7 @@ def augment_face(
         picture: (H, W) uint8 gray.
         to_crop: (2, 3) matrix from the picture to its aligned crop.
         to_whole: (2, 3) matrix from the picture to the crop without landmarks.
+        other: (H, W) uint8 gray, another picture, which may stand around this one.
         config: what may happen.
         rng: the source of chance; a fixed number of draws is not promised.
 
@@ -70,7 +76,10 @@ def augment_face(
         (64, 64) uint8.
     """
     base = to_whole if rng.random() < config.unaligned else to_crop
-    face = warp_face(picture, compose(random_similarity(config, rng), base))
+    matrix = compose(random_similarity(config, rng), base)
+    face = warp_face(picture, matrix)
+    if rng.random() < config.surroundings:
+        face = _surround(face, picture, matrix, other, rng)
     chance = rng.random(6)
     if chance[0] < config.resample:
         face = _resample(face, rng)
@@ -108,6 +117,22 @@ def compose(second: FloatArray, first: FloatArray) -> FloatArray:
     combined = second[:, :2] @ first
     combined[:, 2] += second[:, 2]
     return combined
+
+
+def _surround(
+    face: UInt8Array,
+    picture: UInt8Array,
+    matrix: FloatArray,
+    other: UInt8Array,
+    rng: np.random.Generator,
+) -> UInt8Array:
+    size = face.shape[::-1]
+    inside = cv2.warpAffine(np.ones(picture.shape, np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
+    if rng.random() < 0.5:
+        around = np.full(face.shape, rng.integers(256), np.uint8)
+    else:
+        around = np.roll(cv2.resize(other, size), rng.integers(0, size), (0, 1))
+    return np.where(inside, face, around)
 
 
 def _resample(face: UInt8Array, rng: np.random.Generator) -> UInt8Array:

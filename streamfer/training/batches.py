@@ -119,9 +119,14 @@ class EpochBatches(Dataset[Batch]):
         rng = np.random.default_rng((*self._seed, index))
         changed = [
             augment_face(
-                faces.pictures[row], faces.to_crop[row], faces.to_whole[row], self._augment, rng
+                faces.pictures[row],
+                faces.to_crop[row],
+                faces.to_whole[row],
+                faces.pictures[other],
+                self._augment,
+                rng,
             )
-            for row in rows
+            for row, other in zip(rows, np.roll(rows, 1), strict=True)
         ]
         batch = (
             torch.from_numpy(np.stack(changed)),

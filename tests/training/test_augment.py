@@ -19,6 +19,7 @@ _STILL = dict.fromkeys(
         "shift",
         "stretch",
         "flip",
+        "surroundings",
         "unaligned",
         "light",
         "blur",
@@ -36,7 +37,7 @@ _TO_WHOLE: FloatArray = np.array([[4 / 3, 0, 1 / 6], [0, 4 / 3, 1 / 6]], np.floa
 def _augmented(seed: int = 0, **chances: float) -> UInt8Array:
     config = AugmentConfig(**{**_STILL, **chances})
     rng = np.random.default_rng(seed)
-    return augment_face(drawn_face(3, 5), _TO_CROP, _TO_WHOLE, config, rng)
+    return augment_face(drawn_face(3, 5), _TO_CROP, _TO_WHOLE, drawn_face(1, 2), config, rng)
 
 
 def test_without_chance_it_is_the_serving_crop() -> None:
@@ -69,6 +70,20 @@ def test_unaligned_takes_the_whole_picture() -> None:
     assert np.array_equal(_augmented(unaligned=1.0), warp_face(drawn_face(3, 5), _TO_WHOLE))
 
 
+def test_surroundings_change_what_lies_beyond_the_picture_only() -> None:
+    pictures = drawn_face(3, 5), drawn_face(1, 2)
+    small = np.array([[0.7, 0, 15], [0, 0.7, 15]], np.float32)
+    height, width = (round(0.7 * side) for side in pictures[0].shape)
+    config = AugmentConfig(**{**_STILL, "surroundings": 1.0})
+    plain = warp_face(pictures[0], small)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        face = augment_face(pictures[0], small, _TO_WHOLE, pictures[1], config, rng)
+        changed = face != plain
+        assert changed[:14].mean() > 0.5
+        assert not changed[16 : 14 + height, 16 : 14 + width].any()
+
+
 def test_composition_applies_the_first_map_first() -> None:
     points = np.array([[3, 4], [10, -2]], np.float32)
     both = apply_affine(compose(_TO_WHOLE, _TO_CROP), points)
@@ -76,8 +91,9 @@ def test_composition_applies_the_first_map_first() -> None:
     np.testing.assert_allclose(both, one_by_one, atol=1e-4)
 
 
-def test_a_weaker_augmentation_shrinks_every_range_and_chance_but_the_mirrors() -> None:
+def test_a_weaker_augmentation_shrinks_what_makes_a_face_harder() -> None:
     half = AugmentConfig().scaled(0.5)
     assert half.rotation_deg == AugmentConfig().rotation_deg / 2
     assert half.erase == AugmentConfig().erase / 2
     assert half.flip == AugmentConfig().flip
+    assert half.surroundings == AugmentConfig().surroundings
