@@ -97,10 +97,10 @@ def test_resuming_from_other_weights_is_refused(
 
 
 def test_a_run_learns(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=12, sizes=(16,), ema_decay=0.9, dropout=0.0)
+    config = replace(_TINY, epochs=12, sizes=(16,), ema_decay=0.9, dropout=0.0, augment=0.3)
     train_classifier(config, replace(files, out=tmp_path))
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["loss"] < rows[0]["loss"] - 0.2
+    assert rows[-1]["loss"] < rows[0]["loss"] - 0.8
 
 
 @pytest.mark.parametrize("changes", [{"loss": "mse"}, {"optimizer": "adamw"}])
