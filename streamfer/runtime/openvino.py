@@ -53,6 +53,8 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY",
             # Decoder and encoder share the cores: a pinned thread waits for its own to be free.
             "ENABLE_CPU_PINNING": False,
+            # Not in the exported file: without it a CPU with bf16 runs an imported network in that.
+            "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
         }
         if threads is not None:
             properties["INFERENCE_NUM_THREADS"] = threads
@@ -143,9 +145,8 @@ def _compile(
     core = _core()
 
     def compile_fresh() -> Any:
-        hint = {"INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision]}
         try:
-            return core.compile_model(core.read_model(model.data), "CPU", properties | hint)
+            return core.compile_model(core.read_model(model.data), "CPU", properties)
         except RuntimeError as error:
             raise EngineError(
                 f"{model.name}: OpenVINO cannot compile it: {_last_line(error)}"

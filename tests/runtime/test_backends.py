@@ -31,7 +31,7 @@ from tests.support.models import small_network
 from tests.support.queues import HostQueue
 
 MODEL = small_network()
-CPU_MACHINE = replace(find_machine(), gpus=(), torch_sees_gpu=False, x86=True)
+CPU_MACHINE = replace(find_machine(), cpu=Cpu("cpu", ()), gpus=(), torch_sees_gpu=False, x86=True)
 
 
 class Bench:
