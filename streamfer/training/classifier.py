@@ -28,12 +28,7 @@ from streamfer.training.card import write_card
 from streamfer.training.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.training.curves import draw_learning_curves
 from streamfer.training.data import LabelledFaces
-from streamfer.training.landmarks import (
-    LandmarkCache,
-    align_pictures,
-    open_landmarks,
-    picture_key,
-)
+from streamfer.training.landmarks import align_pictures, open_landmarks, picture_key
 from streamfer.training.run_state import MetricsFile, load_checkpoint, save_checkpoint
 from streamfer.training.scoring import (
     EvaluationFaces,
@@ -43,7 +38,6 @@ from streamfer.training.scoring import (
     score,
 )
 from streamfer.training.sources import read_faces
-from streamfer.types import FloatArray
 
 _HELD_OUT_OF = 32
 """One picture in this many of the training data is kept back to fit the temperatures."""
@@ -100,18 +94,20 @@ def train_classifier(
     cache = open_landmarks(files.landmarks, training.pictures + validation.pictures)
     held_out, kept = split_held_out(training)
     initial = load_face_vgg(files.initial) if files.initial else None
-    guesses = _taught(files.teacher, config, kept, cache)
+    teacher = load_face_vgg(files.teacher).to(config.device) if files.teacher else None
+    began_with = {"initial": _digest(files.initial), "teacher": _digest(files.teacher)}
+    checkpoint = files.out / "last.pt"
+    earlier = load_checkpoint(checkpoint) if files.resume and checkpoint.exists() else None
+    if earlier is not None:
+        _refuse_other_weights(earlier, began_with, checkpoint)
+    guesses = mean_guesses(teacher, align_pictures(kept.pictures, cache)) if teacher else None
     faces = training_faces(kept, cache, config.label_smoothing, guesses)
     run = ClassifierRun(config, faces, initial)
+    if earlier is not None:
+        run.restore(earlier, checkpoint)
     calibration, exam = evaluation_faces(held_out, cache), evaluation_faces(validation, cache)
     weights = files.out / "face_vgg19.safetensors"
     _make_folder(files.out)
-    checkpoint = files.out / "last.pt"
-    sources = {"initial": _digest(files.initial), "teacher": _digest(files.teacher)}
-    if files.resume and checkpoint.exists():
-        state = load_checkpoint(checkpoint)
-        _refuse_other_sources(state, sources, checkpoint)
-        run.restore(state, checkpoint)
     (files.out / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
     metrics = MetricsFile(files.out / "metrics.jsonl", keep=run.epoch)
     with _progress(run, console) as progress:
@@ -121,7 +117,7 @@ def train_classifier(
                 run.best_accuracy = row["mean_accuracy"]
                 _keep(run, calibration, weights)
             metrics.append(row)
-            save_checkpoint(checkpoint, run.state() | {"sources": sources})
+            save_checkpoint(checkpoint, run.state() | {"began_with": began_with})
             _draw(metrics, files.out / "curves.png")
             if console:
                 console.print(_line(row))
@@ -135,8 +131,8 @@ def _digest(weights: Path | None) -> str:
     return hashlib.sha256(weights.read_bytes()).hexdigest() if weights else "none"
 
 
-def _refuse_other_sources(state: dict[str, Any], mine: dict[str, str], where: Path) -> None:
-    theirs = state.get("sources", {})
+def _refuse_other_weights(state: dict[str, Any], mine: dict[str, str], where: Path) -> None:
+    theirs = state.get("began_with", {})
     changed = [name for name in mine if mine[name] != theirs.get(name)]
     if changed:
         name = changed[0]
@@ -150,15 +146,6 @@ def split_held_out(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:
     """(held out, kept): by content, so that copies of a picture stay on one side."""
     bucket = np.array([picture_key(p)[0] % _HELD_OUT_OF for p in faces.pictures])
     return faces.subset(np.flatnonzero(bucket == 0)), faces.subset(np.flatnonzero(bucket))
-
-
-def _taught(
-    teacher: Path | None, config: ClassifierConfig, faces: LabelledFaces, cache: LandmarkCache
-) -> FloatArray | None:
-    if teacher is None:
-        return None
-    crops = align_pictures(faces.pictures, cache)
-    return mean_guesses(load_face_vgg(teacher).to(config.device), crops)
 
 
 def _train_and_score(
