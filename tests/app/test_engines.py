@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ from streamfer.app.engines import build_engines, clean_engines, list_engines
 from streamfer.app.models import Models
 from streamfer.runtime.backends import open_engine
 from streamfer.runtime.openvino import import_openvino
-from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store import EngineStore
+from tests.support.machines import PLAIN_CPU
 from tests.support.models import small_network
 
 
@@ -33,8 +32,7 @@ def store(tmp_path: Path) -> EngineStore:
 
 
 def fill(store: EngineStore) -> None:
-    machine = replace(find_machine(), gpus=(), torch_sees_gpu=False, x86=True)
-    open_engine(small_network(), store=store, threads=1, machine=machine).close()
+    open_engine(small_network(), store=store, threads=1, machine=PLAIN_CPU).close()
 
 
 def test_an_empty_store_says_so(store: EngineStore) -> None:

@@ -22,16 +22,16 @@ from streamfer.runtime.backends import (
 from streamfer.runtime.hardware import Cpu, Gpu
 from streamfer.runtime.model import Int8Form, OnnxModel
 from streamfer.runtime.openvino import OpenVinoEngine
-from streamfer.runtime.planning import Machine, find_machine
+from streamfer.runtime.planning import Machine
 from streamfer.runtime.self_check import Verdict, sample_inputs
 from streamfer.runtime.store import EngineStore
 from streamfer.runtime.tensorrt import TensorRtEngine
 from tests.support.fake_tensorrt import VERSIONS, FakeTensorRT
+from tests.support.machines import PLAIN_CPU
 from tests.support.models import small_network
 from tests.support.queues import HostQueue
 
 MODEL = small_network()
-CPU_MACHINE = replace(find_machine(), cpu=Cpu("cpu", ()), gpus=(), torch_sees_gpu=False, x86=True)
 
 
 class Bench:
@@ -55,7 +55,7 @@ def test_auto_checks_once_and_remembers(bench: Bench, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(backends, "self_check", counted)
     for _ in range(2):
-        engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+        engine = open_engine(MODEL, store=bench.store, threads=1, machine=PLAIN_CPU)
         assert engine.backend == "openvino"
         engine.close()
     assert checks == ["check"]
@@ -66,7 +66,7 @@ def test_auto_passes_over_a_backend_that_fails_its_check(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends, "self_check", lambda *engines: Verdict(False, "probs", 0.7))
-    engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+    engine = open_engine(MODEL, store=bench.store, threads=1, machine=PLAIN_CPU)
     assert engine.backend == "onnxruntime"
     engine.close()
     assert len(bench.lines) == 1
@@ -80,14 +80,14 @@ def test_auto_passes_over_a_backend_that_breaks(
         raise EngineError("no kernel")
 
     monkeypatch.setattr(OpenVinoEngine, "__init__", broken)
-    engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+    engine = open_engine(MODEL, store=bench.store, threads=1, machine=PLAIN_CPU)
     assert engine.backend == "onnxruntime"
     engine.close()
     assert len(bench.lines) == 1
     assert bench.lines[0].endswith("no kernel; trying the next backend")
 
 
-VNNI_MACHINE = replace(CPU_MACHINE, cpu=Cpu("cpu", ("avx512_vnni",)))
+VNNI_MACHINE = replace(PLAIN_CPU, cpu=Cpu("cpu", ("avx512_vnni",)))
 
 
 def quantised(factor: float) -> OnnxModel:
@@ -107,7 +107,7 @@ def quantised(factor: float) -> OnnxModel:
 def test_auto_holds_int8_against_float32(
     bench: Bench, backend: str, factor: float, precision: str
 ) -> None:
-    versions = {b: v for b, v in CPU_MACHINE.versions.items() if b == backend}
+    versions = {b: v for b, v in PLAIN_CPU.versions.items() if b == backend}
     if backend == "openvino":
         pytest.importorskip("openvino")
     machine = replace(VNNI_MACHINE, versions=versions)
@@ -124,13 +124,13 @@ def test_a_backend_asked_for_is_not_replaced(bench: Bench, monkeypatch: pytest.M
 
     monkeypatch.setattr(OpenVinoEngine, "__init__", broken)
     with pytest.raises(EngineError, match="no kernel"):
-        open_engine(MODEL, backend="openvino", store=bench.store, machine=CPU_MACHINE)
+        open_engine(MODEL, backend="openvino", store=bench.store, machine=PLAIN_CPU)
 
 
 def test_a_broken_file_names_every_attempt(bench: Bench) -> None:
     broken = OnnxModel.from_bytes("broken", b"not a model")
     with pytest.raises(EngineError, match=r"broken: no backend works: .*OpenVINO.*ONNX Runtime"):
-        open_engine(broken, store=bench.store, machine=CPU_MACHINE)
+        open_engine(broken, store=bench.store, machine=PLAIN_CPU)
 
 
 def test_a_corrupted_compiled_network_is_rebuilt(bench: Bench) -> None:
@@ -149,7 +149,7 @@ def test_a_corrupted_compiled_network_is_rebuilt(bench: Bench) -> None:
 @pytest.mark.parametrize(("torch_form", "backend"), [(True, "torch"), (False, "onnxruntime")])
 def test_torch_runs_what_has_its_form(bench: Bench, torch_form: bool, backend: str) -> None:
     model = small_network(torch_form=torch_form)
-    engine = open_engine(model, backend="torch", store=bench.store, machine=CPU_MACHINE)
+    engine = open_engine(model, backend="torch", store=bench.store, machine=PLAIN_CPU)
     assert engine.backend == backend
     engine.close()
 
@@ -165,10 +165,10 @@ def test_tensorrt_is_opened_for_the_gpu_planned(
 
     monkeypatch.setattr(TensorRtEngine, "__init__", opened)
     machine = replace(
-        CPU_MACHINE,
+        PLAIN_CPU,
         gpus=(Gpu(0, "L4", (8, 9), 24 << 30), Gpu(1, "H100", (9, 0), 80 << 30)),
         torch_sees_gpu=True,
-        versions={**CPU_MACHINE.versions, "tensorrt": "11.4"},
+        versions={**PLAIN_CPU.versions, "tensorrt": "11.4"},
     )
     engine = open_engine(MODEL, store=bench.store, threads=1, machine=machine)
     assert engine.backend == "openvino"
@@ -185,7 +185,7 @@ def test_tensorrt_is_opened_for_the_gpu_planned(
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_the_bare_backend_gives_the_engine_s_answers(bench: Bench, backend: str) -> None:
-    engine = open_engine(MODEL, backend=backend, store=bench.store, threads=1, machine=CPU_MACHINE)
+    engine = open_engine(MODEL, backend=backend, store=bench.store, threads=1, machine=PLAIN_CPU)
     bare = open_bare(MODEL, engine, threads=1)
     assert bare is not None
     inputs = sample_inputs(engine.inputs)
@@ -199,14 +199,14 @@ def test_the_bare_backend_gives_the_engine_s_answers(bench: Bench, backend: str)
 
 def test_torch_has_no_bare_backend(bench: Bench) -> None:
     engine = open_engine(
-        small_network(torch_form=True), backend="torch", store=bench.store, machine=CPU_MACHINE
+        small_network(torch_form=True), backend="torch", store=bench.store, machine=PLAIN_CPU
     )
     assert open_bare(MODEL, engine) is None
     engine.close()
 
 
 def test_a_ready_run_on_the_cpu_is_an_ordinary_one(bench: Bench) -> None:
-    engine = open_engine(MODEL, store=bench.store, threads=1, machine=CPU_MACHINE)
+    engine = open_engine(MODEL, store=bench.store, threads=1, machine=PLAIN_CPU)
     inputs = sample_inputs(engine.inputs)
     answers = ready_run(engine, inputs)()
     assert isinstance(answers, dict)
@@ -216,10 +216,10 @@ def test_a_ready_run_on_the_cpu_is_an_ordinary_one(bench: Bench) -> None:
 
 H100 = Gpu(0, "H100", (9, 0), 80 << 30)
 GPU_MACHINE = replace(
-    CPU_MACHINE,
+    PLAIN_CPU,
     gpus=(H100,),
     torch_sees_gpu=True,
-    versions={**CPU_MACHINE.versions, "tensorrt": VERSIONS[-1]},
+    versions={**PLAIN_CPU.versions, "tensorrt": VERSIONS[-1]},
 )
 
 
@@ -287,7 +287,7 @@ def test_the_gpu_s_other_backend_comes_first(
     engine.close()
 
 
-@pytest.mark.parametrize("machine", [CPU_MACHINE, GPU_MACHINE])
+@pytest.mark.parametrize("machine", [PLAIN_CPU, GPU_MACHINE])
 def test_nothing_is_worth_waiting_for_without_tensorrt(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, machine: Machine
 ) -> None:
