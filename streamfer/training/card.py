@@ -67,7 +67,7 @@ def write_card(
     faces: int,
     exam: EvaluationFaces,
     initial: Path | None = None,
-    teacher: Path | None = None,
+    teachers: Sequence[Path] = (),
 ) -> Path:
     """Writes `weights`' card beside it, as Markdown.
 
@@ -79,7 +79,7 @@ def write_card(
         faces: how many pictures.
         exam: validation faces, for the figures of the card.
         initial: the weights that the run started from.
-        teacher: the weights whose answers it learned from.
+        teachers: the weights whose mean answers it learned from.
     """
     model = load_face_vgg(weights)
     best = max(metrics, key=lambda row: float(row["mean_accuracy"]))
@@ -97,7 +97,7 @@ def write_card(
         scores="\n".join(_scores(model, exam)),
         epoch=best["epoch"],
         epochs=run.config.epochs,
-        start=_start(initial, model.config.width) + _taught_by(teacher),
+        start=_start(initial, model.config.width) + _taught_by(teachers),
         commit=commit_of_checkout(),
         recipe="\n".join(f"{k} = {v}" for k, v in asdict(run.config).items()),
     )
@@ -126,8 +126,9 @@ def _start(initial: Path | None, width: float) -> str:
     return f"weights of width {narrower:g} ({_digest(initial)}){widened}"
 
 
-def _taught_by(teacher: Path | None) -> str:
-    return f", taught by weights ({_digest(teacher)})" if teacher else ""
+def _taught_by(teachers: Sequence[Path]) -> str:
+    names = " and ".join(f"({_digest(path)})" for path in teachers)
+    return f", taught by weights {names}" if teachers else ""
 
 
 def _digest(weights: Path) -> str:

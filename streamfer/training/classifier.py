@@ -57,9 +57,9 @@ class TrainingFiles:
     """NPZ file of the landmark cache; None detects and forgets."""
     initial: Path | None = None
     """Weights to start from, widened where the run is wider; None starts from scratch."""
-    teacher: Path | None = None
-    """Weights whose answers get the smoothed part of the FER2013 target; None: what the votes make
-    likely."""
+    teacher: tuple[Path, ...] = ()
+    """Weights whose mean answers get the smoothed part of the FER2013 target; none: what the votes
+    make likely."""
     resume: bool = False
     """Go on from `out`/last.pt where it exists."""
 
@@ -94,13 +94,16 @@ def train_classifier(
     cache = open_landmarks(files.landmarks, training.pictures + validation.pictures)
     held_out, kept = split_held_out(training)
     initial = load_face_vgg(files.initial) if files.initial else None
-    teacher = load_face_vgg(files.teacher).to(config.device) if files.teacher else None
-    began_with = {"initial": _digest(files.initial), "teacher": _digest(files.teacher)}
+    teachers = [load_face_vgg(path).to(config.device) for path in files.teacher]
+    began_with = {
+        "initial": _digests([files.initial] if files.initial else []),
+        "teacher": _digests(files.teacher),
+    }
     checkpoint = files.out / "last.pt"
     earlier = load_checkpoint(checkpoint) if files.resume and checkpoint.exists() else None
     if earlier is not None:
         _refuse_other_weights(earlier, began_with, checkpoint)
-    guesses = mean_guesses(teacher, align_pictures(kept.pictures, cache)) if teacher else None
+    guesses = mean_guesses(teachers, align_pictures(kept.pictures, cache)) if teachers else None
     faces = training_faces(kept, cache, config.label_smoothing, guesses)
     run = ClassifierRun(config, faces, initial)
     if earlier is not None:
@@ -127,8 +130,8 @@ def train_classifier(
     return weights
 
 
-def _digest(weights: Path | None) -> str:
-    return hashlib.sha256(weights.read_bytes()).hexdigest() if weights else "none"
+def _digests(files: Sequence[Path]) -> str:
+    return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files) or "none"
 
 
 def _refuse_other_weights(state: dict[str, Any], mine: dict[str, str], where: Path) -> None:

@@ -59,7 +59,8 @@ _HELP = {
     "validation": "faces that choose the epoch (default: the data's own validation split)",
     "landmarks": "NPZ file of the landmark cache, completed where it lacks pictures",
     "initial": "weights to start from, widened where the run is wider",
-    "teacher": "weights whose answers get the smoothed part of the FER2013 target",
+    "teacher": "weights, one file or more, whose mean answers get the smoothed part of the FER2013"
+    " target",
     "resume": "go on from OUT/last.pt where it exists",
 }
 
@@ -84,6 +85,7 @@ def parse_arguments(
     given = vars(parser.parse_args(arguments))
     preset = PRESETS[given.pop("preset")]
     names = {entry.name for entry in fields(TrainingFiles)}
+    given["teacher"] = tuple(given["teacher"])
     files = TrainingFiles(**{k: v for k, v in given.items() if k in names})
     changes = {k: v for k, v in given.items() if k not in names and v is not None}
     return replace(preset, **changes), files
@@ -106,6 +108,10 @@ def _add_option(parser: argparse.ArgumentParser, entry: Field[Any]) -> None:
     settings: dict[str, Any] = {"help": _HELP.get(entry.name), "dest": entry.name}
     if entry.type == "bool":
         parser.add_argument(flag, action="store_true", **settings)
+        return
+    if entry.type == "tuple[Path, ...]":
+        settings |= {"nargs": "+", "type": Path, "metavar": "FILE"}
+        parser.add_argument(flag, default=(), **settings)
         return
     kinds = {"int": int, "float": float, "Path": Path, "Path | None": Path}
     settings["type"] = kinds.get(str(entry.type), str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +49,15 @@ def predict_logits(model: FaceVGG, crops: UInt8Array) -> tuple[Tensor, Tensor]:
     return torch.cat(ferplus).float().cpu(), torch.cat(fer2013).float().cpu()
 
 
-def mean_guesses(model: FaceVGG, crops: UInt8Array) -> FloatArray:
+def mean_guesses(models: Sequence[FaceVGG], crops: UInt8Array) -> FloatArray:
     """(n, 7) float32 calibrated probabilities of `fer2013` of (n, 64, 64) crops, the mean over the
-    faces as they are and mirrored."""
+    networks and over the faces as they are and mirrored."""
     views = (crops, np.ascontiguousarray(crops[:, :, ::-1]))
-    temperature = model.temperature[1].cpu()
-    probs = [torch.softmax(predict_logits(model, v)[1] / temperature, dim=1) for v in views]
+    probs = [
+        torch.softmax(predict_logits(model, view)[1] / model.temperature[1].cpu(), dim=1)
+        for model in models
+        for view in views
+    ]
     return torch.stack(probs).mean(dim=0).numpy()
 
 

@@ -91,7 +91,8 @@ def test_resuming_from_other_weights_is_refused(
 ) -> None:
     config = replace(_TINY, epochs=1)
     first = train_classifier(config, replace(files, out=tmp_path))
-    other = replace(files, out=tmp_path, resume=True, **{name: first})  # type: ignore[arg-type]
+    changes = {name: first if name == "initial" else (first,)}
+    other = replace(files, out=tmp_path, resume=True, **changes)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=f"other --{name} weights .SHA-256 none, not"):
         train_classifier(config, other)
 
@@ -125,7 +126,7 @@ def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: P
 def test_a_teacher_takes_part_in_the_targets(files: TrainingFiles, tmp_path: Path) -> None:
     config = replace(_TINY, epochs=1, sizes=(16,), ema_decay=0.0, label_smoothing=0.5)
     alone = replace(files, out=tmp_path / "alone")
-    taught = replace(files, out=tmp_path / "taught", teacher=train_classifier(config, alone))
+    taught = replace(files, out=tmp_path / "taught", teacher=(train_classifier(config, alone),))
     card = train_classifier(config, taught).with_suffix(".md").read_text()
     assert "from random weights, taught by weights (SHA-256 `" in card
     assert not torch.equal(_weights(alone.out), _weights(taught.out))
@@ -178,11 +179,11 @@ def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
 
 
 def test_the_command_line_overrides_the_preset() -> None:
-    config, files = parse_arguments(
-        ["--data", "d", "--out", "o", "--preset", "full", "--epochs", "7", "--sizes", "32,48"]
-    )
+    given = "--data d --out o --preset full --epochs 7 --sizes 32,48 --teacher one two"
+    config, files = parse_arguments(given.split())
     assert config == replace(PRESETS["full"], epochs=7, sizes=(32, 48))
-    assert files == TrainingFiles(data=Path("d"), out=Path("o"))
+    teachers = (Path("one"), Path("two"))
+    assert files == TrainingFiles(data=Path("d"), out=Path("o"), teacher=teachers)
 
 
 def test_bad_data_ends_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
