@@ -45,23 +45,22 @@ def training_faces(
     faces: LabelledFaces,
     cache: LandmarkCache,
     label_smoothing: float,
-    guesses: FloatArray | None = None,
 ) -> TrainingFaces:
     """Pairs pictures with their alignments and targets.
 
     Args:
         faces: the pictures and their labels.
         cache: their landmarks.
-        label_smoothing: part of the FER2013 target, in [0, 1), that does not go to the class.
-        guesses: (n, 7) distributions that this part goes to. None takes the classes that faces with
-            such FER+ votes have in this set, where there are votes, and all seven evenly where not.
+        label_smoothing: part of the FER2013 target, in [0, 1), that goes not to the class but to
+            the classes that faces with such FER+ votes have in this set, and to all seven evenly
+            where there are no votes.
     """
     votes = vote_distribution(faces.votes)
     known = faces.classes != NO_LABEL
     one_hot = np.eye(NUM_LABELS)[np.where(known, faces.classes, 0)] * known[:, None]
-    likely = votes @ _classes_of_votes(votes, one_hot) if guesses is None else guesses
-    guessed = likely.sum(axis=1, keepdims=True) > 0
-    spread = np.where(guessed, likely, 1.0 / NUM_LABELS)
+    likely = votes @ _classes_of_votes(votes, one_hot)
+    has_votes = votes.sum(axis=1, keepdims=True) > 0
+    spread = np.where(has_votes, likely, 1.0 / NUM_LABELS)
     fer2013 = ((1 - label_smoothing) * one_hot + label_smoothing * spread) * known[:, None]
     return TrainingFaces(
         pictures=faces.pictures,

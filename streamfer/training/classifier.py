@@ -28,13 +28,12 @@ from streamfer.training.card import write_card
 from streamfer.training.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.training.curves import draw_learning_curves
 from streamfer.training.data import LabelledFaces
-from streamfer.training.landmarks import align_pictures, open_landmarks, picture_key
+from streamfer.training.landmarks import open_landmarks, picture_key
 from streamfer.training.run_state import MetricsFile, load_checkpoint, save_checkpoint
 from streamfer.training.scoring import (
     EvaluationFaces,
     calibrate,
     evaluation_faces,
-    mean_guesses,
     score,
 )
 from streamfer.training.sources import read_faces
@@ -58,8 +57,8 @@ class TrainingFiles:
     initial: Path | None = None
     """Weights to start from, widened where the run is wider; None starts from scratch."""
     teacher: tuple[Path, ...] = ()
-    """Weights whose mean answers get the smoothed part of the FER2013 target; none: what the votes
-    make likely."""
+    """Weights whose mean answers get the smoothed part of both targets; none: that of the FER2013
+    target goes to what the votes make likely."""
     resume: bool = False
     """Go on from `out`/last.pt where it exists."""
 
@@ -94,7 +93,7 @@ def train_classifier(
     cache = open_landmarks(files.landmarks, training.pictures + validation.pictures)
     held_out, kept = split_held_out(training)
     initial = load_face_vgg(files.initial) if files.initial else None
-    teachers = [load_face_vgg(path).to(config.device) for path in files.teacher]
+    teachers = [load_face_vgg(path) for path in files.teacher]
     began_with = {
         "initial": _digests([files.initial] if files.initial else []),
         "teacher": _digests(files.teacher),
@@ -103,9 +102,9 @@ def train_classifier(
     earlier = load_checkpoint(checkpoint) if files.resume and checkpoint.exists() else None
     if earlier is not None:
         _refuse_other_weights(earlier, began_with, checkpoint)
-    guesses = mean_guesses(teachers, align_pictures(kept.pictures, cache)) if teachers else None
-    faces = training_faces(kept, cache, config.label_smoothing, guesses)
-    run = ClassifierRun(config, faces, initial)
+    # The teachers' part is added batch by batch.
+    faces = training_faces(kept, cache, 0.0 if teachers else config.label_smoothing)
+    run = ClassifierRun(config, faces, initial, teachers)
     if earlier is not None:
         run.restore(earlier, checkpoint)
     calibration, exam = evaluation_faces(held_out, cache), evaluation_faces(validation, cache)

@@ -44,8 +44,8 @@ _HELP = {
     "learning_rate": "peak of the schedule",
     "warmup": "epochs of warm-up",
     "cooldown": "fraction of the run over which the learning rate falls to zero",
-    "label_smoothing": "part of the FER2013 target that goes to what the teacher says, or else to"
-    " what the FER+ votes make likely",
+    "label_smoothing": "part of both targets that goes to what the teachers say, or else of the"
+    " FER2013 target to what the FER+ votes make likely",
     "augment": "strength of the augmentation, 0 (mirrored faces only) to 1",
     "mixup": "lays faces over each other in shares from Beta(MIXUP, MIXUP); 0: does not",
     "frozen_stages": "first stages, of five, that stay as in the initial weights: faster steps",
@@ -59,8 +59,7 @@ _HELP = {
     "validation": "faces that choose the epoch (default: the data's own validation split)",
     "landmarks": "NPZ file of the landmark cache, completed where it lacks pictures",
     "initial": "weights to start from, widened where the run is wider",
-    "teacher": "weights, one file or more, whose mean answers get the smoothed part of the FER2013"
-    " target",
+    "teacher": "weights, one file or more, whose mean answers get the smoothed part of the targets",
     "resume": "go on from OUT/last.pt where it exists",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from streamfer.training.objective import (
     learning_rate_factor,
 )
 from streamfer.training.run_state import AveragedModel
+from streamfer.training.teaching import Teachers
 from streamfer.training.widen import widened
 
 
@@ -92,13 +93,18 @@ class ClassifierRun:
         faces: what it learns from.
         initial: a trained network to start from, widened where the run's is wider; None starts
             from random weights.
+        teachers: trained networks whose answers take the smoothed part of the targets.
 
     Raises:
         ConfigError: stages are to stay as they are, but there are no weights to start from.
     """
 
     def __init__(
-        self, config: ClassifierConfig, faces: TrainingFaces, initial: FaceVGG | None = None
+        self,
+        config: ClassifierConfig,
+        faces: TrainingFaces,
+        initial: FaceVGG | None = None,
+        teachers: Sequence[FaceVGG] = (),
     ) -> None:
         if config.frozen_stages and initial is None:
             raise ConfigError("frozen stages need initial weights: random ones learn nothing")
@@ -115,6 +121,9 @@ class ClassifierRun:
         self.epoch = 0
         self.best_accuracy = -1.0
         self._bf16 = _use_bf16(config, self.device)
+        self._teachers = (
+            Teachers(teachers, config.label_smoothing, self.device) if teachers else None
+        )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -151,6 +160,8 @@ class ClassifierRun:
 
     def _step(self, crops: Tensor, ferplus: Tensor, fer2013: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+            if self._teachers:
+                ferplus, fer2013 = self._teachers.teach(crops, ferplus, fer2013)
             logits_ferplus, logits_fer2013 = self.model(crops)
         kind = self.config.loss
         loss = distribution_loss(logits_ferplus, ferplus, kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from streamfer.models.vgg import FaceVGG
 from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.landmarks import LandmarkCache, align_pictures
 from streamfer.training.objective import fit_temperature
-from streamfer.types import FloatArray, UInt8Array
+from streamfer.types import UInt8Array
 
 _BATCH = 256
 
@@ -47,18 +46,6 @@ def predict_logits(model: FaceVGG, crops: UInt8Array) -> tuple[Tensor, Tensor]:
     ]
     ferplus, fer2013 = zip(*parts, strict=True)
     return torch.cat(ferplus).float().cpu(), torch.cat(fer2013).float().cpu()
-
-
-def mean_guesses(models: Sequence[FaceVGG], crops: UInt8Array) -> FloatArray:
-    """(n, 7) float32 calibrated probabilities of `fer2013` of (n, 64, 64) crops, the mean over the
-    networks and over the faces as they are and mirrored."""
-    views = (crops, np.ascontiguousarray(crops[:, :, ::-1]))
-    probs = [
-        torch.softmax(predict_logits(model, view)[1] / model.temperature[1].cpu(), dim=1)
-        for model in models
-        for view in views
-    ]
-    return torch.stack(probs).mean(dim=0).numpy()
 
 
 def calibrate(model: FaceVGG, faces: EvaluationFaces) -> None:

@@ -37,15 +37,6 @@ def test_smoothing_goes_to_the_classes_of_faces_with_such_votes() -> None:
     assert targets[3].tolist() == pytest.approx([0, 0, 0, 1, 0, 0, 0])
 
 
-def test_smoothing_goes_to_guesses_where_there_are_any() -> None:
-    labelled = drawn_set(2)
-    cache = LandmarkCache(dict.fromkeys(map(picture_key, labelled.pictures)))
-    guesses = np.eye(7, dtype=np.float32)[[5, 6]]
-    targets = training_faces(labelled, cache, 0.3, guesses).fer2013
-    assert targets[0].tolist() == pytest.approx([0.7, 0, 0, 0, 0, 0.3, 0])
-    assert targets[1].tolist() == pytest.approx([0, 0.7, 0, 0, 0, 0, 0.3])
-
-
 def _epoch(faces: TrainingFaces, seed: int = 0, epoch: int = 0) -> EpochBatches:
     return EpochBatches(faces, AugmentConfig(), 8, seed, epoch)
 

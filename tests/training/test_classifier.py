@@ -132,6 +132,14 @@ def test_a_teacher_takes_part_in_the_targets(files: TrainingFiles, tmp_path: Pat
     assert not torch.equal(_weights(alone.out), _weights(taught.out))
 
 
+def test_a_teacher_with_no_share_changes_nothing(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=1, sizes=(16,), label_smoothing=0.0)
+    alone = replace(files, out=tmp_path / "alone")
+    taught = replace(files, out=tmp_path / "taught", teacher=(train_classifier(config, alone),))
+    train_classifier(config, taught)
+    assert torch.equal(_weights(alone.out), _weights(taught.out))
+
+
 def test_frozen_stages_stay_as_they_were(files: TrainingFiles, tmp_path: Path) -> None:
     config = replace(_TINY, epochs=1, sizes=(32,), ema_decay=0.0)
     first = train_classifier(config, replace(files, out=tmp_path / "first"))
