@@ -61,7 +61,7 @@ def _start(scene: Scene, folder: Path, port: int) -> subprocess.Popen[str]:
     command = [
         sys.executable, "-m", "streamfer", "run", *scene.arguments,
         "--realtime", "--loop", "1000000", "--no-display", "--quiet", "--metrics", str(port),
-        "--records", str(folder / "records.jsonl"), "--output", str(folder / "{stream}.mp4"),
+        "--records", str(folder / "records.jsonl"), "--output", str(folder / "seen_{stream}.mp4"),
     ]  # fmt: skip
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
@@ -83,7 +83,9 @@ def _wait_for_start(process: subprocess.Popen[str], watched: psutil.Process, url
         except OSError:
             pass  # it does not listen yet
         time.sleep(0.2)
-    raise RuntimeError("the program analysed nothing")
+    process.kill()
+    _, err = process.communicate()
+    raise RuntimeError(f"the program analysed nothing: exit code {process.returncode}, {err}")
 
 
 def _torment(
