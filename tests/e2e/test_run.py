@@ -76,7 +76,11 @@ def test_every_frame_is_really_classified(analysed_clip: Path) -> None:
     ]
     assert np.abs(np.sum(probs, axis=1) - 1).max() < 1e-3
     changed = np.abs(np.diff(probs, axis=0)).max(axis=1) > 0
-    assert changed.mean() > 0.99
+    # At 0.9999 and more, int8 may answer the same to all six decimals of a record.
+    undecided = np.max(probs, axis=1)[1:] < 0.9999
+    assert undecided.sum() > 100
+    assert changed[undecided].all()
+    assert changed.mean() > 0.95
 
 
 def test_the_summary_holds_the_run_s_figures(analysed_clip: Path) -> None:
