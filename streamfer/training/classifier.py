@@ -30,12 +30,7 @@ from streamfer.training.curves import draw_learning_curves
 from streamfer.training.data import LabelledFaces
 from streamfer.training.landmarks import open_landmarks, picture_key
 from streamfer.training.run_state import MetricsFile, load_checkpoint, save_checkpoint
-from streamfer.training.scoring import (
-    EvaluationFaces,
-    calibrate,
-    evaluation_faces,
-    score,
-)
+from streamfer.training.scoring import EvaluationFaces, calibrate, evaluation_faces, score
 from streamfer.training.sources import read_faces
 
 _HELD_OUT_OF = 32

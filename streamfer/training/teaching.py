@@ -32,10 +32,11 @@ class Teachers:
         answer to the crops, [NHW] uint8, as they are and mirrored; rows without a target stay
         without."""
         views = torch.cat([crops, crops.flip(2)])
-        answers = zip(*(model.probabilities(views) for model in self._models), strict=True)
-        means = (torch.cat(heads).reshape(-1, *ferplus.shape).mean(dim=0) for heads in answers)
-        taught = (
-            torch.lerp(target, mean * target.sum(dim=1, keepdim=True), self._share)
-            for target, mean in zip((ferplus, fer2013), means, strict=True)
+        of_ferplus, of_fer2013 = zip(
+            *(model.probabilities(views) for model in self._models), strict=True
         )
-        return next(taught), next(taught)
+        return self._shared(ferplus, of_ferplus), self._shared(fer2013, of_fer2013)
+
+    def _shared(self, target: Tensor, answers: Sequence[Tensor]) -> Tensor:
+        mean = torch.cat(list(answers)).reshape(-1, *target.shape).mean(dim=0)
+        return torch.lerp(target, mean * target.sum(dim=1, keepdim=True), self._share)
