@@ -9,7 +9,7 @@ import sys
 def main() -> None:
     """Runs `streamfer run` with this script's arguments."""
     try:
-        from streamfer.app.cli import run_process
+        from streamfer.app.cli.main import run_process
     except ModuleNotFoundError as missing:
         print(
             f"error: this Python lacks the package {missing.name!r}; type `make demo` once, then "

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from streamfer.app.cli import run_process
+from streamfer.app.cli.main import run_process
 
 run_process()

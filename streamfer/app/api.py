@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
-from streamfer.app.build import (
+from streamfer.app.config import RunConfig
+from streamfer.app.networks.models import open_models
+from streamfer.app.session.build import (
     RunParts,
     background_builds,
     build_pipeline,
@@ -16,18 +18,16 @@ from streamfer.app.build import (
     open_record_writer,
     running_refiner,
 )
-from streamfer.app.config import RunConfig
-from streamfer.app.models import open_models
-from streamfer.app.open_sources import LiveReports, OpenedStream, open_streams
-from streamfer.app.outputs import check_run_outputs
-from streamfer.media.source_list import expand_sources
+from streamfer.app.session.outputs import check_run_outputs
+from streamfer.app.session.sources import LiveReports, OpenedStream, open_streams
+from streamfer.media.sources.source_list import expand_sources
 from streamfer.pipeline.channel import Channel, ChannelClosed, ChannelGroup
 from streamfer.pipeline.pipeline import Pipeline
-from streamfer.pipeline.stats import RunStatistics
-from streamfer.pipeline.timing import StageTimes
-from streamfer.runtime.store import EngineStore
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.runtime.store.store import EngineStore
 from streamfer.types import FrameResult, StreamEvent
-from streamfer.vision.overlay import Overlay
+from streamfer.vision.overlay.overlay import Overlay
 
 _WAITING_RESULTS = 4
 """Results that wait for a slow caller; files wait behind them, live sources drop."""

@@ -17,7 +17,7 @@ from streamfer.app.metrics_address import parse_address
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
-from streamfer.models.descent import STEPS_OF_A_RUN
+from streamfer.models.inversion.descent import STEPS_OF_A_RUN
 
 Backend = Literal["auto", "tensorrt", "onnxruntime", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]

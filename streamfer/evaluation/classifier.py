@@ -26,10 +26,10 @@ from streamfer.evaluation.metrics import (
 from streamfer.evaluation.served import served_probabilities
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
-from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
-from streamfer.training.landmarks import align_pictures, open_landmarks
-from streamfer.training.sketch import pencil_sketch
-from streamfer.training.sources import Split, read_faces
+from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.faces.landmarks import align_pictures, open_landmarks
+from streamfer.training.faces.sketch import pencil_sketch
+from streamfer.training.faces.sources import Split, read_faces
 from streamfer.types import FloatArray, UInt8Array
 
 TRAINING_HASHES = SHIPPED_FACE_WEIGHTS.with_name("fer2013_training_hashes.safetensors")

@@ -23,11 +23,11 @@ from streamfer.evaluation.metrics import (
     expected_calibration_error,
 )
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
-from streamfer.training.batches import training_faces
-from streamfer.training.classifier_run import ClassifierConfig, ClassifierRun
-from streamfer.training.data import LabelledFaces
-from streamfer.training.landmarks import LandmarkCache, align_pictures, open_landmarks
-from streamfer.training.sources import read_faces
+from streamfer.training.faces.batches import training_faces
+from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
+from streamfer.training.faces.sources import read_faces
+from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.types import FloatArray
 
 FoldsBy = Literal["image", "subject"]

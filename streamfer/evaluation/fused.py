@@ -18,12 +18,12 @@ from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.labels import LabelSet
 from streamfer.models.fused import FusedNetwork, load_fused
 from streamfer.models.shipped import SHIPPED
-from streamfer.training.command import pick_device, run_command
-from streamfer.training.data import LabelledFaces
+from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.landmarks import align_pictures, open_landmarks
+from streamfer.training.faces.sketch import pencil_sketch
+from streamfer.training.faces.sources import read_faces
 from streamfer.training.fused_heads import Heads, compare_heads, make_exam
-from streamfer.training.landmarks import align_pictures, open_landmarks
-from streamfer.training.sketch import pencil_sketch
-from streamfer.training.sources import read_faces
+from streamfer.training.runs.command import pick_device, run_command
 from streamfer.types import UInt8Array
 
 Comparison = dict[str, dict[LabelSet, PairedComparison]]

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from streamfer.errors import EngineError
 from streamfer.labels import LABELS
-from streamfer.models.descent import InversionConfig
-from streamfer.models.inversion import InversionResult, Inverter
-from streamfer.models.lens import Lens
-from streamfer.models.portrait import PortraitLens, gray_faces
+from streamfer.models.inversion.descent import InversionConfig
+from streamfer.models.inversion.inversion import InversionResult, Inverter
+from streamfer.models.inversion.lens import Lens
+from streamfer.models.inversion.portrait import PortraitLens, gray_faces
+from streamfer.models.inversion.refinement import lens_for
 from streamfer.models.published_encoder import EncoderKind, load_inversion_networks
-from streamfer.models.refinement import lens_for
 from streamfer.models.storage import load_encoder, load_generator
 from streamfer.models.stylegan2 import Generator, from_uint8, to_pictures
 from streamfer.models.vgg import FaceVGG, load_face_vgg

@@ -26,14 +26,14 @@ from streamfer.evaluation.inverted import (
 from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.evaluation.refined_answers import compare_refined_answers
 from streamfer.labels import LabelSet
-from streamfer.models.descent import InversionConfig
 from streamfer.models.fused import FusedNetwork, load_fused
+from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.stylegan2 import to_uint8
-from streamfer.training.aligned import AlignedFaces, read_aligned_faces
-from streamfer.training.command import ProgressLine, pick_device, run_command
+from streamfer.training.faces.aligned import AlignedFaces, read_aligned_faces
+from streamfer.training.runs.command import ProgressLine, pick_device, run_command
 from streamfer.types import FloatArray, UInt8Array
-from streamfer.vision.sheet import write_sheet
+from streamfer.vision.overlay.sheet import write_sheet
 
 _BATCH = 256
 _SHEET_SAMPLES = 64

@@ -14,7 +14,7 @@ from streamfer.evaluation.inverted import InvertedFace
 from streamfer.evaluation.mcnemar import compare_paired
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.fused import FusedNetwork
-from streamfer.training.data import NO_LABEL
+from streamfer.training.faces.data import NO_LABEL
 
 _BATCH = 256
 

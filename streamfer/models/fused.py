@@ -1,4 +1,4 @@
-"""The fused classifier (paper A, §2; paper B, §3.3): VGG19 features beside the face's latent code.
+"""The fused classifier (paper A, 2; paper B, 3.3): VGG19 features beside the face's latent code.
 
 One network from the aligned face to probabilities under both label sets, the latent code, and the
 features: the one that is exported, compiled and served.
@@ -39,7 +39,7 @@ class FusedHeadsConfig:
     num_ws: int = 10
     w_dim: int = 128
     hidden: tuple[int, int] = (256, 128)
-    """Widths of the latent branch's two layers (paper B, §3.3)."""
+    """Widths of the latent branch's two layers (paper B, 3.3)."""
     dropout: float = 0.5
     """Before every layer that is trained on features, in training only."""
     use_latent: bool = True

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from streamfer.models.inversion.portrait import TemplateView
 from streamfer.models.onnx_export import export_onnx
-from streamfer.models.portrait import TemplateView
 from streamfer.models.published_encoder import CentredEncoder, EncoderKind, load_inversion_networks
 from streamfer.models.stylegan2 import from_uint8
 from streamfer.models.vgg import FaceVGG, folded, load_face_vgg

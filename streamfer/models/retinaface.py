@@ -234,7 +234,7 @@ def export_retinaface(path: Path, backbone: str) -> bytes:
 
     Input `images`: uint8 (N, H, W, 3) RGB, H and W multiples of 32. Outputs `boxes` (N, A, 4),
     `scores` (N, A) and `landmarks` (N, A, 10) float32, see
-    `streamfer.vision.retinaface.decode_retinaface`.
+    `streamfer.vision.detection.retinaface.decode_retinaface`.
 
     Raises:
         ConfigError: there is no such backbone.

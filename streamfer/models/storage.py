@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from streamfer.errors import EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
-from streamfer.models.inversion import style_spread
+from streamfer.models.inversion.inversion import style_spread
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 
 GENERATOR_SCHEMA = "streamfer.stylegan2/1"

@@ -1,4 +1,4 @@
-"""VGG19 with batch normalisation, one trunk and two heads (paper A, §3.1, Fig. 5).
+"""VGG19 with batch normalisation, one trunk and two heads (paper A, 3.1, Fig. 5).
 
 The convolutional plan is configuration E of Simonyan & Zisserman (2015) with the channel counts
 multiplied by a width. At 48 px the fifth pooling step sees a 3 × 3 map; averaging it, where VGG

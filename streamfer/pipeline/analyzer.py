@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from streamfer.labels import LABELS, LabelSet
-from streamfer.pipeline.latent_memory import LatentMemory
-from streamfer.pipeline.refiner import Refiner
-from streamfer.pipeline.residual import ResidualConfig
-from streamfer.pipeline.timing import StageTimes
+from streamfer.pipeline.refine.latent_memory import LatentMemory
+from streamfer.pipeline.refine.refiner import Refiner
+from streamfer.pipeline.refine.residual import ResidualConfig
+from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.tracking.schedule import PRESSED_SPACING, DetectionSchedule
 from streamfer.tracking.smoothing import ProbabilitySmoother, SmoothingConfig
 from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamfer.media.source import PendingFrame
+from streamfer.media.sources.source import PendingFrame
 from streamfer.pipeline.channel import ChannelGroup
 from streamfer.pipeline.lane import Lane
 from streamfer.types import Frame

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 from streamfer.errors import StreamferError
-from streamfer.media.source import PendingFrame
+from streamfer.media.sources.source import PendingFrame
 from streamfer.pipeline.lane import Lane
-from streamfer.pipeline.stats import RunStatistics
-from streamfer.pipeline.timing import StageTimes
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import Frame, StreamEvent
 
 log = logging.getLogger(__name__)

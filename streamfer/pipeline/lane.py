@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamfer.errors import StreamferError
-from streamfer.media.source import PendingFrame, Source
+from streamfer.media.sources.source import PendingFrame, Source
 from streamfer.pipeline.channel import Channel, ChannelGroup
 from streamfer.pipeline.outlet import Sink
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo

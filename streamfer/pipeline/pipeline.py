@@ -17,8 +17,8 @@ from streamfer.pipeline.collector import Admission, Collector, CollectorConfig
 from streamfer.pipeline.feeder import Feeder
 from streamfer.pipeline.lane import Lane, StreamPlan
 from streamfer.pipeline.outlet import Outlet, OutputLedger
-from streamfer.pipeline.stats import RunStatistics
-from streamfer.pipeline.timing import StageTimes
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import Frame, FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)

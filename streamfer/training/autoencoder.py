@@ -26,22 +26,22 @@ from torch import Tensor
 
 from streamfer.errors import ConfigError
 from streamfer.models.encoder import Encoder
-from streamfer.models.lens import Lens
+from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder, save_encoder, save_generator
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
-from streamfer.training.aligned import read_aligned_faces
-from streamfer.training.autoencoder_trainer import AutoencoderTrainer, AutoencoderTraining
-from streamfer.training.command import (
+from streamfer.training.faces.aligned import read_aligned_faces
+from streamfer.training.latent.autoencoder_trainer import AutoencoderTrainer, AutoencoderTraining
+from streamfer.training.runs.command import (
     ProgressLine,
     config_from,
     pick_device,
     run_command,
     training_parser,
 )
-from streamfer.training.loop import train_until_over
-from streamfer.training.run_folder import RunFolder
-from streamfer.vision.sheet import write_sheet
+from streamfer.training.runs.loop import train_until_over
+from streamfer.training.runs.run_folder import RunFolder
+from streamfer.vision.overlay.sheet import write_sheet
 
 _SHEET_FACES = 32
 _FREE_OPTIONS = ("images", "max_seconds", "tick_images")

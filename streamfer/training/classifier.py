@@ -23,15 +23,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
-from streamfer.training.batches import training_faces
-from streamfer.training.card import write_card
-from streamfer.training.classifier_run import ClassifierConfig, ClassifierRun
-from streamfer.training.curves import draw_learning_curves
-from streamfer.training.data import LabelledFaces
-from streamfer.training.landmarks import open_landmarks, picture_key
-from streamfer.training.run_state import MetricsFile, load_checkpoint, save_checkpoint
-from streamfer.training.scoring import EvaluationFaces, calibrate, evaluation_faces, score
-from streamfer.training.sources import read_faces
+from streamfer.training.faces.batches import training_faces
+from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.landmarks import open_landmarks, picture_key
+from streamfer.training.faces.sources import read_faces
+from streamfer.training.runs.card import write_card
+from streamfer.training.runs.curves import draw_learning_curves
+from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
+from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
+from streamfer.training.vgg.scoring import EvaluationFaces, calibrate, evaluation_faces, score
 
 _HELD_OUT_OF = 32
 """One picture in this many of the training data is kept back to fit the temperatures."""
@@ -205,7 +205,7 @@ def _make_folder(path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the training from the command line; returns the exit code."""
-    from streamfer.training.classifier_options import parse_arguments
+    from streamfer.training.vgg.classifier_options import parse_arguments
 
     try:
         config, files = parse_arguments(arguments)

@@ -1,6 +1,6 @@
 """Trains the encoder of a generator: `python -m streamfer.training.encoder`.
 
-Half of what it sees is generated, so that the code is known (paper A, §3); the other half are real
+Half of what it sees is generated, so that the code is known (paper A, 3); the other half are real
 faces, which it must let the frozen generator redraw: pixels, features through a trained VGG19, and
 the expression that this network reads.
 """
@@ -21,29 +21,29 @@ import torch
 from torch import Tensor
 
 from streamfer.models.encoder import Encoder, EncoderConfig
-from streamfer.models.inversion import style_spread
-from streamfer.models.lens import Lens
+from streamfer.models.inversion.inversion import style_spread
+from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_generator, save_encoder
 from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
-from streamfer.training.adversarial import mix_styles
-from streamfer.training.aligned import read_aligned_faces
-from streamfer.training.command import (
+from streamfer.training.faces.aligned import read_aligned_faces
+from streamfer.training.latent.adversarial import mix_styles
+from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
+from streamfer.training.latent.reconstruction import (
+    ReconstructionWeights,
+    reconstruction_losses,
+    weighted_sum,
+)
+from streamfer.training.runs.command import (
     ProgressLine,
     config_from,
     pick_device,
     run_command,
     training_parser,
 )
-from streamfer.training.loop import train_until_over
-from streamfer.training.real_faces import averaging_step, draw_real, follow, jitter
-from streamfer.training.reconstruction import (
-    ReconstructionWeights,
-    reconstruction_losses,
-    weighted_sum,
-)
-from streamfer.training.run_folder import RunFolder
-from streamfer.vision.sheet import write_sheet
+from streamfer.training.runs.loop import train_until_over
+from streamfer.training.runs.run_folder import RunFolder
+from streamfer.vision.overlay.sheet import write_sheet
 
 _SHEET_FACES = 32
 _FREE_OPTIONS = ("images", "max_seconds", "tick_images")

@@ -23,15 +23,11 @@ from streamfer.models.encoder import Encoder
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork, save_fused_heads
 from streamfer.models.storage import load_encoder
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
-from streamfer.training.aligned import split_held_out
-from streamfer.training.command import (
-    ProgressLine,
-    config_from,
-    pick_device,
-    run_command,
-    training_parser,
-)
-from streamfer.training.data import LabelledFaces
+from streamfer.training.faces.aligned import split_held_out
+from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
+from streamfer.training.faces.sketch import pencil_sketch
+from streamfer.training.faces.sources import read_faces
 from streamfer.training.fused_heads import (
     FusedTraining,
     calibrate,
@@ -40,9 +36,13 @@ from streamfer.training.fused_heads import (
     make_exam,
     train_heads,
 )
-from streamfer.training.landmarks import LandmarkCache, align_pictures, open_landmarks
-from streamfer.training.sketch import pencil_sketch
-from streamfer.training.sources import read_faces
+from streamfer.training.runs.command import (
+    ProgressLine,
+    config_from,
+    pick_device,
+    run_command,
+    training_parser,
+)
 
 
 def train_fused(

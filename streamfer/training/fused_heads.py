@@ -11,11 +11,11 @@ from torch import Tensor
 from streamfer.evaluation.mcnemar import PairedComparison, compare_paired
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.fused import FusedHeads, FusedNetwork
-from streamfer.training.augment import AugmentConfig
-from streamfer.training.batches import EpochBatches, load_batches, training_faces
-from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
-from streamfer.training.landmarks import LandmarkCache
-from streamfer.training.objective import distribution_loss, fit_temperature
+from streamfer.training.faces.augment import AugmentConfig
+from streamfer.training.faces.batches import EpochBatches, load_batches, training_faces
+from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.faces.landmarks import LandmarkCache
+from streamfer.training.vgg.objective import distribution_loss, fit_temperature
 from streamfer.types import UInt8Array
 
 Heads = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -16,18 +16,18 @@ from torch import Tensor
 from streamfer.errors import ConfigError
 from streamfer.models.storage import save_generator
 from streamfer.models.stylegan2 import Generator
-from streamfer.training.aligned import read_aligned_faces
-from streamfer.training.command import (
+from streamfer.training.faces.aligned import read_aligned_faces
+from streamfer.training.latent.gan import GeneratorTrainer, GeneratorTraining
+from streamfer.training.runs.command import (
     ProgressLine,
     config_from,
     pick_device,
     run_command,
     training_parser,
 )
-from streamfer.training.gan import GeneratorTrainer, GeneratorTraining
-from streamfer.training.loop import train_until_over
-from streamfer.training.run_folder import RunFolder
-from streamfer.vision.sheet import write_sheet
+from streamfer.training.runs.loop import train_until_over
+from streamfer.training.runs.run_folder import RunFolder
+from streamfer.vision.overlay.sheet import write_sheet
 
 _SHEET_SIZE = 64
 """Samples on a sheet."""

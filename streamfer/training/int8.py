@@ -35,15 +35,15 @@ from streamfer.models.int8_calibration import (
 from streamfer.models.int8_export import quantise_convolutions
 from streamfer.models.shipped import SHIPPED, WeightFiles, digest
 from streamfer.models.vgg import FaceVGG, folded, load_face_vgg
-from streamfer.runtime.backends import open_engine
+from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.model import Int8Form, OnnxModel
-from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
-from streamfer.runtime.store import EngineStore
-from streamfer.training.command import run_command
-from streamfer.training.data import NO_LABEL
-from streamfer.training.landmarks import align_pictures, open_landmarks
-from streamfer.training.scoring import EvaluationFaces, evaluation_faces
-from streamfer.training.sources import read_faces
+from streamfer.runtime.open_engine import open_engine
+from streamfer.runtime.store.store import EngineStore
+from streamfer.training.faces.data import NO_LABEL
+from streamfer.training.faces.landmarks import align_pictures, open_landmarks
+from streamfer.training.faces.sources import read_faces
+from streamfer.training.runs.command import run_command
+from streamfer.training.vgg.scoring import EvaluationFaces, evaluation_faces
 from streamfer.types import UInt8Array
 
 _BATCH = 64

@@ -17,7 +17,7 @@ import torch
 from streamfer.errors import ConfigError
 from streamfer.models.storage import load_generator, save_generator
 from streamfer.models.stylegan2 import Generator
-from streamfer.training.command import run_command
+from streamfer.training.runs.command import run_command
 
 
 @torch.no_grad()

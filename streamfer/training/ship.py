@@ -16,9 +16,9 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.evaluation.inverted import load_latent_models
 from streamfer.models.fused import load_fused
 from streamfer.models.shipped import SHIPPED, WeightFiles
-from streamfer.training.card import commit_of_checkout
-from streamfer.training.command import run_command
-from streamfer.training.latent_cards import (
+from streamfer.training.runs.card import commit_of_checkout
+from streamfer.training.runs.command import run_command
+from streamfer.training.runs.latent_cards import (
     LatentRun,
     encoder_card,
     fused_heads_card,

@@ -22,19 +22,19 @@ from streamfer.engine import Array
 from streamfer.errors import OutputError
 from streamfer.evaluation.inverted import BATCH, LatentModels, invert_faces, load_latent_models
 from streamfer.labels import LABEL_SETS, LabelSet
-from streamfer.models.descent import STEPS_OF_A_RUN, InversionConfig
 from streamfer.models.export import served_face_network
+from streamfer.models.inversion.descent import STEPS_OF_A_RUN, InversionConfig
 from streamfer.models.shipped import SHIPPED, WeightFiles, digest
-from streamfer.training.aligned import split_held_out
-from streamfer.training.command import ProgressLine, config_from, pick_device, run_command
-from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
-from streamfer.training.landmarks import make_detector
-from streamfer.training.sources import read_faces
-from streamfer.training.stream_views import stream_view
+from streamfer.training.faces.aligned import split_held_out
+from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.faces.landmarks import make_detector
+from streamfer.training.faces.sources import read_faces
+from streamfer.training.faces.stream_views import stream_view
+from streamfer.training.runs.command import ProgressLine, config_from, pick_device, run_command
 from streamfer.training.trust_fit import Evidence, cross_validate, fit_trust, judge
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import align_face
-from streamfer.vision.detector import Detector
+from streamfer.vision.detection.detector import Detector
 from streamfer.vision.trust import TrustModel, save_trust, trust_features
 
 _BATCH = 64

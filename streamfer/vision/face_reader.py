@@ -1,7 +1,7 @@
 """From pictures to faces and what the face network says of them: the seam between host and GPU.
 
 The analyzer sees pictures through a `FaceReader`. The one here keeps them in the host's memory and
-serves every backend; `streamfer.runtime.device_reader` keeps them on a GPU.
+serves every backend; `streamfer.runtime.device.reader` keeps them on a GPU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from streamfer.engine import Array, Engine
 from streamfer.types import Detection, UInt8Array
-from streamfer.vision.detector import Detector
+from streamfer.vision.detection.detector import Detector
 from streamfer.vision.portrait import align_for
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streamfer.app.config import RunConfig, load_config, resolve
-from streamfer.app.refinement import RefinementConfig
+from streamfer.app.networks.refiner import RefinementConfig
 from streamfer.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamfer.app import cli
+from streamfer.app.cli import main as cli
 from streamfer.app.config import RunConfig, flag_name, load_config
 from streamfer.errors import ConfigError, EngineError, OutputError, SourceError
 from streamfer.labels import LABELS

@@ -17,18 +17,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from streamfer.runtime.device_link import CudaLink, DeviceLink
-from streamfer.runtime.device_pictures import DevicePictures, PictureUploader
-from streamfer.runtime.device_reader import DeviceFaceReader
-from streamfer.runtime.device_resize import Resizer
-from streamfer.runtime.device_warp import warp_faces
-from streamfer.runtime.graph_engine import GraphEngine
+from streamfer.runtime.backends.graph_engine import GraphEngine
+from streamfer.runtime.device.link import CudaLink, DeviceLink
+from streamfer.runtime.device.pictures import DevicePictures, PictureUploader
+from streamfer.runtime.device.reader import DeviceFaceReader
+from streamfer.runtime.device.resize import Resizer
+from streamfer.runtime.device.warp import warp_faces
 from streamfer.runtime.model import Precision
 from streamfer.types import Detection, UInt8Array
 from streamfer.vision.align import align_face, crop_matrix
-from streamfer.vision.centerface import CenterFace
-from streamfer.vision.detector import Detector, DetectorConfig
-from streamfer.vision.retinaface import ANCHOR_SIZES, RetinaFace, RetinaFaceConfig
+from streamfer.vision.detection.centerface import CenterFace
+from streamfer.vision.detection.detector import Detector, DetectorConfig
+from streamfer.vision.detection.retinaface import ANCHOR_SIZES, RetinaFace, RetinaFaceConfig
 from tests.support.blobs import RETINAFACE_SPECS, BlobDetector, SmallFaceNetwork
 from tests.support.queues import HostLink
 from tests.support.results import detection

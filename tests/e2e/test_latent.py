@@ -14,15 +14,15 @@ import pytest
 from rich.console import Console
 
 import streamfer as package
-from streamfer.app.build import running_refiner
 from streamfer.app.config import RunConfig
-from streamfer.app.models import Models, open_models
-from streamfer.app.open_sources import LiveReports, open_streams
-from streamfer.app.run import analyse
-from streamfer.app.signals import StopSignals
-from streamfer.media.source_list import expand_sources
+from streamfer.app.networks.models import Models, open_models
+from streamfer.app.session.build import running_refiner
+from streamfer.app.session.run import analyse
+from streamfer.app.session.signals import StopSignals
+from streamfer.app.session.sources import LiveReports, open_streams
+from streamfer.media.sources.source_list import expand_sources
 from streamfer.models.shipped import WeightFiles
-from streamfer.runtime.store import EngineStore
+from streamfer.runtime.store.store import EngineStore
 from tests.support.latent import save_all_networks
 from tests.support.program import frame_records, record_lines, streamfer
 from tests.support.refinement import PatientRefiner
@@ -69,7 +69,7 @@ def run(models: Models, folder: Path, **options: Any) -> list[dict[str, Any]]:
 def test_faces_are_refined_in_the_background_and_their_latents_stored(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamfer.app.refinement.Refiner", PatientRefiner)
+    monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
     faces = [frame["faces"][0] for frame in run(models, tmp_path)]
     assert len(faces) == 12
     assert (faces[0]["latent"], faces[-1]["latent"]) == ("encoder", "refined")
@@ -99,7 +99,7 @@ def test_without_refinement_every_latent_is_the_encoder_s(models: Models, tmp_pa
 def test_refinement_that_fails_is_given_up_and_the_run_goes_on(
     models: Models, weights: WeightFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamfer.app.refinement.Refiner", PatientRefiner)
+    monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
     lame = WeightFiles(tmp_path)
     lame.generator.symlink_to(weights.generator)  # but no classifier
     summary = tmp_path / "summary.json"
@@ -114,7 +114,7 @@ def test_refinement_that_fails_is_given_up_and_the_run_goes_on(
 def test_the_python_interface_refines_too(
     weights: WeightFiles, store: EngineStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamfer.app.refinement.Refiner", PatientRefiner)
+    monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
     monkeypatch.setattr(
         "streamfer.app.api.open_models",
         lambda config, _, progress, **how: open_models(config, store, progress, weights, **how),
@@ -141,7 +141,7 @@ def test_there_is_no_refiner_without_latents_or_when_it_is_off(
 def test_latents_without_weights_are_one_line_and_nothing_is_written(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamfer.app.models.SHIPPED", WeightFiles(tmp_path))
+    monkeypatch.setattr("streamfer.app.networks.models.SHIPPED", WeightFiles(tmp_path))
     path = tmp_path / "latents.parquet"
     ended = streamfer(capfd, "run", "demo:", "--latents", path)
     assert ended.code == 2

@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from streamfer.media.endpoint import LiveConfig, network_endpoint
-from streamfer.media.live_source import LiveSource
+from streamfer.media.sources.endpoint import LiveConfig, network_endpoint
+from streamfer.media.sources.live import LiveSource
 from tests.support.clock_pattern import encode_access_units
 from tests.support.fault_proxy import FaultProxy
 from tests.support.live_run import LiveRun, NumberReader, Seen, ages_s, for_seconds, until

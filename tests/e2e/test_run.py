@@ -35,7 +35,7 @@ def analysed_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The benchmark clip, analysed once with everything on; the folder of its outputs."""
     clip = shared_file(CLIP)
     folder = tmp_path_factory.mktemp("clip")
-    from streamfer.app.cli import main
+    from streamfer.app.cli.main import main
 
     code = main(
         [
@@ -131,13 +131,13 @@ def test_no_face_is_found_where_there_is_none(
 def test_a_serial_loop_gives_the_same_records_as_the_threaded_run(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from streamfer.app.build import build_analyzer
     from streamfer.app.config import RunConfig
-    from streamfer.app.models import open_models
-    from streamfer.media.file_source import FileSource
-    from streamfer.media.record_schema import frame_record
-    from streamfer.pipeline.timing import StageTimes
-    from streamfer.runtime.store import EngineStore
+    from streamfer.app.networks.models import open_models
+    from streamfer.app.session.build import build_analyzer
+    from streamfer.media.records.schema import frame_record
+    from streamfer.media.sources.file import FileSource
+    from streamfer.pipeline.stats.timing import StageTimes
+    from streamfer.runtime.store.store import EngineStore
 
     clip, records = shared_file("media/single_face.mp4"), tmp_path / "records.jsonl"
     assert streamfer(

@@ -15,9 +15,9 @@ import streamfer
 from streamfer.labels import LABELS
 from streamfer.models.fused import load_fused
 from streamfer.models.shipped import SHIPPED
-from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
-from streamfer.training.landmarks import LandmarkCache, align_pictures
-from streamfer.training.sources import read_faces
+from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.faces.landmarks import LandmarkCache, align_pictures
+from streamfer.training.faces.sources import read_faces
 from streamfer.types import UInt8Array
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.shared import shared_file

@@ -14,7 +14,7 @@ from streamfer.evaluation.classifier import (
     training_hashes,
 )
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
-from streamfer.training.landmarks import LandmarkCache, picture_key
+from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
 
 

@@ -9,7 +9,7 @@ import torch
 from streamfer.evaluation.fused import main
 from streamfer.models.fused import FusedHeads, load_fused, save_fused_heads
 from streamfer.models.vgg import load_face_vgg
-from streamfer.training.landmarks import LandmarkCache, picture_key
+from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from tests.support.labelled_faces import drawn_set, write_parquet
 from tests.support.latent import save_all_networks
 

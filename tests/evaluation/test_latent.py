@@ -19,10 +19,10 @@ from streamfer.evaluation.inverted import (
     summarise,
 )
 from streamfer.evaluation.latent import LatentEvaluation, draw_samples, evaluate_latent
-from streamfer.models.descent import InversionConfig, LossWeights
 from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.inversion.descent import InversionConfig, LossWeights
 from streamfer.models.storage import save_encoder
-from streamfer.training.aligned import AlignedFaces
+from streamfer.training.faces.aligned import AlignedFaces
 from tests.support.latent import save_latent_networks
 
 CPU = torch.device("cpu")

@@ -8,9 +8,9 @@ import torch
 
 from streamfer.evaluation.inverted import invert_faces, load_latent_models
 from streamfer.evaluation.refined_answers import compare_refined_answers
-from streamfer.models.descent import InversionConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork
-from streamfer.training.data import NO_LABEL
+from streamfer.models.inversion.descent import InversionConfig
+from streamfer.training.faces.data import NO_LABEL
 from tests.support.latent import save_latent_networks
 
 

@@ -15,9 +15,9 @@ from streamfer.models.export import export_face_network
 from streamfer.models.int8_export import quantise_convolutions, quantise_rows
 from streamfer.models.shipped import WeightFiles
 from streamfer.models.vgg import load_face_vgg
+from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
+from streamfer.runtime.backends.openvino import OpenVinoEngine
 from streamfer.runtime.model import OnnxModel
-from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
-from streamfer.runtime.openvino import OpenVinoEngine
 from streamfer.runtime.self_check import relative_error
 from streamfer.training.int8 import activation_limits
 from tests.support.latent import save_all_networks

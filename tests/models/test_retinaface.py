@@ -22,9 +22,9 @@ from streamfer.models.retinaface import (
     export_retinaface,
     load_retinaface,
 )
+from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.model import OnnxModel
-from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
-from streamfer.vision.retinaface import ANCHOR_SIZES, RetinaFace, RetinaFaceConfig
+from streamfer.vision.detection.retinaface import ANCHOR_SIZES, RetinaFace, RetinaFaceConfig
 from tests.support.faces import count_detections, dlib_pictures
 from tests.support.published import FIXTURES, plain_weights
 from tests.support.shared import shared_file

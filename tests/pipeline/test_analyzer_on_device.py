@@ -11,20 +11,20 @@ import cv2
 import numpy as np
 import pytest
 
-from streamfer.app.detectors import centerface_model
+from streamfer.app.networks.detectors import centerface_model
 from streamfer.models.retinaface import ServedRetinaFace, load_retinaface
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, ServedFaceVGG, load_face_vgg
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
-from streamfer.runtime.device_link import DeviceLink
-from streamfer.runtime.device_reader import DeviceFaceReader
-from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
-from streamfer.runtime.store import EngineStore
-from streamfer.runtime.torch import TorchCudaEngine
+from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
+from streamfer.runtime.backends.torch import TorchCudaEngine
+from streamfer.runtime.device.link import DeviceLink
+from streamfer.runtime.device.reader import DeviceFaceReader
+from streamfer.runtime.store.store import EngineStore
 from streamfer.types import FrameResult, UInt8Array
-from streamfer.vision.centerface import CenterFace
-from streamfer.vision.detector import DetectorConfig
+from streamfer.vision.detection.centerface import CenterFace
+from streamfer.vision.detection.detector import DetectorConfig
+from streamfer.vision.detection.retinaface import ANCHOR_SIZES, RetinaFace, RetinaFaceConfig
 from streamfer.vision.face_reader import FaceReader, HostFaceReader
-from streamfer.vision.retinaface import ANCHOR_SIZES, RetinaFace, RetinaFaceConfig
 from tests.support.analysed import make_frame
 from tests.support.blobs import RETINAFACE_SPECS, SmallFaceNetwork, blob_picture
 from tests.support.devices import device_links

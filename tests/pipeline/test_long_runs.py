@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamfer.pipeline.stats import RunStatistics
+from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import FrameResult
 from tests.support.live import FakeClock
 from tests.support.results import face_result

@@ -13,7 +13,7 @@ from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline, PipelineConfig, RunOutcome
-from streamfer.pipeline.stats import RunStatistics
+from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import Frame, FrameResult, StreamEvent
 from tests.support.sinks import MemorySink
 from tests.support.sources import FakeSource, stream_info

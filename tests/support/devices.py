@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from streamfer.runtime.device_link import CudaLink
+from streamfer.runtime.device.link import CudaLink
 from tests.support.queues import HostLink
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from streamfer.geometry import box_iou
 from streamfer.types import Detection, FloatArray, UInt8Array
-from streamfer.vision.detector import Detector
+from streamfer.vision.detection.detector import Detector
 from tests.support.shared import shared_file
 
 _IBUG_68 = {"eyes": (slice(36, 42), slice(42, 48)), "nose": 30, "mouth": (48, 54)}

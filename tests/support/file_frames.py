@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamfer.media.file_source import FileSource
-from streamfer.media.playback import PlaybackOptions
-from streamfer.media.source import PendingFrame
+from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.playback import PlaybackOptions
+from streamfer.media.sources.source import PendingFrame
 from tests.support.clips import read_number
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 
-from streamfer.app.cli import main
+from streamfer.app.cli.main import main
 
 
 def serve() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from streamfer.runtime.graph_engine import GraphEngine, Program, Shapes
+from streamfer.runtime.backends.graph_engine import GraphEngine, Program, Shapes
+from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.model import OnnxModel
-from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
 from tests.support.queues import HostQueue
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streamfer.training.data import FERPLUS_TO_LABELS, LabelledFaces
+from streamfer.training.faces.data import FERPLUS_TO_LABELS, LabelledFaces
 from streamfer.types import UInt8Array
 
 

@@ -8,9 +8,9 @@ from typing import Self
 
 import av
 
-from streamfer.media.endpoint import Endpoint
-from streamfer.media.live_source import LiveCallbacks
-from streamfer.media.loss import ConnectionLost
+from streamfer.media.sources.endpoint import Endpoint
+from streamfer.media.sources.live import LiveCallbacks
+from streamfer.media.sources.loss import ConnectionLost
 from streamfer.types import StreamEvent, StreamState
 
 ENDPOINT = Endpoint(url="rtsp://u:hunter2@cam/1", label="rtsp://***@cam/1", variants=({},))

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamfer.media.live_source import LiveCallbacks, LiveSource
+from streamfer.media.sources.live import LiveCallbacks, LiveSource
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.pipeline import Pipeline, RunOutcome
-from streamfer.pipeline.snapshots import StreamSnapshot
-from streamfer.pipeline.stats import RunStatistics
+from streamfer.pipeline.stats.snapshots import StreamSnapshot
+from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import Frame, FrameResult
 from tests.support.clock_pattern import read_number
 from tests.support.sinks import MemorySink

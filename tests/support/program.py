@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamfer.app.cli import main
+from streamfer.app.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from streamfer.runtime.device_link import DeviceLink
-from streamfer.runtime.device_reader import DeviceFaceReader
-from streamfer.runtime.torch import TorchCudaEngine
-from streamfer.vision.centerface import CenterFace
-from streamfer.vision.detector import DetectorConfig
+from streamfer.runtime.backends.torch import TorchCudaEngine
+from streamfer.runtime.device.link import DeviceLink
+from streamfer.runtime.device.reader import DeviceFaceReader
+from streamfer.vision.detection.centerface import CenterFace
+from streamfer.vision.detection.detector import DetectorConfig
 from streamfer.vision.face_reader import HostFaceReader
 from tests.support.blobs import BlobDetector, SmallFaceNetwork
 from tests.support.queues import HostLink

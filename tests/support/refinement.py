@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from streamfer.errors import EngineError
-from streamfer.pipeline.refiner import RefinedFace, Refiner
+from streamfer.pipeline.refine.refiner import RefinedFace, Refiner
 from streamfer.types import FloatArray, Refinement, UInt8Array
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from streamfer.labels import LABELS
-from streamfer.pipeline.snapshots import (
+from streamfer.pipeline.stats.snapshots import (
     CurrentFace,
     Percentiles,
     RunSnapshot,

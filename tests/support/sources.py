@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamfer.media.source import PendingFrame
+from streamfer.media.sources.source import PendingFrame
 from streamfer.types import StreamInfo, UInt8Array
 
 

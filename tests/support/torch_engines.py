@@ -8,10 +8,10 @@ from unittest import mock
 import torch
 
 from streamfer.engine import TensorSpec
-from streamfer.runtime.cuda import SideStream, WorkQueue
-from streamfer.runtime.device_link import DeviceLink
+from streamfer.runtime.backends.cuda import SideStream, WorkQueue
+from streamfer.runtime.backends.torch import TorchCudaEngine
+from streamfer.runtime.device.link import DeviceLink
 from streamfer.runtime.model import OnnxModel, Precision
-from streamfer.runtime.torch import TorchCudaEngine
 from tests.support.queues import HostQueue
 
 Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
@@ -28,5 +28,5 @@ def torch_engine(
     """An engine on the link's device."""
     model = OnnxModel.from_bytes(name, b"", torch_module=module)
     queue: WorkQueue = SideStream(str(link.device)) if link.device.type == "cuda" else HostQueue()
-    with mock.patch("streamfer.runtime.torch.onnx_specs", return_value=specs):
+    with mock.patch("streamfer.runtime.backends.torch.onnx_specs", return_value=specs):
         return TorchCudaEngine(model, precision=precision, queue=queue)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import av
 
-from streamfer.media.audio import AudioSpan
-from streamfer.media.file_source import FileSource
-from streamfer.media.playback import PlaybackOptions
-from streamfer.media.video_writer import VideoWriter
+from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.playback import PlaybackOptions
+from streamfer.media.video.audio import AudioSpan
+from streamfer.media.video.writer import VideoWriter
 from streamfer.types import UInt8Array
 
 _WHOLE = AudioSpan(Path())

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from streamfer.geometry import box_iou
+from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.model import OnnxModel
-from streamfer.runtime.onnxruntime import OnnxRuntimeEngine
 from streamfer.tracking.tracker import TrackedFace, Tracker
 from streamfer.types import Detection
-from streamfer.vision.centerface import CenterFace, centerface_file, centerface_onnx
+from streamfer.vision.detection.centerface import CenterFace, centerface_file, centerface_onnx
 from tests.support.shared import shared_file
 
 EVERY = 5

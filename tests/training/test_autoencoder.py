@@ -12,18 +12,18 @@ from torch import Tensor
 
 from streamfer.errors import EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
-from streamfer.models.lens import Lens
+from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder, load_generator, save_encoder
 from streamfer.models.stylegan2 import GeneratorConfig
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig
 from streamfer.training.autoencoder import main, train_autoencoder
-from streamfer.training.autoencoder_trainer import (
+from streamfer.training.generator import train_generator
+from streamfer.training.latent.autoencoder_trainer import (
     AutoencoderTrainer,
     AutoencoderTraining,
     sliced_wasserstein,
 )
-from streamfer.training.gan import GeneratorTraining
-from streamfer.training.generator import train_generator
+from streamfer.training.latent.gan import GeneratorTraining
 
 TINY = AutoencoderTraining(
     generator=GeneratorConfig(channels=(16, 16, 8), z_dim=4, w_dim=8, mapping_layers=2),

@@ -19,11 +19,11 @@ from streamfer.training.classifier import (
     split_held_out,
     train_classifier,
 )
-from streamfer.training.classifier_options import PRESETS, parse_arguments
-from streamfer.training.classifier_run import ClassifierConfig, ClassifierRun
-from streamfer.training.data import concatenate
-from streamfer.training.landmarks import LandmarkCache, picture_key
-from streamfer.training.run_state import load_checkpoint
+from streamfer.training.faces.data import concatenate
+from streamfer.training.faces.landmarks import LandmarkCache, picture_key
+from streamfer.training.runs.run_state import load_checkpoint
+from streamfer.training.vgg.classifier_options import PRESETS, parse_arguments
+from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from tests.support.labelled_faces import drawn_set, write_parquet
 
 _TINY = ClassifierConfig(
@@ -232,14 +232,14 @@ def test_training_needs_no_serving_stack(files: TrainingFiles) -> None:
     code = (
         "import sys\n"
         f"sys.modules.update(dict.fromkeys({missing!r}))\n"
-        "import streamfer.training.classifier, streamfer.training.classifier_options\n"
+        "import streamfer.training.classifier, streamfer.training.vgg.classifier_options\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def test_curves_of_one_epoch_can_be_drawn() -> None:
-    from streamfer.training.curves import draw_learning_curves
+    from streamfer.training.runs.curves import draw_learning_curves
 
     keys = ("loss", "loss_ferplus", "loss_fer2013", "accuracy_ferplus", "accuracy_fer2013")
     picture = draw_learning_curves([dict.fromkeys(keys, 0.5)])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from streamfer.models.encoder import EncoderConfig
-from streamfer.models.lens import Lens
+from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig

@@ -14,7 +14,8 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, load_fused
 from streamfer.models.storage import save_encoder
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
-from streamfer.training.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, picture_key
 from streamfer.training.fused import train_fused
 from streamfer.training.fused_heads import (
     Exam,
@@ -24,7 +25,6 @@ from streamfer.training.fused_heads import (
     compare_heads,
     train_heads,
 )
-from streamfer.training.landmarks import LandmarkCache, align_pictures, picture_key
 
 QUICK = FusedTraining(epochs=30, batch_size=64, learning_rate=0.01, weight_decay=0.0, dropout=0.0)
 SHAPE = FusedHeadsConfig(num_features=4, num_ws=2, w_dim=4, hidden=(16, 8), dropout=0.0)

@@ -14,8 +14,8 @@ from torch import Tensor
 from streamfer.errors import ConfigError
 from streamfer.models.storage import load_generator
 from streamfer.models.stylegan2 import GeneratorConfig
-from streamfer.training.gan import GeneratorTrainer, GeneratorTraining
 from streamfer.training.generator import train_generator
+from streamfer.training.latent.gan import GeneratorTrainer, GeneratorTraining
 
 TINY = GeneratorTraining(
     shape=GeneratorConfig(channels=(8, 8), z_dim=4, w_dim=8, mapping_layers=2),

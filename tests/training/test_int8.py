@@ -10,8 +10,8 @@ from torch import nn
 from streamfer.models.int8_calibration import read_calibration
 from streamfer.models.shipped import WeightFiles
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, folded, load_face_vgg, save_face_vgg
+from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from streamfer.training.int8 import activation_limits, main
-from streamfer.training.landmarks import LandmarkCache, picture_key
 from tests.support.labelled_faces import drawn_set, write_parquet
 
 

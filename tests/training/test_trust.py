@@ -9,8 +9,8 @@ import pytest
 
 from streamfer.labels import LABEL_SETS
 from streamfer.models.shipped import WeightFiles, digest
-from streamfer.training.data import NO_LABEL
-from streamfer.training.stream_views import stream_view
+from streamfer.training.faces.data import NO_LABEL
+from streamfer.training.faces.stream_views import stream_view
 from streamfer.training.trust import SeenFaces, gather, main, see_faces
 from streamfer.types import Detection, UInt8Array
 from streamfer.vision.trust import load_trust

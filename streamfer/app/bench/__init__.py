@@ -1,0 +1,1 @@
+"""`streamfer bench`: speed and latency of the program and of its networks."""

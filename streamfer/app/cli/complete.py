@@ -1,0 +1,31 @@
+"""`streamfer complete`: Parquet files of the journals that killed runs have left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from streamfer.errors import OutputError, SourceError
+from streamfer.media.records.latents import complete_latents
+from streamfer.media.records.parquet import complete_journal
+
+
+def complete(paths: Sequence[Path]) -> int:
+    """Completes Parquet records and latents, and says which of them needed it.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        SourceError: a journal is damaged; it stays.
+        OutputError: a file cannot be written; its journal stays.
+    """
+    for path in paths:
+        try:
+            done = complete_journal(path) or complete_latents(path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+        except ValueError as error:
+            raise SourceError(f"{path}: its journal is damaged ({error})") from error
+        print(f"{path}: {'completed' if done else 'has no journal; nothing to do'}")
+    return 0

@@ -1,0 +1,187 @@
+"""`streamfer invert`: the latent codes of the faces in photographs, and how well they fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from streamfer.app.config import FaceModelName
+from streamfer.app.networks.detectors import open_detector
+from streamfer.app.networks.portraits import find_portrait
+from streamfer.errors import ConfigError, OutputError, SourceError
+from streamfer.evaluation.inversion_sheet import inversion_sheet
+from streamfer.evaluation.inverted import (
+    InvertedFace,
+    LatentModels,
+    invert_faces,
+    load_latent_models,
+    load_portrait_models,
+)
+from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.source_list import SourceKind, expand_sources
+from streamfer.models.inversion.descent import InversionConfig
+from streamfer.models.shipped import SHIPPED
+from streamfer.runtime.store.store import EngineStore
+from streamfer.training.faces.landmarks import whole_picture
+from streamfer.training.runs.command import pick_device
+from streamfer.types import AlignedFace, Detection, UInt8Array
+from streamfer.vision.align import align_face
+from streamfer.vision.detection.detector import Detector, DetectorConfig
+from streamfer.vision.overlay.sheet import write_png
+from streamfer.vision.portrait import align_portrait
+
+_FACE_PICTURE_PX = 128
+"""A picture up to this size in which no face is found is taken for a face crop, as those of face
+data sets are."""
+_DETECTOR = DetectorConfig(max_enlarge=8.0)
+"""Small pictures are enlarged: the detector misses faces that fill a tiny one."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvertConfig:
+    """What `invert` is asked for."""
+
+    images: tuple[str, ...]
+    """Pictures, or folders of them; of a video its first frame."""
+    out: Path
+    """Folder for the results, made if missing."""
+    json: Path | None = None
+    """Where the numbers go; `faces.json` in `out` if None."""
+    steps: int = 100
+    budget_ms: float | None = None
+    device: str = "auto"
+    face_model: FaceModelName = "shipped"
+    """Of the published ones the weights must have been pulled; `generator` and `encoder` are then
+    not used."""
+    generator: Path = SHIPPED.generator
+    encoder: Path = SHIPPED.encoder
+    classifier: Path = SHIPPED.classifier
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundFaces:
+    """Aligned faces of all pictures, uniquely named."""
+
+    names: tuple[str, ...]
+    crops: UInt8Array
+    """(N, 64, 64) uint8 gray, or (N, 256, 256, 3) uint8 RGB portraits."""
+
+
+def invert(config: InvertConfig, console: Console | None = None) -> int:
+    """Aligns, encodes and refines every face and writes what came out.
+
+    For each face `NAME.input.png`, `NAME.encoder.png`, `NAME.refined.png` (at the generator's
+    size) and `NAME.npz` (`latent_encoder`, `latent_refined`); for all `contact_sheet.png` and the
+    numbers as JSON.
+
+    Returns:
+        The exit code: 0, or 3 where no face was found.
+
+    Raises:
+        ConfigError: an option is wrong.
+        SourceError: a picture cannot be read.
+        EngineError: a network is missing or broken.
+        OutputError: a result cannot be written.
+    """
+    console = console or Console()
+    device = pick_device(config.device)
+    models = _load_models(config, device)
+    align = align_face if config.face_model == "shipped" else align_portrait
+    with closing(open_detector(store=EngineStore(), settings=_DETECTOR)) as detector:
+        found = find_faces(read_pictures(config.images), detector, align)
+    settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
+    faces = invert_faces(models, found.crops, found.names, settings)
+    try:
+        _write(faces, config)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{config.out}: cannot write the results: {reason}") from error
+    for face in faces:
+        console.print(
+            f"{face.name}: MSE {face.mse_encoder:.4f} → {face.mse_refined:.4f}, feature loss"
+            f" {face.loss_encoder:.3f} → {face.loss_refined:.3f}, {face.emotion_input} read as"
+            f" {face.emotion_encoder} → {face.emotion_refined}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if not faces:
+        console.print("no face was found")
+    return 0 if faces else SourceError.exit_code
+
+
+def _load_models(config: InvertConfig, device: torch.device) -> LatentModels:
+    if config.face_model == "shipped":
+        return load_latent_models(config.generator, config.encoder, config.classifier, device)
+    files = find_portrait(config.face_model, config.classifier)
+    return load_portrait_models(files.checkpoint, files.kind, files.classifier, device)
+
+
+def read_pictures(images: Sequence[str]) -> list[tuple[str, UInt8Array]]:
+    """(name, (H, W, 3) uint8 RGB) of every picture, or first frame, that is named.
+
+    Raises:
+        ConfigError: an argument is no file or folder.
+        SourceError: a picture cannot be read.
+    """
+    pictures = []
+    for spec in expand_sources(images):
+        if spec.kind is not SourceKind.FILE:
+            raise ConfigError(f"{spec.label}: invert takes pictures and folders of pictures")
+        with closing(FileSource(Path(spec.location), spec.name)) as source:
+            source.open()
+            pending = next(iter(source.frames()))
+            pictures.append((spec.name, pending.to_frame(spec.name, 0).image))
+    return pictures
+
+
+def find_faces(
+    pictures: Sequence[tuple[str, UInt8Array]],
+    detector: Detector,
+    align: Callable[[UInt8Array, Detection], AlignedFace] = align_face,
+) -> FoundFaces:
+    """Finds and aligns the faces of pictures; a second face of NAME is `NAME-2`.
+
+    Args:
+        pictures: name and (H, W, 3) uint8 RGB of each.
+        detector: finds faces.
+        align: cuts them out.
+    """
+    names: list[str] = []
+    crops: list[UInt8Array] = []
+    for name, image in pictures:
+        (found,) = detector.detect([image])
+        if not found and max(image.shape[:2]) <= _FACE_PICTURE_PX:
+            found = [whole_picture(image[:, :, 0])]
+        for number, detection in enumerate(found, start=1):
+            names.append(name if number == 1 else f"{name}-{number}")
+            crops.append(align(image, detection).image)
+    return FoundFaces(tuple(names), np.array(crops, np.uint8))
+
+
+def _write(faces: Sequence[InvertedFace], config: InvertConfig) -> None:
+    config.out.mkdir(parents=True, exist_ok=True)
+    for face in faces:
+        for kind, picture in (
+            ("input", face.input),
+            ("encoder", face.encoder),
+            ("refined", face.refined),
+        ):
+            write_png(picture, config.out / f"{face.name}.{kind}.png")
+        np.savez(
+            config.out / f"{face.name}.npz",
+            latent_encoder=face.latent_encoder,
+            latent_refined=face.latent_refined,
+        )
+    if faces:
+        write_png(inversion_sheet(faces), config.out / "contact_sheet.png")
+    numbers = {"faces": [face.numbers() for face in faces]}
+    path = config.json or config.out / "faces.json"
+    path.write_text(json.dumps(numbers, indent=1) + "\n")

@@ -1,0 +1,146 @@
+"""`streamfer train classifier` and `streamfer eval classifier`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from streamfer.app.config import Precision
+from streamfer.errors import ConfigError
+from streamfer.labels import LabelSet
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from streamfer.engine import Engine
+    from streamfer.evaluation.classifier import Evaluation
+
+train_app = typer.Typer(help="Train the networks.", no_args_is_help=True)
+eval_app = typer.Typer(help="Measure the networks.", no_args_is_help=True)
+
+
+@train_app.command(
+    "classifier",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+def train_classifier_command(context: typer.Context) -> int:
+    """Train the face classifier; --help lists the options."""
+    from streamfer.training.classifier import main
+
+    # The options are those of `python -m streamfer.training.classifier`, which needs no Typer.
+    return main(context.args)
+
+
+@eval_app.command("classifier")
+def eval_classifier_command(
+    data: Annotated[
+        Path, typer.Option(help="Parquet or CSV file, folder of Parquet files, or image tree.")
+    ],
+    labels: Annotated[LabelSet, typer.Option(help="The head, and the truth.")] = "ferplus",
+    style: Annotated[
+        Literal["photo", "sketch"], typer.Option(help="As it is, or drawn in pencil.")
+    ] = "photo",
+    tta: Annotated[bool, typer.Option("--tta", help="Average ten views of each face.")] = False,
+    split: Annotated[
+        Literal["train", "validation", "test"],
+        typer.Option(help="Where the data has splits; validation is FER2013's PublicTest."),
+    ] = "validation",
+    weights: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+    training: Annotated[
+        Path | None, typer.Option(help="Training set whose near-duplicates are left out.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option(help="Landmark cache (NPZ) to use and complete.")
+    ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Let the served engine answer in this precision, instead of float32."),
+    ] = None,
+    protocol: Annotated[
+        Literal["holdout", "kfold"], typer.Option(help="kfold: fine-tune and test on every fold.")
+    ] = "holdout",
+    folds: Annotated[int, typer.Option(help="With kfold: how many.")] = 10,
+    by: Annotated[
+        Literal["image", "subject"] | None,
+        typer.Option(help="With kfold: what is never on both sides. Left out: both in turn."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="With kfold: of fine-tuning.")] = 8,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures as JSON.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write index, probs and label as NPZ.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Draw the confusion matrix into this picture.")
+    ] = None,
+) -> int:
+    """Measure the face classifier on labelled faces."""
+    from rich.console import Console
+
+    from streamfer.evaluation.classifier import EvaluationConfig, evaluate_classifier
+    from streamfer.evaluation.folds import FoldsConfig, cross_validate
+    from streamfer.evaluation.report import print_evaluation, print_folds, write_json
+    from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS
+
+    if precision and (weights or protocol == "kfold"):
+        raise ConfigError("--precision is of the shipped network, without --weights or kfold")
+    console = Console()
+    chosen = weights or SHIPPED_FACE_WEIGHTS
+    if protocol == "kfold":
+        folds_config = FoldsConfig(
+            data, folds, by, epochs=epochs, weights=chosen, landmarks=landmarks
+        )
+        figures = cross_validate(folds_config, console.print)
+        print_folds(figures, console)
+    else:
+        config = EvaluationConfig(
+            data, labels, style, tta, split, chosen, training=training, landmarks=landmarks
+        )
+        with _served_engine(precision, console) as engine:
+            evaluation = evaluate_classifier(config, engine)
+        figures = evaluation.figures()
+        if engine:
+            figures["engine"] = f"{engine.backend} {engine.precision}"
+        print_evaluation(evaluation, console)
+        _keep(evaluation, predictions, confusion)
+    if json_file:
+        write_json(figures, json_file)
+    return 0
+
+
+@contextmanager
+def _served_engine(precision: Precision | None, console: Console) -> Iterator[Engine | None]:
+    """The engine that serves the shipped face network on the CPU; None where none is asked for."""
+    if precision is None:
+        yield None
+        return
+    from streamfer.app.networks.face_model import face_model
+    from streamfer.models.shipped import SHIPPED
+    from streamfer.runtime.open_engine import open_engine
+    from streamfer.runtime.store.store import EngineStore
+
+    store = EngineStore()
+    model = face_model(SHIPPED, store, lambda *_: None)
+    with closing(open_engine(model, precision=precision, store=store)) as engine:
+        console.print(f"answers by {engine.backend} in {engine.precision}", highlight=False)
+        yield engine
+
+
+def _keep(evaluation: Evaluation, predictions: Path | None, confusion: Path | None) -> None:
+    import numpy as np
+
+    from streamfer.evaluation.report import draw_confusion, write_picture, write_predictions
+
+    if predictions:
+        write_predictions(evaluation, predictions)
+    if confusion:
+        config = evaluation.config
+        title = f"{config.data.name}: {config.labels}, {config.style}"
+        counts = np.array(evaluation.figures()["confusion"])
+        write_picture(draw_confusion(counts, title), confusion)

@@ -1,0 +1,1 @@
+"""Which files run through which engines."""

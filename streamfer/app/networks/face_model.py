@@ -1,0 +1,91 @@
+"""The face network as the backends take it: fused with the encoder where there is one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from streamfer.models.int8_calibration import read_calibration
+from streamfer.models.int8_export import quantise_convolutions
+from streamfer.models.shipped import WeightFiles, digest
+from streamfer.runtime.model import Int8Form, OnnxModel, Progress
+from streamfer.runtime.store.engine_key import onnx_key
+from streamfer.runtime.store.store import EngineStore
+
+_RECIPE = 2
+"""Counts changes of the code that exports the networks."""
+_INT8_RECIPE = 1
+"""Counts changes of the code that quantises them."""
+
+
+def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) -> OnnxModel:
+    """The face network as ONNX, from the store or exported now.
+
+    Args:
+        weights: with all latent networks the fused one is made of them, else the plain classifier.
+        store: exported networks.
+        on_progress: told of the export.
+
+    Raises:
+        EngineError: its weights are missing or broken, or what is known of its int8 form is.
+    """
+
+    def export() -> bytes:
+        on_progress("exporting the face network (once)", 0.0)
+        data = _export(weights)
+        on_progress("exporting the face network (once)", 1.0)
+        return data
+
+    name = face_model_name(weights)
+    key = onnx_key(name, digest(weights.face_network), _RECIPE)
+    data = store.open(key, export, bytes)
+    return OnnxModel.from_bytes(
+        name,
+        data,
+        torch_module=lambda: _module(weights),
+        int8=face_int8(weights, data, store),
+    )
+
+
+def face_model_name(weights: WeightFiles) -> str:
+    """What the served face network is called."""
+    return "face_vgg19" if weights.missing_latent else "fused_vgg19"
+
+
+def face_int8(weights: WeightFiles, data: bytes, store: EngineStore) -> Int8Form | None:
+    """The face network's int8 form; None where nothing is known of it for these weights.
+
+    Args:
+        weights: of the network.
+        data: the network in float32, as ONNX.
+        store: keeps the quantised network.
+
+    Raises:
+        EngineError: the weights are missing, or what is known of the int8 form is damaged.
+    """
+    calibration = read_calibration(weights)
+    if calibration is None:
+        return None
+    limits = calibration.limits
+    sources = hashlib.sha256(data + json.dumps(dict(limits)).encode()).hexdigest()
+    key = onnx_key(face_model_name(weights), sources, _INT8_RECIPE, "int8")
+    return Int8Form(
+        make=lambda: store.open(key, lambda: quantise_convolutions(data, limits), bytes),
+        accuracy_cost=calibration.accuracy_cost,
+    )
+
+
+# What follows loads torch.
+
+
+def _export(weights: WeightFiles) -> bytes:
+    from streamfer.models.export import export_face_network
+
+    return export_face_network(weights)
+
+
+def _module(weights: WeightFiles) -> Any:
+    from streamfer.models.export import served_face_network
+
+    return served_face_network(weights)

@@ -1,0 +1,84 @@
+"""Which face network a run uses, and what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamfer.app.config import RunConfig
+from streamfer.app.networks.face_model import face_model
+from streamfer.app.networks.portraits import find_portrait, keep_portrait_generator, portrait_model
+from streamfer.errors import ConfigError
+from streamfer.models.shipped import WeightFiles, file_digest
+from streamfer.runtime.model import OnnxModel, Progress
+from streamfer.runtime.store.store import EngineStore
+from streamfer.vision.trust import TrustModel, load_trust
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFiles:
+    """What refinement is made of."""
+
+    generator: Path
+    classifier: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FaceNetwork:
+    """A face network, not opened yet."""
+
+    make: Callable[[], OnnxModel]
+    """Exports it, or takes it from the store."""
+    latent: LatentFiles | None
+    """None where it answers no latent codes, or none are refined."""
+    trust: TrustModel | None
+    """None where nothing was fitted to it."""
+
+
+def choose_face_network(
+    config: RunConfig, weights: WeightFiles, store: EngineStore, on_progress: Progress
+) -> FaceNetwork:
+    """The face network that `--face-model` names.
+
+    Args:
+        config: of the run.
+        weights: those that this project trained.
+        store: exported networks.
+        on_progress: told of what takes a while.
+
+    Raises:
+        ConfigError: latent codes are asked for that it does not answer.
+        EngineError: its weights are missing or broken, or the trust model is.
+    """
+    choose = _shipped if config.face_model == "shipped" else _portrait
+    return choose(config, weights, store, on_progress)
+
+
+def _shipped(
+    config: RunConfig, weights: WeightFiles, store: EngineStore, on_progress: Progress
+) -> FaceNetwork:
+    if config.latents is not None and weights.missing_latent:
+        names = ", ".join(path.name for path in weights.missing_latent)
+        raise ConfigError(
+            f"--latents {config.latents}: weights of the latent networks are missing in"
+            f" {weights.folder}: {names}"
+        )
+    latent = None
+    if not weights.missing_latent:
+        file_digest(weights.generator)  # those of the face network are taken when it is opened
+        latent = LatentFiles(weights.generator, weights.classifier)
+    trust = load_trust(weights.trust, config.label_set) if weights.trust.exists() else None
+    return FaceNetwork(lambda: face_model(weights, store, on_progress), latent, trust)
+
+
+def _portrait(
+    config: RunConfig, weights: WeightFiles, store: EngineStore, on_progress: Progress
+) -> FaceNetwork:
+    """A pulled encoder. How far expressions read from portraits can be trusted is not known."""
+    files = find_portrait(config.face_model, weights.classifier)
+    latent = None
+    if config.refine:
+        keep_portrait_generator(files, on_progress)
+        latent = LatentFiles(files.generator, files.classifier)
+    return FaceNetwork(lambda: portrait_model(files, store, on_progress), latent, None)

@@ -1,0 +1,221 @@
+"""The networks of a run: which files, through which engines."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from streamfer.app.config import RunConfig
+from streamfer.app.networks.detectors import detector_model, make_detector
+from streamfer.app.networks.face_network import LatentFiles, choose_face_network
+from streamfer.app.networks.face_reader import open_face_reader
+from streamfer.app.networks.refiner import prepare_refinement, refinement_config
+from streamfer.engine import Engine
+from streamfer.errors import EngineError
+from streamfer.models.shipped import SHIPPED, WeightFiles
+from streamfer.runtime.model import OnnxModel, Progress
+from streamfer.runtime.open_engine import open_engine, open_serving_engine
+from streamfer.runtime.store.store import EngineStore
+from streamfer.types import Detection
+from streamfer.vision.detection.detector import Detector, DetectorConfig
+from streamfer.vision.portrait import crop_shape
+from streamfer.vision.trust import TrustModel
+
+log = logging.getLogger(__name__)
+
+_DETECTOR_SCORE = 0.2
+"""Below the score of a new face: a face that is already tracked may be seen less surely."""
+
+
+Network = TypeVar("Network", Detector, Engine)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BetterNetwork:
+    """A network whose best engine must be compiled for long, while another one serves."""
+
+    part: Literal["detector", "face"]
+    """Which of the `Models` it is."""
+    name: str
+    serving: str
+    """The backend that serves meanwhile."""
+    backend: str
+    """The backend that shall take over."""
+    open: Callable[[threading.Event, Iterable[tuple[int, int]]], Detector | Engine]
+    """Compiles it and makes it ready for frames of these widths and heights; gives up once the
+    event is set."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Models:
+    """The networks that a run uses."""
+
+    detector: Detector
+    face: Engine
+    latent: LatentFiles | None = None
+    """What refinement is made of; None where the face network answers no latent codes."""
+    trust: TrustModel | None = None
+    """In the answers of the face network; None where nothing was fitted to it."""
+    better: tuple[BetterNetwork, ...] = ()
+    """What shall take over once it is compiled."""
+
+    def warm_up(self, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
+        """Runs both once on blank input: a network's first run for a new shape is a slow one, and
+        a live stream would pay for it with its first frames.
+
+        Args:
+            frame_sizes_wh: width and height of the frames to come, in pixels.
+        """
+        reader = open_face_reader(self.detector, self.face)
+        for width, height in set(frame_sizes_wh):
+            pictures = reader.take([np.zeros((height, width, 3), dtype=np.uint8)])
+            pictures.detect([0])
+            box = np.array([0, 0, width, height], dtype=np.float32)
+            face = Detection(box, score=1.0, landmarks=np.zeros((5, 2), dtype=np.float32))
+            pictures.align([0], [face]).read(())
+
+    def close(self) -> None:
+        """Frees them."""
+        self.detector.close()
+        self.face.close()
+
+
+def _warm_up_detector(detector: Detector, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
+    for width, height in set(frame_sizes_wh):
+        detector.detect([np.zeros((height, width, 3), dtype=np.uint8)])
+
+
+def _warm_up_face(face: Engine, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
+    """Of no matter to it are the frames' sizes: its pictures are faces."""
+    (spec,) = face.inputs
+    face.run({"faces": np.zeros((1, *crop_shape(spec)), dtype=np.uint8)})
+
+
+def open_models(
+    config: RunConfig,
+    store: EngineStore,
+    on_progress: Progress,
+    weights: WeightFiles | None = None,
+    *,
+    at_once: bool = False,
+) -> Models:
+    """Opens the detector and the face network on the configured backend.
+
+    Args:
+        config: names detector, backend, device, precision.
+        store: compiled engines.
+        on_progress: told of builds that take a while.
+        weights: of the face network; None for the shipped ones.
+        at_once: for live streams: what takes long to compile is left to `Models.better`, and what
+            is ready serves meanwhile.
+
+    Raises:
+        ConfigError: the detector is not to be had, or the latent codes that are asked for.
+        EngineError: a network is missing, broken or cannot run here, or the trust model is broken.
+    """
+    chosen = choose_face_network(config, weights or SHIPPED, store, on_progress)
+    networks = _Networks(config, store, on_progress, at_once)
+    detector = networks.open_detector()
+    try:
+        face = networks.open_face(chosen.make())
+    except EngineError:
+        detector.close()
+        raise
+    models = Models(detector, face, chosen.latent, chosen.trust, tuple(networks.better))
+    refinement = refinement_config(config, chosen.latent, face.device)
+    if refinement is not None and not at_once:
+        try:
+            prepare_refinement(refinement, store, on_progress)
+        except BaseException:
+            models.close()
+            raise
+    return models
+
+
+class _Networks:
+    """Opens the networks of a run, and notes which of them better engines shall take over."""
+
+    def __init__(
+        self, config: RunConfig, store: EngineStore, on_progress: Progress, at_once: bool
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._on_progress = on_progress
+        self._at_once = at_once
+        self.better: list[BetterNetwork] = []
+
+    def open_detector(self) -> Detector:
+        config = self._config
+        settings = DetectorConfig(
+            long_side=config.detect_size,
+            score_threshold=_DETECTOR_SCORE,
+            min_face_px=config.min_face,
+            second_look=True,
+        )
+        return self._open(
+            "detector",
+            detector_model(config.detector, self._store),
+            detector_precision(config),
+            lambda engine: make_detector(config.detector, engine, settings),
+            _warm_up_detector,
+        )
+
+    def open_face(self, model: OnnxModel) -> Engine:
+        return self._open(
+            "face", model, self._config.precision, lambda engine: engine, _warm_up_face
+        )
+
+    def _open(
+        self,
+        part: Literal["detector", "face"],
+        model: OnnxModel,
+        precision: str,
+        finish: Callable[[Engine], Network],
+        warm_up: Callable[[Network, Iterable[tuple[int, int]]], None],
+    ) -> Network:
+        config, store = self._config, self._store
+        threads = config.threads or None
+        if not self._at_once:
+            engine = open_engine(
+                model,
+                backend=config.backend,
+                device=config.device,
+                precision=precision,
+                store=store,
+                threads=threads,
+                on_progress=self._on_progress,
+            )
+            return finish(engine)
+        engine, successor = open_serving_engine(
+            model,
+            backend=config.backend,
+            device=config.device,
+            precision=precision,
+            store=store,
+            threads=threads,
+        )
+        if successor is not None:
+            backend, open_successor = successor.backend, successor.open
+
+            def open_better(
+                cancelled: threading.Event, frame_sizes_wh: Iterable[tuple[int, int]]
+            ) -> Network:
+                better = finish(open_successor(EngineStore(store.root, log.info, cancelled)))
+                warm_up(better, frame_sizes_wh)
+                return better
+
+            self.better.append(
+                BetterNetwork(part, model.name, engine.backend, backend, open_better)
+            )
+            store.notify(f"{model.name}: {engine.backend} serves while {backend} compiles")
+        return finish(engine)
+
+
+def detector_precision(config: RunConfig) -> str:
+    """int8 is for the face network: CenterFace becomes slower with it."""
+    return "auto" if config.precision == "int8" else config.precision

@@ -1,0 +1,254 @@
+"""Puts a run together from its configuration: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamfer import __version__
+from streamfer.app.config import RunConfig
+from streamfer.app.networks.face_reader import open_face_reader
+from streamfer.app.networks.models import Models
+from streamfer.app.networks.refiner import open_refiner, refinement_config, residual_config
+from streamfer.app.networks.takeover import BackgroundBuilds, TakeoverAnalyzer
+from streamfer.app.session.outputs import output_path
+from streamfer.app.session.segments import Segments
+from streamfer.app.session.sinks import (
+    AnnotatedPicture,
+    LatentSink,
+    RecordSink,
+    SnapshotSink,
+    VideoSink,
+    WindowFeed,
+    WindowSink,
+)
+from streamfer.app.session.sources import OpenedStream
+from streamfer.labels import LABELS
+from streamfer.media.records.latents import LatentWriter
+from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
+from streamfer.media.sources.source_list import SourceKind
+from streamfer.media.video.audio import AudioSpan
+from streamfer.media.video.file import VideoConfig
+from streamfer.media.video.writer import VideoWriter
+from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.collector import CollectorConfig
+from streamfer.pipeline.lane import StreamPlan
+from streamfer.pipeline.outlet import Sink
+from streamfer.pipeline.pipeline import Pipeline, PipelineConfig
+from streamfer.pipeline.refine.refiner import Refiner
+from streamfer.pipeline.refine.residual import ResidualConfig
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.types import StreamEvent, StreamInfo
+from streamfer.vision.overlay.overlay import Overlay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunParts:
+    """What all streams of a run share."""
+
+    config: RunConfig
+    statistics: RunStatistics
+    times: StageTimes
+    overlay: Overlay
+    records: RecordWriter | None
+    feed: WindowFeed | None
+    """None where no window is shown."""
+    latents: LatentWriter | None = None
+    refiner: Refiner | None = None
+    notes: list[str] = field(default_factory=list)
+    """What the summary has to say of the outputs, added as they are completed."""
+    videos: list[Path] = field(default_factory=list)
+    """Annotated videos, added as they are completed."""
+    segments: Segments = field(default_factory=Segments)
+    """When video and records go on in new files."""
+    extra: Sink | None = None
+    """One more sink of every stream, after the others."""
+    builds: BackgroundBuilds | None = None
+    """Compiles what shall take over from the run's models; None where nothing shall."""
+    announce: Callable[[StreamEvent], None] = lambda event: None
+    """Takes events to the streams' outputs."""
+
+    def video_finished(self, writer: VideoWriter) -> None:
+        """Notes a completed video; called by output threads."""
+        self.notes.extend(writer.notes)
+        self.videos.extend(writer.paths)
+
+
+def build_analyzer(
+    config: RunConfig, models: Models, times: StageTimes, refiner: Refiner | None = None
+) -> Analyzer:
+    """The analyzer of a run.
+
+    Raises:
+        EngineError: the generator is broken.
+    """
+    refinement = refinement_config(config, models.latent, models.face.device)
+    settings = AnalyzerConfig(
+        detect_every=config.detection_interval,
+        label_set=config.label_set,
+        residual=residual_config(refinement) if refinement else ResidualConfig(),
+    )
+    reader = open_face_reader(models.detector, models.face)
+    return Analyzer(reader, settings, times, refiner, models.trust)
+
+
+def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Models) -> Pipeline:
+    """The pipeline of a run, not started yet."""
+    config = parts.config
+    plans = [
+        StreamPlan(
+            source=stream.source,
+            make_sinks=_sink_factory(parts, stream),
+            info=stream.info,
+            is_open=stream.is_open,
+            lossless=config.drop == "never" or (config.drop == "auto" and not stream.info.live),
+        )
+        for stream in streams
+    ]
+    analyzer = build_analyzer(config, models, parts.times, parts.refiner)
+    return Pipeline(
+        plans,
+        analyzer
+        if parts.builds is None
+        else TakeoverAnalyzer(analyzer, models, parts.builds, parts.announce, parts.statistics),
+        parts.statistics,
+        PipelineConfig(
+            max_frames=config.max_frames,
+            concurrent_files=config.concurrent_files,
+            tick_s=0.1 if parts.feed is None else 0.015,
+            collector=collector_config(models.face.device),
+        ),
+        parts.times,
+        clock=time.monotonic,
+    )
+
+
+def collector_config(device: str) -> CollectorConfig:
+    """On a CPU a larger batch is not faster per frame, and makes all of its frames older: sixteen
+    cameras on two cores were five times as fresh with batches of 4 as with 16, in half the memory.
+    """
+    return CollectorConfig(max_batch=4) if device == "cpu" else CollectorConfig()
+
+
+def open_record_writer(
+    config: RunConfig, models: Models, infos: Sequence[StreamInfo]
+) -> RecordWriter | None:
+    """Opens the records, if any are asked for, with their header.
+
+    Raises:
+        ConfigError: the suffix names no format.
+        OutputError: they cannot be written.
+    """
+    if config.records is None:
+        return None
+    header = RecordHeader(
+        streams=tuple(infos),
+        labels=LABELS,
+        label_set=config.label_set,
+        detector=ModelInfo(models.detector.name, models.detector.sha256),
+        face=ModelInfo(models.face.name, models.face.sha256),
+        backend=models.face.backend,
+        version=__version__,
+    )
+    return open_records(config.records, header)
+
+
+@contextmanager
+def running_refiner(config: RunConfig, models: Models) -> Iterator[Refiner | None]:
+    """The refiner of a run, started; None where it is off or faces have no latent codes.
+
+    It works where the face network does. On a CPU that is a process of its own, which still loads
+    when this returns.
+
+    Raises:
+        EngineError: a network is missing, damaged, or cannot run on the device.
+    """
+    refinement = refinement_config(config, models.latent, models.face.device)
+    if refinement is None:
+        yield None
+        return
+    with open_refiner(refinement) as refiner:
+        yield refiner
+
+
+@contextmanager
+def background_builds(
+    models: Models, streams: Sequence[OpenedStream]
+) -> Iterator[BackgroundBuilds | None]:
+    """Compiles better engines for the models while they serve; None where there are none."""
+    if not models.better:
+        yield None
+        return
+    with BackgroundBuilds(models.better, frame_sizes_wh(streams)) as builds:
+        yield builds
+
+
+def frame_sizes_wh(streams: Sequence[OpenedStream]) -> list[tuple[int, int]]:
+    """Width and height of the streams' frames, in pixels. A camera's are not known before it is up;
+    most come to the same network shape as 640 × 360."""
+    return [(s.info.width or 640, s.info.height or 360) for s in streams]
+
+
+@contextmanager
+def latent_writer(config: RunConfig) -> Iterator[LatentWriter | None]:
+    """The file of latents, open, or None where none is asked for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if config.latents is None:
+        yield None
+        return
+    with closing(LatentWriter(config.latents)) as writer:
+        yield writer
+
+
+def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo], list[Sink]]:
+    """The sinks of one stream; the window first, as it may want the picture without overlay."""
+
+    def make(info: StreamInfo) -> list[Sink]:
+        config = parts.config
+        picture = AnnotatedPicture(parts.overlay, parts.statistics, parts.times)
+        sinks: list[Sink] = []
+        if parts.records is not None:
+            sinks.append(
+                RecordSink(parts.records, str(config.records), parts.times, parts.segments)
+            )
+        if parts.latents is not None:
+            sinks.append(LatentSink(parts.latents, parts.times))
+        if parts.feed is not None:
+            sinks.append(WindowSink(parts.feed, picture))
+        if config.output is not None:
+            path = output_path(config.output, info.stream)
+            audio = _audio_span(config, stream)
+            sinks.append(
+                VideoSink(
+                    str(path),
+                    lambda: VideoWriter(path, info, _video_config(config), audio),
+                    picture,
+                    parts.times,
+                    parts.segments,
+                    parts.video_finished,
+                )
+            )
+        if config.snapshot_every is not None:
+            sinks.append(SnapshotSink(config.snapshot_dir, config.snapshot_every, picture))
+        if parts.extra is not None:
+            sinks.append(parts.extra)
+        return sinks
+
+    return make
+
+
+def _video_config(config: RunConfig) -> VideoConfig:
+    return VideoConfig(encoder=config.encoder, preset=config.preset, crf=config.crf)
+
+
+def _audio_span(config: RunConfig, stream: OpenedStream) -> AudioSpan | None:
+    if stream.spec.kind is not SourceKind.FILE:
+        return None
+    return AudioSpan(Path(stream.spec.location), config.start, config.duration, config.loop)

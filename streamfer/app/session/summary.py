@@ -1,0 +1,73 @@
+"""A run's figures for programs: `--json-summary`, and what `bench --json` extends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from streamfer.app.session.outputs import write_text
+from streamfer.pipeline.stats.snapshots import RunSnapshot
+
+SCHEMA = "streamfer.summary/1"
+
+
+def summarise(snapshot: RunSnapshot, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The summary as JSON-ready values.
+
+    Args:
+        snapshot: the statistics at the end of the run.
+        notes: what else the user should know, such as transcoded audio.
+    """
+    latency = snapshot.latency_ms
+    return {
+        "schema": SCHEMA,
+        "fps": round(snapshot.fps, 3),
+        "frames": snapshot.frames,
+        "dropped": snapshot.dropped,
+        "faces": snapshot.faces,
+        "seconds": round(snapshot.seconds, 3),
+        "latency_ms": {
+            "p50": round(latency.p50, 3) if latency else None,
+            "p95": round(latency.p95, 3) if latency else None,
+            "p99": round(latency.p99, 3) if latency else None,
+        },
+        "peak_rss_mb": round(peak_rss_mb(), 1),
+        "backend": snapshot.backend,
+        "device": snapshot.device,
+        "streams": [
+            {
+                "stream": stream.info.stream,
+                "fps": round(stream.frames / snapshot.seconds, 3) if snapshot.seconds else 0.0,
+                "frames": stream.frames,
+                "dropped": stream.dropped,
+                "faces": stream.faces,
+                "state": stream.state,
+            }
+            for stream in snapshot.streams
+        ],
+        "notes": list(notes),
+    }
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Writes the summary.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(path, json.dumps(summary, indent=2) + "\n")
+
+
+def peak_rss_mb() -> float:
+    """The process's largest resident size so far, in MB (10⁶ bytes)."""
+    if os.name == "nt":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

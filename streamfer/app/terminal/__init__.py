@@ -1,0 +1,1 @@
+"""The live view, the tables and the window."""

@@ -1,0 +1,1 @@
+"""Output files: their paths, and how they come to stand whole at them."""

@@ -1,0 +1,1 @@
+"""Records and latents: fields, formats and writers."""

@@ -1,0 +1,178 @@
+"""Latent codes of faces as Parquet, journalled while running.
+
+Latents are biometric data: a face can be recognised by them. They are written only when asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.output_file import OutputFile
+from streamfer.media.files.output_path import beside, check_folder, reason
+from streamfer.types import FaceResult, FloatArray, FrameResult
+
+_SCHEMA = "streamfer.latents/1"
+_ROWS_PER_GROUP = 1000
+"""About 20 MB while a group is made, at ten layers of 512."""
+
+
+def check_latents_path(path: Path) -> None:
+    """Finds out before a run whether latents can be written there.
+
+    Raises:
+        ConfigError: the suffix is not `.parquet`.
+        OutputError: the folder is missing, or the path is one.
+    """
+    if path.suffix.lower() != ".parquet":
+        raise ConfigError(f"{path}: latents are written as .parquet; the name must end in that")
+    check_folder(path, "latents")
+
+
+def latents_journal_path(path: Path) -> Path:
+    """Where the latents of an unfinished file are: in an Arrow stream beside it."""
+    return beside(path, "journal.arrows")
+
+
+class LatentWriter:
+    """The latents of a run, one row per face and frame, shared by all streams.
+
+    Columns: `stream`, `track`, `frame`, `time_s` (as in the records) and `latent`, the W+ code row
+    after row; its shape is in the file's metadata as `num_ws` and `w_dim`.
+
+    Args:
+        path: an existing file is replaced.
+
+    Raises:
+        ConfigError: the suffix is not `.parquet`.
+        OutputError: the path cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        check_latents_path(path)
+        self.name = str(path)
+        self._path = path
+        self._lock = threading.Lock()
+        self._schema: pa.Schema | None = None
+        self._size = 0
+        self._closed = False
+        try:
+            OutputFile(path).close()  # finds out now whether it can be written
+            self._journal = OutputFile(latents_journal_path(path))
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def write(self, result: FrameResult) -> None:
+        """Appends the latents of one frame's faces, where they have some.
+
+        Raises:
+            OutputError: they cannot be written; what was written stays.
+        """
+        faces = [(f, f.latent) for f in result.faces if f.latent is not None]
+        if not faces:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self._size += self._journal.write(self._message(result, faces))
+            except OSError as error:
+                self._journal.cut(self._size)
+                raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Makes the Parquet file of the journal; closing twice is fine.
+
+        Raises:
+            OutputError: it cannot be written; the journal stays.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._journal.close()
+            try:
+                complete_latents(self._path)
+            except (OSError, pa.ArrowException) as error:
+                raise self._failure(error) from error
+
+    def _message(self, result: FrameResult, faces: list[tuple[FaceResult, FloatArray]]) -> bytes:
+        """One frame's rows as a message of the journal, the first with the schema before it."""
+        head = b""
+        if self._schema is None:
+            num_ws, w_dim = faces[0][1].shape
+            self._schema = _schema(num_ws, w_dim)
+            head = self._schema.serialize().to_pybytes()
+        frame = result.frame
+        rows = [
+            {
+                "stream": frame.stream,
+                "track": face.track_id,
+                "frame": frame.index,
+                "time_s": round(frame.time_s, 6),
+                "latent": latent.ravel(),
+            }
+            for face, latent in faces
+        ]
+        batch = pa.RecordBatch.from_pylist(rows, schema=self._schema)
+        return head + batch.serialize().to_pybytes()
+
+    def _failure(self, error: Exception) -> OutputError:
+        return OutputError(f"{self._path}: cannot write the latents ({reason(error)})")
+
+
+def complete_latents(path: Path) -> bool:
+    """Makes a latents file of the journal that a killed run has left beside it.
+
+    Must not be called while the run still writes.
+
+    Args:
+        path: of the Parquet file.
+
+    Returns:
+        Whether there was a journal; it is gone then.
+
+    Raises:
+        OSError: the file cannot be written; the journal stays.
+    """
+    journal = latents_journal_path(path)
+    if not journal.exists():
+        return False
+    with journal.open("rb") as file:
+        batches = _batches(file)
+        first = next(batches, None)
+        schema = _schema(0, 0) if first is None else first.schema
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            if first is not None:
+                writer.write_batch(first)
+            while group := list(islice(batches, _ROWS_PER_GROUP)):
+                writer.write_table(pa.Table.from_batches(group))
+    journal.unlink()
+    return True
+
+
+def _schema(num_ws: int, w_dim: int) -> pa.Schema:
+    return pa.schema(
+        [
+            ("stream", pa.string()),
+            ("track", pa.int64()),
+            ("frame", pa.int64()),
+            ("time_s", pa.float64()),
+            ("latent", pa.list_(pa.float32())),
+        ],
+        metadata={"schema": _SCHEMA, "num_ws": str(num_ws), "w_dim": str(w_dim)},
+    )
+
+
+def _batches(file: object) -> Iterator[pa.RecordBatch]:
+    """The whole messages of a journal; a torn last one is passed over."""
+    try:
+        yield from pa.ipc.open_stream(file)
+    except (pa.ArrowInvalid, OSError):
+        return

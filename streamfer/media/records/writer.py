@@ -1,0 +1,246 @@
+"""Records: what was found, frame by frame, as JSONL, CSV or Parquet (`streamfer.records/1`).
+
+The file's suffix chooses the format. Every record is on disk before the next one is made, so that
+a killed run leaves whole lines.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import methodcaller
+from pathlib import Path
+from typing import Any, Protocol
+
+from streamfer.errors import ConfigError, OutputError, SourceError
+from streamfer.media.files.output_path import beside, check_folder, reason, segment_path
+from streamfer.media.records.formats import CsvRecords, JsonlRecords, read_csv_frames, read_lines
+from streamfer.media.records.schema import ModelInfo, RecordHeader, event_record, frame_record
+from streamfer.types import FrameResult, StreamEvent
+
+__all__ = [
+    "RECORD_SUFFIXES",
+    "ModelInfo",
+    "RecordHeader",
+    "RecordWriter",
+    "Records",
+    "check_records_path",
+    "open_records",
+    "read_records",
+]
+
+RECORD_SUFFIXES = (".jsonl", ".csv", ".parquet")
+
+
+class RecordFile(Protocol):
+    """One records file of some format; raises OSError where it cannot be written."""
+
+    def frame(self, record: Mapping[str, Any]) -> None:
+        """Appends one frame's record."""
+        ...
+
+    def event(self, record: Mapping[str, Any]) -> None:
+        """Appends one event."""
+        ...
+
+    def close(self) -> None:
+        """Completes the file."""
+        ...
+
+
+class RecordWriter:
+    """The records of a run, shared by all its streams: any thread may write.
+
+    Args:
+        path: the (first) file; an existing one is replaced.
+        header: what holds for all records.
+
+    Raises:
+        OutputError: the path cannot be written.
+    """
+
+    def __init__(self, path: Path, header: RecordHeader) -> None:
+        check_records_path(path)
+        self.name = str(path)
+        self._path = path
+        self._header = header.to_json()
+        self._segment = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        self._file = self._start_file()
+
+    def write(self, result: FrameResult) -> None:
+        """Appends one analysed frame.
+
+        Raises:
+            OutputError: it cannot be written; whole records stay.
+        """
+        self._append(methodcaller("frame", frame_record(result)))
+
+    def event(self, event: StreamEvent) -> None:
+        """Appends something that happened.
+
+        Raises:
+            OutputError: it cannot be written; whole records stay.
+        """
+        self._append(methodcaller("event", event_record(event)))
+        self._learn_size(event)
+
+    def restore(self, records: Records) -> None:
+        """Appends frames and events of an earlier run's file.
+
+        Raises:
+            OutputError: they cannot be written; whole records stay.
+        """
+        for frame in records.frames:
+            self._append(methodcaller("frame", frame))
+        for event in records.events:
+            self._append(methodcaller("event", event))
+
+    def roll(self) -> None:
+        """Completes the current file and goes on in a new one (`talk.1.jsonl`, …).
+
+        Raises:
+            OutputError: one of the two cannot be written.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._guarded(self._file.close)
+            self._segment += 1
+            self._file = self._start_file()
+
+    def close(self) -> None:
+        """Completes the records; closing twice is fine.
+
+        Raises:
+            OutputError: they cannot be completed.
+        """
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._guarded(self._file.close)
+
+    def _learn_size(self, event: StreamEvent) -> None:
+        """Files begun from now on state the sizes that live streams have turned out to have."""
+        if not {"width", "height"} <= event.details.keys():
+            return
+        with self._lock:
+            for stream in self._header["streams"]:
+                if stream["stream"] == event.stream:
+                    stream["width"] = event.details["width"]
+                    stream["height"] = event.details["height"]
+
+    def _append(self, write: Callable[[RecordFile], None]) -> None:
+        with self._lock:
+            if not self._closed:
+                self._guarded(lambda: write(self._file))
+
+    def _start_file(self) -> RecordFile:
+        path = segment_path(self._path, self._segment)
+        opened: list[RecordFile] = []
+        self._guarded(lambda: opened.append(_format_of(path)(path, self._header)))
+        return opened[0]
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except (OSError, ValueError) as error:
+            raise OutputError(
+                f"{self._path}: cannot write the records ({reason(error)})"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A records file read back, whatever its format: objects as in JSONL."""
+
+    header: dict[str, Any]
+    frames: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
+def check_records_path(path: Path) -> None:
+    """Finds out before a run whether records can be written there.
+
+    Raises:
+        ConfigError: the suffix names no format.
+        OutputError: the folder is missing, or the path is one.
+    """
+    if path.suffix.lower() not in RECORD_SUFFIXES:
+        raise ConfigError(
+            f"{path}: records are written as {', '.join(RECORD_SUFFIXES)}; "
+            "the name must end in one of them"
+        )
+    check_folder(path, "records")
+
+
+def open_records(path: Path, header: RecordHeader) -> RecordWriter:
+    """Starts the records of a run; the suffix of `path` chooses the format.
+
+    Raises:
+        ConfigError: it names none.
+        OutputError: the path cannot be written.
+    """
+    return RecordWriter(path, header)
+
+
+def read_records(path: Path) -> Records:
+    """Reads a records file, or the journal of an unfinished Parquet file.
+
+    Raises:
+        ConfigError: the suffix names no format.
+        SourceError: it cannot be read, or is not a records file.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".jsonl":
+            return _read_jsonl(path)
+        if suffix == ".csv":
+            header = json.loads(beside(path, "header.json").read_text("utf-8"))
+            return Records(header, list(read_csv_frames(path)), _read_events(path))
+        if suffix == ".parquet":
+            return _read_parquet(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise SourceError(f"{path}: cannot read the records ({reason(error)})") from error
+    raise ConfigError(f"{path}: records end in {', '.join(RECORD_SUFFIXES)}")
+
+
+def _format_of(path: Path) -> Callable[[Path, Mapping[str, Any]], RecordFile]:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        from streamfer.media.records.parquet import ParquetRecords  # pyarrow takes 0.2 s to import
+
+        return ParquetRecords
+    return CsvRecords if suffix == ".csv" else JsonlRecords
+
+
+def _read_jsonl(path: Path) -> Records:
+    lines = read_lines(path)
+    header = next(lines, None)
+    if header is None or "schema" not in header:
+        raise ValueError("its first line is no header")
+    records = Records(header, [], [])
+    for line in lines:
+        (records.events if "event" in line else records.frames).append(line)
+    return records
+
+
+def _read_parquet(path: Path) -> Records:
+    from streamfer.media.records.parquet import (
+        journal_path,
+        read_parquet_frames,
+        read_parquet_header,
+    )
+
+    if journal_path(path).exists():
+        return _read_jsonl(journal_path(path))
+    frames = list(read_parquet_frames(path))
+    return Records(read_parquet_header(path), frames, _read_events(path))
+
+
+def _read_events(path: Path) -> list[dict[str, Any]]:
+    events = beside(path, "events.jsonl")
+    return list(read_lines(events)) if events.exists() else []

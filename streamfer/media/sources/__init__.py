@@ -1,0 +1,1 @@
+"""Every kind of source: decoding, timing, connection."""

@@ -1,0 +1,188 @@
+"""One connection to a live stream: from opening it to losing it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Self
+
+import av
+from av.codec.context import Flags, ThreadType
+
+from streamfer.media.sources.endpoint import Endpoint
+from streamfer.media.sources.hardware import accelerator
+from streamfer.media.sources.loss import ConnectionLost, LossKind
+
+ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
+"""Of pictures that carry no time of their own and get that of their arrival."""
+
+_UNTIMED_FORMATS = frozenset({"mpjpeg"})
+"""Formats whose PTS are made up."""
+
+_MAX_BAD_PACKETS = 250
+"""Packets in a row that cannot be decoded before the stream counts as lost: ten seconds' worth."""
+
+
+class Connection:
+    """An open live stream; a context manager.
+
+    Reads and opening block at most as long as their time-outs; nothing else can interrupt them.
+
+    Args:
+        endpoint: what to open.
+        open_timeout_s: limit for opening, in seconds.
+        clock: monotonic seconds.
+
+    Raises:
+        ConnectionLost: it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        open_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._relay = _start(endpoint.relay) if endpoint.relay else None
+        try:
+            self._container = self._open(open_timeout_s)
+        except ConnectionLost:
+            _stop(self._relay)
+            raise
+        try:
+            self._video = self._container.streams.video[0]
+        except IndexError:
+            self._close()
+            raise ConnectionLost("there is no video in it") from None
+        context = self._video.codec_context
+        # Threads per frame would add a frame's delay each.
+        context.thread_type = ThreadType.SLICE
+        context.flags |= Flags.low_delay
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        _stop(self._relay)
+        self._container.close()
+
+    @property
+    def codec(self) -> str:
+        """The video codec's name, such as `h264`."""
+        return str(self._video.codec_context.name)
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Declared pictures per second."""
+        rate = self._video.average_rate or self._video.guessed_rate
+        return float(rate) if rate else None
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per unit of the PTS that `pictures` gives."""
+        return ARRIVAL_TIME_BASE if self.untimed else Fraction(self._video.time_base)
+
+    @property
+    def untimed(self) -> bool:
+        """Whether pictures carry the time of their arrival instead of one of their own."""
+        return self._relay is not None or self._container.format.name in _UNTIMED_FORMATS
+
+    @property
+    def finite(self) -> bool:
+        """Whether its end is an end, and not a loss: it has a declared length."""
+        return bool(self._container.duration)
+
+    @property
+    def sample_aspect(self) -> Fraction | None:
+        """Width of a pixel divided by its height."""
+        return self._video.sample_aspect_ratio
+
+    def pictures(self) -> Iterator[tuple[av.VideoFrame, int | None]]:
+        """Decoded pictures with their PTS in `time_base`; what is damaged is left out.
+
+        Raises:
+            ConnectionLost: the stream broke off.
+        """
+        bad_packets = 0
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                bad_packets += 1
+                if bad_packets >= _MAX_BAD_PACKETS:
+                    raise ConnectionLost(f"cannot be decoded: {error.strerror}") from error
+                continue
+            for frame in frames:
+                bad_packets = 0
+                pts = frame.pts
+                if self.untimed:
+                    pts = round(self._clock() / ARRIVAL_TIME_BASE)
+                yield frame, pts
+
+    def _open(self, timeout_s: float) -> av.container.InputContainer:
+        failure: ConnectionLost | None = None
+        url = self._endpoint.url
+        if self._relay is not None and self._relay.stdout is not None:
+            url = f"pipe:{self._relay.stdout.fileno()}"
+        for options in self._endpoint.variants:
+            started_s = self._clock()
+            try:
+                return av.open(
+                    url,
+                    format=self._endpoint.format,
+                    options=dict(options),
+                    timeout=(timeout_s, self._endpoint.read_timeout_s),
+                    hwaccel=accelerator(self._endpoint.hwaccel),
+                )
+            except (av.error.FFmpegError, ValueError) as error:
+                silent = self._clock() - started_s >= timeout_s
+                failure = self._endpoint.explain(error, timeout_s if silent else None)
+                failure.__cause__ = error
+        assert failure is not None  # an endpoint has at least one variant
+        raise failure
+
+    def _packets(self) -> Iterator[av.Packet]:
+        packets = self._container.demux(self._video)
+        timeout_s = self._endpoint.read_timeout_s
+        while True:
+            started_s = self._clock()
+            failure: av.error.FFmpegError | None = None
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                failure = error
+            # A read that times out may end with an error, or with what the parser still held.
+            if self._clock() - started_s >= timeout_s:
+                raise ConnectionLost(f"no data for {timeout_s:g} s", LossKind.SILENCE) from failure
+            if isinstance(failure, av.error.EOFError) or (failure is None and packet is None):
+                return
+            if failure is not None:
+                raise ConnectionLost(f"connection lost: {failure.strerror}") from failure
+            yield packet
+
+
+def _start(command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """Starts a relay, out of reach of the terminal's Ctrl-C: its reader ends it."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _stop(relay: subprocess.Popen[bytes] | None) -> None:
+    if relay is not None:
+        relay.kill()
+        with relay:  # closes the pipe and waits
+            pass

@@ -1,0 +1,108 @@
+"""Video and image files as a source."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from streamfer.errors import SourceError
+from streamfer.media.sources.file_decoder import FileDecoder
+from streamfer.media.sources.picture import RgbConverter
+from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
+from streamfer.media.sources.source import PendingFrame
+from streamfer.media.sources.timeline import Timeline
+from streamfer.types import StreamInfo
+
+
+class FileSource:
+    """A video or image file: lossless, every frame in order, decoded on all cores.
+
+    An image is a video of one frame. With `realtime` it plays at its own rate as a live source.
+
+    Args:
+        path: of the file.
+        name: of the stream.
+        options: what part of it to play, and how.
+        clock: monotonic, in seconds.
+        hwaccel: FFmpeg's hardware decoder: `cuda`, `vaapi`, …; None decodes on the CPU.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        options: PlaybackOptions | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        hwaccel: str | None = None,
+    ) -> None:
+        self._path = path
+        self._name = name
+        self._options = options or PlaybackOptions()
+        self._clock = clock
+        self._hwaccel = hwaccel
+        self._stopped = threading.Event()
+        self._decoder: FileDecoder | None = None
+        self._converter = RgbConverter()
+
+    @property
+    def name(self) -> str:
+        """The stream's unique name."""
+        return self._name
+
+    @property
+    def live(self) -> bool:
+        """Whether it plays at its own rate."""
+        return self._options.realtime
+
+    def open(self) -> StreamInfo:
+        """Opens the file and decodes its first frame.
+
+        Raises:
+            SourceError: it cannot be opened, has no video, or no frame of it can be decoded.
+        """
+        self._decoder = decoder = self._decode()
+        width, height = decoder.first.picture.size_wh
+        return StreamInfo(
+            stream=self._name,
+            source=str(self._path),
+            width=width,
+            height=height,
+            live=self.live,
+            frame_rate=decoder.frame_rate,
+            frame_count=self._options.expected_frames(decoder.duration_s, decoder.frame_count),
+            duration_s=decoder.duration_s,
+        )
+
+    def frames(self) -> Iterator[PendingFrame]:
+        """Decodes to the end.
+
+        Raises:
+            SourceError: it ends before its declared end, or cannot be read.
+        """
+        if self._decoder is None:
+            raise SourceError(f"{self._path} is not open")
+        timeline = Timeline(self._decoder.time_base, self._decoder.nominal_s)
+        player = Player(self._options, timeline, self._clock, self._stopped)
+        yield from player.frames(self._round)
+
+    def interrupt(self) -> None:
+        """Makes `frames` end at the next frame."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Frees the decoder and the file."""
+        decoder, self._decoder = self._decoder, None
+        if decoder is not None:
+            decoder.close()
+
+    def _round(self, number: int) -> Iterator[ClipFrame]:
+        if number > 0:
+            self.close()
+            self._decoder = self._decode()
+        decoder = self._decoder
+        return decoder.frames() if decoder is not None else iter(())
+
+    def _decode(self) -> FileDecoder:
+        return FileDecoder(self._path, self._options.start_s, self._converter, self._hwaccel)

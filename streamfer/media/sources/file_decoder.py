@@ -1,0 +1,210 @@
+"""One pass over a file: demultiplexing, decoding, and telling a whole file from a cut one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+
+from streamfer.errors import SourceError
+from streamfer.media.sources.completeness import missing_bytes
+from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sources.picture import DecodedPicture, RgbConverter, without_exif
+from streamfer.media.sources.playback import ClipFrame
+from streamfer.media.sources.timeline import Timeline
+
+_log = logging.getLogger(__name__)
+
+_FALLBACK_RATE = Fraction(25)
+"""Frames/s where a file declares none; only matters for frames without PTS."""
+
+_ROUNDING_S = 1e-6
+"""Forgives the rounding error of a start given in seconds."""
+
+_WITHOUT_SEARCH = frozenset({"avi", "mpeg", "ogg"})
+"""Formats whose PTS come out differently after a seek: they are decoded from their beginning."""
+
+
+class FileDecoder:
+    """Decodes a file's video from a given second to its end, on all cores or by hardware.
+
+    The first frame is decoded at once: a file that opens has a picture, and its true size is known.
+
+    Args:
+        path: of the file.
+        start_s: seconds after its first frame; what comes before is left out.
+        converter: of the stream.
+        hwaccel: FFmpeg's hardware decoder; None decodes on the CPU, as does what the hardware
+            cannot decode.
+
+    Raises:
+        SourceError: it cannot be opened, has no video, no frame of it can be decoded, or none
+            comes after `start_s`.
+    """
+
+    def __init__(
+        self, path: Path, start_s: float, converter: RgbConverter, hwaccel: str | None = None
+    ) -> None:
+        self._path = path
+        self._hwaccel = hwaccel
+        self._converter = converter
+        self._start_s = start_s
+        self._open()
+        try:
+            if start_s > 0:
+                self._skip()
+        except BaseException:
+            self.close()
+            raise
+
+    def frames(self) -> Iterator[ClipFrame]:
+        """Every frame that can be decoded, in order of presentation.
+
+        Raises:
+            SourceError: reading failed, or the file ends before its declared end.
+        """
+        yield self.first
+        yield from self._frames
+
+    def close(self) -> None:
+        """Frees the decoder and the file."""
+        self._frames.close()
+        self._container.close()
+
+    def _open(self) -> None:
+        self._container = open_media_file(self._path, self._hwaccel)
+        self._decoded = 0
+        self._damaged = 0
+        self._frames = self._decode()
+        try:
+            self._stream = video_stream(self._container, self._path)
+            self._prepare()
+            first = next(self._frames, None)
+            if first is None:
+                raise SourceError(f"cannot decode {self._path}: not one frame of it is intact")
+        except BaseException:
+            self.close()
+            raise
+        self.first = first
+
+    def _prepare(self) -> None:
+        self._describe()
+        if not self._stream.codec_context.is_hwaccel:
+            self._stream.thread_type = "AUTO"
+        for stream in self._container.streams:
+            if stream.index != self._stream.index:
+                stream.discard = av.stream.Discard.all
+
+    def _describe(self) -> None:
+        stream = self._stream
+        self._is_image = self._container.format.name.endswith("_pipe")
+        self.time_base: Fraction = stream.time_base
+        rate = stream.average_rate or stream.guessed_rate
+        self.frame_rate = None if self._is_image or not rate else float(rate)
+        self.nominal_s = float(1 / (rate or _FALLBACK_RATE))
+        self.duration_s = _duration_s(self._container, stream)
+        self.frame_count = self._estimated_frames(rate)
+
+    def _estimated_frames(self, rate: Fraction | None) -> int | None:
+        if self._is_image:
+            return 1
+        if self._stream.frames:
+            return int(self._stream.frames)
+        if self.duration_s is None or not rate:
+            return None
+        return round(self.duration_s * rate) or None
+
+    def _skip(self) -> None:
+        """Goes on at the first frame at `start_s` or later, counted from the file's first one."""
+        timeline = Timeline(self.time_base, self.nominal_s)
+        if not self._seek(timeline):
+            self.close()
+            self._open()
+        for frame in chain((self.first,), self._frames):
+            if timeline.place(frame.pts).time_s >= self._start_s - _ROUNDING_S:
+                self.first = frame
+                return
+        raise SourceError(f"nothing to play in {self._path}: it ends before {self._start_s:g} s")
+
+    def _seek(self, timeline: Timeline) -> bool:
+        """Goes to the last key frame before `start_s`; False where that cannot be done exactly."""
+        origin_pts = self.first.pts
+        if origin_pts is None or self._container.format.name in _WITHOUT_SEARCH:
+            return False
+        wanted_pts = origin_pts + int(self._start_s / self.time_base)
+        self._frames.close()
+        try:
+            self._container.seek(wanted_pts, stream=self._stream)
+        except av.error.FFmpegError:
+            return False
+        self._decoded = 0
+        self._frames = self._decode()
+        key_frame = next(self._frames, None)
+        if key_frame is None or key_frame.pts is None or key_frame.pts > wanted_pts:
+            return False
+        self.first = key_frame
+        timeline.place(origin_pts)
+        return True
+
+    def _decode(self) -> Generator[ClipFrame, None, None]:
+        for packet in self._packets():
+            for frame in self._decode_packet(packet):
+                self._decoded += 1
+                yield self._clip_frame(frame)
+        if self._damaged:
+            _log.warning("%s: %d damaged packets left out", self._path, self._damaged)
+        if self._decoded:
+            self._check_complete()
+
+    def _packets(self) -> Iterator[Any]:
+        """All packets; at last an empty one, which makes the decoder give what it holds back."""
+        try:
+            yield from self._container.demux(self._stream)
+        except IndexError:
+            # PyAV 18 trips at the very end, all packets given, where a stream turned up on the way.
+            return
+        except av.error.FFmpegError as error:
+            yield None
+            raise SourceError(
+                f"{self._path} cannot be read on after frame {self._decoded}: {error.strerror}"
+            ) from error
+
+    def _decode_packet(self, packet: Any) -> list[Any]:
+        try:
+            return self._stream.decode(packet)
+        except av.error.FFmpegError:
+            self._damaged += 1
+            return []
+
+    def _clip_frame(self, frame: Any) -> ClipFrame:
+        if self._is_image:
+            frame = without_exif(frame)
+        aspect = self._stream.sample_aspect_ratio
+        return ClipFrame(
+            pts=frame.pts,
+            duration_s=float(frame.duration * self.time_base) or self.nominal_s,
+            picture=DecodedPicture(frame, self._converter, aspect),
+        )
+
+    def _check_complete(self) -> None:
+        missing = missing_bytes(self._path)
+        declared = self._stream.frames
+        if not missing or (self._start_s == 0 and 0 < declared <= self._decoded):
+            return
+        where = f"after frame {self._decoded}" + (f" of {declared}" if declared else "")
+        if self._start_s > 0:
+            where = f"{self._decoded} frames after the key frame before {self._start_s:g} s"
+        raise SourceError(
+            f"{self._path} is cut off {where}: its end, at least {missing} bytes, is missing"
+        )
+
+
+def _duration_s(container: Any, stream: Any) -> float | None:
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration is not None else None

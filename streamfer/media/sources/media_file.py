@@ -1,0 +1,118 @@
+"""Opening local media files so that nothing but the file itself is read."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import av
+
+from streamfer.errors import SourceError
+from streamfer.media.sources.hardware import accelerator
+
+_log = logging.getLogger(__name__)
+
+MAX_PIXELS = 1 << 28
+"""Pictures of more pixels than this (16384 × 16384) are refused: a few bytes of a forged file can
+claim any size, and the memory for it would be taken."""
+
+
+def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
+    """Opens a local video, audio or image file for reading.
+
+    FFmpeg gets a descriptor of the one file and may use no protocol but that, so that a playlist,
+    whatever its name says, can open neither other files nor the network, and names with `%` or `:`
+    have no special meaning.
+
+    Args:
+        path: of the file.
+        hwaccel: hardware that is to decode it; where that fails, or with None, the CPU does.
+
+    Returns:
+        An `av.container.InputContainer`.
+
+    Raises:
+        SourceError: it cannot be opened, or FFmpeg doesn't know the format.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError as error:
+        raise SourceError(missing_file_message(path)) from error
+    except OSError as error:
+        raise SourceError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise SourceError(f"cannot open {path}: it is a directory")
+        if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+            raise SourceError(f"cannot open {path}: it is empty")
+        return _open(descriptor, path, hwaccel)
+    except av.error.FFmpegError as error:
+        raise SourceError(
+            f"cannot open {path}: it is damaged, or no video or image that FFmpeg knows"
+            f" ({error.strerror})"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def _open(descriptor: int, path: Path, hwaccel: str | None) -> Any:
+    """Opens a descriptor, which FFmpeg duplicates, so that ours can be closed."""
+    try:
+        return av.open(
+            "fd:",
+            options={
+                "fd": str(descriptor),
+                "protocol_whitelist": "fd",
+                "max_pixels": str(MAX_PIXELS),
+            },
+            metadata_errors="replace",  # titles in old encodings are no reason to refuse a video
+            hwaccel=accelerator(hwaccel),
+        )
+    except (av.error.FFmpegError, NotImplementedError, RuntimeError) as error:
+        if hwaccel is None:
+            raise
+        container = _open(descriptor, path, None)
+        _log.warning("%s is decoded on the CPU: %s fails with %s", path, hwaccel, error)
+        return container
+
+
+def missing_file_message(path: Path) -> str:
+    """Says that a file is missing, and which one may have been meant."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"cannot open {path}: there is no directory {folder}"
+    names = os.listdir(folder) if os.access(folder, os.R_OK) else []
+    near = difflib.get_close_matches(path.name, names, n=1)
+    hint = f"; did you mean {folder / near[0]}?" if near else ""
+    return f"cannot open {path}: no such file{hint}"
+
+
+def video_stream(container: Any, path: Path) -> Any:
+    """The main video stream; cover pictures of audio files don't count.
+
+    Raises:
+        SourceError: there is none, or FFmpeg has no decoder for it.
+    """
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    if not streams:
+        raise SourceError(f"cannot use {path}: it has no video")
+    stream = max(streams, key=_preference)
+    if stream.codec_context is None:
+        raise SourceError(f"cannot decode {path}: FFmpeg has no decoder for its video")
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def _preference(stream: Any) -> tuple[bool, int]:
+    is_default = bool(stream.disposition & av.stream.Disposition.default)
+    context = stream.codec_context
+    return is_default, context.width * context.height if context is not None else 0

@@ -1,0 +1,205 @@
+"""From what the user typed to a list of uniquely named sources."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from streamfer.errors import ConfigError, SourceError
+from streamfer.media.redact import redact_url
+from streamfer.media.sources.media_file import missing_file_message
+
+_PLAYABLE = re.compile(
+    r"\.(?:3g2|3gp|asf|avi|dv|f4v|flv|gif|h26[45]|hevc|ivf|m2ts|m2v|m4v|mj2|mjpe?g|mkv|mov|mp4|mpe?g"
+    r"|mts|mxf|nut|og[mv]|rm|rmvb|ts|vob|webm|wmv|y4m"
+    r"|avif|bmp|jp2|jpe?g|png|ppm|tiff?|webp)",
+    re.IGNORECASE,
+)
+"""Suffixes that a directory is searched for; a file named on its own may have any."""
+
+_LONGEST_NAME = 60
+"""Characters of a stream name, so that outputs named after it stay below every file system's
+limit of 255 bytes."""
+
+
+class SourceKind(Enum):
+    """How a source has to be opened."""
+
+    FILE = "file"
+    CAMERA = "camera"
+    NETWORK = "network"
+    SCREEN = "screen"
+    FILTER = "lavfi"
+    DEMO = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """One source that the user asked for."""
+
+    kind: SourceKind
+    name: str
+    """Unique name of the stream, fit for a file name."""
+    location: str = field(repr=False)
+    """Path, URL with its credentials, camera number or name, display or filter graph: never to be
+    shown."""
+
+    @property
+    def label(self) -> str:
+        """The location for people, without credentials."""
+        if self.kind is SourceKind.FILE:
+            return self.location
+        shown = redact_url(self.location)  # a filter graph may hold URLs too
+        return shown if self.kind is SourceKind.NETWORK else f"{self.kind.value}:{shown}"
+
+    @property
+    def path(self) -> Path:
+        """The location of a file."""
+        return Path(self.location)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+_NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "srt", "udp"})
+_PREFIXES = {
+    "camera": SourceKind.CAMERA,
+    "screen": SourceKind.SCREEN,
+    "lavfi": SourceKind.FILTER,
+    "demo": SourceKind.DEMO,
+}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
+"""Two letters at least: `C:` is a drive."""
+
+
+def expand_sources(arguments: Sequence[str]) -> list[SourceSpec]:
+    """Reads the SOURCE arguments of the command line.
+
+    Understood are paths, directories (every video and image in them, in natural order, hidden ones
+    left out), `0`, `camera:0`, `/dev/video0`, rtsp, rtsps, http, https, srt and udp URLs,
+    `screen:`, `lavfi:GRAPH` and `demo:`. A path that exists wins over every other meaning but `0`.
+
+    Missing files among others are kept, so that the run can say so at their turn and do the rest.
+
+    Raises:
+        ConfigError: an argument is empty or of no known kind.
+        SourceError: a directory has nothing to play, or nothing of what was asked for exists.
+    """
+    found = [item for argument in arguments for item in _expand(argument)]
+    missing = [
+        Path(loc) for kind, loc in found if kind is SourceKind.FILE and not os.path.exists(loc)
+    ]
+    if found and len(missing) == len(found):
+        raise SourceError(missing_file_message(missing[0]))
+    names = _unique(_stream_name(kind, location) for kind, location in found)
+    return [SourceSpec(k, name, loc) for (k, loc), name in zip(found, names, strict=True)]
+
+
+def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
+    if not argument.strip():
+        raise ConfigError("a source is empty; give a file, a directory, a camera or a URL")
+    camera = re.fullmatch(r"/dev/video\d+|\d+", argument)
+    if camera:
+        yield SourceKind.CAMERA, argument
+    elif os.path.isdir(argument):
+        for path in _playable(Path(argument)):
+            yield SourceKind.FILE, str(path)
+    elif os.path.exists(argument):
+        yield SourceKind.FILE, argument
+    else:
+        yield _parse(argument)
+
+
+def _parse(argument: str) -> tuple[SourceKind, str]:
+    match = _SCHEME.match(argument)
+    if match is None:
+        return SourceKind.FILE, argument
+    scheme, slashes = match[1].lower(), match[2]
+    if scheme in _NETWORK_SCHEMES and slashes:
+        _check_url(argument, scheme)
+        return SourceKind.NETWORK, argument
+    location = argument[match.end(1) + 1 :]
+    if scheme in _PREFIXES and not slashes:
+        if scheme in ("camera", "lavfi") and not location:
+            example = "camera:0" if scheme == "camera" else "lavfi:testsrc2"
+            raise ConfigError(f"{scheme}: says nothing more; write for example {example}")
+        return _PREFIXES[scheme], location
+    if _PLAYABLE.fullmatch(Path(argument).suffix) and not slashes:
+        return SourceKind.FILE, argument
+    raise ConfigError(_unknown_kind(argument, scheme))
+
+
+def _check_url(url: str, scheme: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"{redact_url(url)} is no valid URL") from error
+    if not host and scheme not in ("udp", "srt"):  # those two can listen
+        raise ConfigError(f"{redact_url(url)} names no host")
+
+
+def _unknown_kind(argument: str, scheme: str) -> str:
+    known = [f"{s}://" for s in sorted(_NETWORK_SCHEMES)] + [f"{p}:" for p in _PREFIXES]
+    near = difflib.get_close_matches(scheme, [k.rstrip(":/") for k in known], n=1, cutoff=0.5)
+    hint = next((k for k in known if near and k.rstrip(":/") == near[0]), None)
+    meant = f"; did you mean {hint}" if hint else ""
+    return (
+        f"unknown kind of source {redact_url(argument)}{meant} (known: a path, {', '.join(known)})"
+    )
+
+
+def _playable(folder: Path) -> list[Path]:
+    try:
+        paths = [
+            path
+            for path in folder.iterdir()
+            if _PLAYABLE.fullmatch(path.suffix) and path.name[0] != "." and path.is_file()
+        ]
+    except OSError as error:
+        raise SourceError(f"cannot read directory {folder}: {error.strerror}") from error
+    if not paths:
+        raise SourceError(f"no video or image in directory {folder}")
+    return sorted(paths, key=lambda path: (_natural(path.name), path.name))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """A sort key that puts `clip2` before `clip10`."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
+
+
+def _stream_name(kind: SourceKind, location: str) -> str:
+    if kind is SourceKind.FILE:
+        return _safe(Path(location).stem)
+    if kind is SourceKind.NETWORK:
+        parts = urlsplit(location)
+        return _safe(f"{parts.hostname or parts.scheme}{unquote(parts.path)}")
+    if kind is SourceKind.CAMERA:
+        return _safe(f"camera-{re.sub('^/dev/video', '', location)}")
+    return kind.value
+
+
+def _safe(name: str) -> str:
+    """A name without separators, control or reserved characters and leading or trailing dots."""
+    name = unicodedata.normalize("NFC", name)
+    name = re.sub(r"[\x00-\x1f\x7f<>:\"/\\|?*{}%\s]+", "-", name)
+    return name.strip(".-")[:_LONGEST_NAME].rstrip(".-") or "stream"
+
+
+def _unique(names: Iterable[str]) -> Iterator[str]:
+    taken: set[str] = set()
+    for name in names:
+        candidate, number = name, 1
+        while candidate.casefold() in taken:  # file systems may ignore case
+            number += 1
+            candidate = f"{name}-{number}"
+        taken.add(candidate.casefold())
+        yield candidate

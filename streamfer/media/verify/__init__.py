@@ -1,0 +1,1 @@
+"""Holds outputs against their input."""

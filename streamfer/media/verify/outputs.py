@@ -1,0 +1,82 @@
+"""Holds an annotated video and its records against the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from streamfer.errors import SourceError
+from streamfer.media.records.writer import Records, read_records
+from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.source import PendingFrame
+from streamfer.media.verify.audio import audio_difference
+from streamfer.media.verify.records import record_differences, stream_of
+from streamfer.media.verify.video import VideoCheck
+
+
+def verify_outputs(source: Path, output: Path | None, records: Path | None) -> list[str]:
+    """Proves that frames, times, sound, records and pictures of a run belong together.
+
+    The input is read with the program's own file source, so that times are compared under the one
+    rule that repairs them. The run must have analysed the whole input, once.
+
+    Args:
+        source: the video that was analysed.
+        output: its annotated video; None: not checked.
+        records: its records; None: not checked.
+
+    Returns:
+        The first difference of each kind, one line each; none where all agree.
+
+    Raises:
+        SourceError: the input cannot be read.
+        ConfigError: the records' suffix names no format.
+    """
+    differences: list[str] = []
+    read = _read_records(records, differences)
+    frames: list[tuple[int, float]] = []
+    with closing(FileSource(source, "verify")) as opened:
+        info = opened.open()
+        stream = None if read is None else stream_of(read.header, info)
+        analysed = [] if read is None else [f for f in read.frames if f.get("stream") == stream]
+        video = None if output is None else VideoCheck(output, info, analysed)
+        playing = _Playing(opened)
+        for pending in playing.frames():
+            frames.append((pending.index, pending.time_s))
+            if video is not None:
+                video.compare(pending)
+    if video is not None and output is not None:
+        video.finish()
+        differences += video.differences
+        if video.readable:
+            differences += audio_difference(source, video.paths, video.moved_s, playing.cut)
+    if read is not None:
+        found = record_differences(read.header, stream, analysed, info, frames)
+        differences += [f"{records}: {line}" for line in found]
+    return differences
+
+
+class _Playing:
+    """The input's frames, up to where it breaks off."""
+
+    def __init__(self, source: FileSource) -> None:
+        self._source = source
+        self.cut = False
+        """Whether the input ended before its declared end."""
+
+    def frames(self) -> Iterator[PendingFrame]:
+        try:
+            yield from self._source.frames()
+        except SourceError:
+            self.cut = True
+
+
+def _read_records(path: Path | None, differences: list[str]) -> Records | None:
+    if path is None:
+        return None
+    try:
+        return read_records(path)
+    except SourceError as error:
+        differences.append(str(error))
+        return None

@@ -1,0 +1,1 @@
+"""The annotated video: pictures, sound and container."""

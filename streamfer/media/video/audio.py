@@ -1,0 +1,293 @@
+"""Carries a file's audio into its annotated video: copied packet by packet, or made AAC.
+
+The packets are read from the file a second time, by the thread that writes the video: a bounded
+audio channel beside frame-threaded video decoding would deadlock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.error import FFmpegError
+from av.stream import Discard
+
+from streamfer.errors import SourceError
+from streamfer.media.files.output_path import reason
+from streamfer.media.sources.media_file import open_media_file, video_stream
+
+_AAC_BIT_RATE = 160_000
+"""Bits/s of AAC made from audio that the container cannot carry."""
+_END_TOLERANCE_S = 0.5
+"""Video after the last frame written that does not count: frames that cannot be decoded."""
+_AAC_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+"""Sample rates, in Hz, to choose from for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSpan:
+    """Which audio belongs to a video: a file's, from a moment on, for a while, some times over."""
+
+    path: Path
+    start_s: float = 0.0
+    """Where the video begins, in seconds after the file's first frame."""
+    duration_s: float | None = None
+    """How much of the file the video shows at most, in seconds; None: to its end."""
+    loops: int = 1
+    """How often the video shows it in a row."""
+
+
+class AudioReader:
+    """The audio packets of a span, in order, timed like the video that they belong to.
+
+    Args:
+        span: what to read.
+
+    Raises:
+        SourceError: the file cannot be opened again, or has no video.
+    """
+
+    def __init__(self, span: AudioSpan) -> None:
+        self._span = span
+        self._container = open_media_file(span.path)
+        video = video_stream(self._container, span.path)
+        self.stream: Any = self._container.streams.best("audio")
+        """The best audio stream, or None."""
+        self._video_end_s = _end_s(self._container, video)
+        self.problem: str | None = None
+        """Why the audio ends before its time, or None."""
+        self._video_start_s = _start_s(self._container, video)
+        self._packets = self._read() if self.stream is not None else iter(())
+        self._next: Any = None
+
+    def upto(self, time_s: Fraction | None) -> Iterator[Any]:
+        """Packets not yet given that begin before a moment; None: all that are left.
+
+        Args:
+            time_s: seconds on the video's clock, rounds of a loop running on.
+        """
+        while True:
+            if self._next is None:
+                self._next = next(self._packets, None)
+                if self._next is None:
+                    return
+            packet = self._next
+            if time_s is not None and packet.pts * packet.time_base >= time_s:
+                return
+            self._next = None
+            yield packet
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._packets = iter(())
+        self._next = None
+        self._container.close()
+
+    def has_video_after(self, time_s: float) -> bool:
+        """Whether the span holds more video than was written, so that its sound must end too.
+
+        Looks into the file: declared durations are estimates, and their last frame may be long.
+
+        Args:
+            time_s: PTS of the last frame written, in seconds.
+        """
+        first, last = self._round_s()
+        turn = 0
+        if last is not None and last > first:
+            turn = min(int((time_s - first) / (last - first)), self._span.loops - 1)
+            time_s -= turn * (last - first)
+        if turn < self._span.loops - 1:
+            return True
+        end_s = math.inf if last is None else last
+        return _has_video_between(self._span.path, time_s + _END_TOLERANCE_S, end_s)
+
+    def _round_s(self) -> tuple[float, float | None]:
+        """Begin and end of one round on the file's clock."""
+        first = self._video_start_s + self._span.start_s
+        ends = [] if self._video_end_s is None else [self._video_end_s]
+        if self._span.duration_s is not None:
+            ends.append(first + self._span.duration_s)
+        return first, max(min(ends), first) if ends else None
+
+    def _read(self) -> Iterator[Any]:
+        first, last = self._round_s()
+        for other in self._container.streams:
+            if other is not self.stream:
+                other.discard = Discard.all
+        for turn in range(self._span.loops):
+            if turn > 0 and last is None:
+                self.problem = "the length of a round is not known; only the first has sound"
+                return
+            shift_s = turn * (last - first) if last is not None else 0.0
+            if turn > 0 or self._span.start_s > 0:
+                with contextlib.suppress(FFmpegError):  # read from the beginning instead
+                    self._container.seek(max(int(first * av.time_base), 0), backward=True)
+            whole = turn == 0 and self._span.start_s == 0
+            cut = last if self._span.duration_s is not None or turn < self._span.loops - 1 else None
+            try:
+                yield from self._read_round(None if whole else first, cut, shift_s)
+            except FFmpegError as error:
+                self.problem = f"cannot be read further ({reason(error)})"
+                return
+
+    def _read_round(
+        self, first_s: float | None, last_s: float | None, shift_s: float
+    ) -> Iterator[Any]:
+        end = 0
+        for packet in self._container.demux(self.stream):
+            if packet.size == 0:
+                continue
+            pts = packet.pts if packet.pts is not None else packet.dts
+            if pts is None:  # it follows the one before
+                pts = end
+            time_s = float(pts * packet.time_base)
+            end = pts + (packet.duration or 0)
+            if last_s is not None and time_s >= last_s:
+                return
+            if first_s is not None and time_s < first_s:
+                continue
+            shift = round(Fraction(shift_s) / packet.time_base)
+            packet.dts = (packet.dts if packet.dts is not None else pts) + shift
+            packet.pts = pts + shift
+            yield packet
+
+
+class AudioTrack(Protocol):
+    """The audio stream of one output file."""
+
+    skipped: int
+    """Packets left out because they were damaged."""
+
+    def write(self, packet: Any, offset_s: Fraction) -> None:
+        """Muxes one packet of the input, moved by some seconds."""
+        ...
+
+    def finish(self) -> None:
+        """Muxes what is still inside an encoder."""
+        ...
+
+
+class CopiedAudio:
+    """The input's packets, byte for byte.
+
+    Args:
+        output: the open PyAV container to write to.
+        source: the input's PyAV audio stream.
+
+    Raises:
+        ValueError: the container cannot carry the codec.
+    """
+
+    def __init__(self, output: Any, source: Any) -> None:
+        self._output = output
+        self._stream = output.add_stream_from_template(source)
+        self._filter = adts_filter(source)
+        self._last_dts: Fraction | None = None
+        self.skipped = 0
+
+    def write(self, packet: Any, offset_s: Fraction) -> None:
+        """Muxes one packet of the input, moved by some seconds."""
+        _move(packet, offset_s)
+        dts = packet.dts * packet.time_base
+        if self._last_dts is not None and dts <= self._last_dts:
+            self.skipped += 1
+            return
+        self._last_dts = dts
+        try:
+            for copied in (packet,) if self._filter is None else self._filter.filter(packet):
+                copied.stream = self._stream
+                self._output.mux_one(copied)
+        except FFmpegError:
+            self.skipped += 1
+
+    def finish(self) -> None:
+        """Nothing is held back."""
+
+
+class TranscodedAudio:
+    """The input's audio decoded and made AAC.
+
+    Args:
+        output: the open PyAV container to write to.
+        source: the input's PyAV audio stream.
+    """
+
+    def __init__(self, output: Any, source: Any) -> None:
+        self._output = output
+        self._decoder = source.codec_context
+        rate = min(_AAC_RATES, key=lambda rate: abs(rate - source.rate))
+        layout = "mono" if source.channels == 1 else "stereo"
+        self._stream = output.add_stream("aac", rate=rate, layout=layout)
+        self._stream.bit_rate = _AAC_BIT_RATE
+        self.skipped = 0
+
+    def write(self, packet: Any, offset_s: Fraction) -> None:
+        """Decodes one packet, moved by some seconds, and muxes what becomes of it."""
+        _move(packet, offset_s)
+        try:
+            frames = self._decoder.decode(packet)
+        except FFmpegError:
+            self.skipped += 1
+            return
+        for frame in frames:
+            self._output.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Muxes what is still inside the encoder."""
+        self._output.mux(self._stream.encode(None))
+
+
+def adts_filter(stream: Any) -> Any:
+    """What takes off the headers that AAC packets have in transport streams; None for others.
+
+    Transport streams repeat the settings in every packet; other containers have them once.
+    """
+    context = stream.codec_context
+    if context.name != "aac" or context.extradata:
+        return None
+    return BitStreamFilterContext("aac_adtstoasc", in_stream=stream)
+
+
+AudioKind = type[CopiedAudio] | type[TranscodedAudio]
+
+
+def _move(packet: Any, offset_s: Fraction) -> None:
+    offset = round(offset_s / packet.time_base)
+    packet.dts += offset
+    packet.pts += offset
+
+
+def _has_video_between(path: Path, after_s: float, before_s: float) -> bool:
+    try:
+        with open_media_file(path) as container:
+            video = video_stream(container, path)
+            container.seek(round(after_s / video.time_base), stream=video)
+            return any(after_s < _time_s(packet) < before_s for packet in container.demux(video))
+    except (SourceError, FFmpegError):
+        return False  # a file that has become unreadable holds no more sound either
+
+
+def _time_s(packet: Any) -> float:
+    """PTS in seconds; minus infinity where it has none."""
+    return -math.inf if packet.pts is None else float(packet.pts * packet.time_base)
+
+
+def _start_s(container: Any, stream: Any) -> float:
+    if stream is not None and stream.start_time is not None:
+        return float(stream.start_time * stream.time_base)
+    return (container.start_time or 0) / av.time_base
+
+
+def _end_s(container: Any, stream: Any) -> float | None:
+    if stream is not None and stream.duration is not None:
+        return _start_s(container, stream) + float(stream.duration * stream.time_base)
+    if container.duration is not None:
+        return ((container.start_time or 0) + container.duration) / av.time_base
+    return None

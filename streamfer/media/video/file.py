@@ -1,0 +1,307 @@
+"""One video file being written: encoder, container and the audio beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+from av.video.frame import PictureType
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.output_file import OutputFile
+from streamfer.media.files.output_path import reason
+from streamfer.media.video.audio import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
+from streamfer.media.video.yuv import YuvConverter
+from streamfer.types import UInt8Array
+
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""File name suffix to FFmpeg's name of the container."""
+
+_KEYFRAME_EVERY_S = Fraction(1, 2)
+"""A key frame ends a fragment, and a killed run loses what is in the last one."""
+_LARGEST_TIMESCALE = 1_000_000
+"""Ticks per second of an MP4 track are 32-bit, and so are durations counted in them."""
+_SINGLE_THREAD_PX = 1280 * 720
+"""Up to this size one thread encodes faster than any analysis, and costs a tenth less in all."""
+_BITS_PER_PIXEL = 0.12
+"""Bit rate for encoders that know no constant quality."""
+
+_LIBX264_PRESET = "superfast"
+"""Measured at 640×360: 2.6 core-ms per frame against 3.7 with `veryfast`, files 1.3 times as
+large; `ultrafast` saves one more ms and doubles them."""
+_QUALITY_OPTIONS: dict[str, str] = {
+    "libx264": "crf",
+    "libx265": "crf",
+    "libsvtav1": "crf",
+    "h264_nvenc": "cq",
+    "hevc_nvenc": "cq",
+    "av1_nvenc": "cq",
+}
+"""What each encoder calls its constant quality."""
+_OTHER_ENCODERS = ("libopenh264", "h264_videotoolbox", "hevc_videotoolbox", "h264_amf", "h264_mf")
+"""More that take pictures from main memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoConfig:
+    """How annotated video is encoded."""
+
+    encoder: str = "libx264"
+    """FFmpeg's name: `libx264`, `h264_nvenc`, …"""
+    preset: str | None = None
+    """The encoder's speed preset; None: a fast one for libx264, the encoder's own for others."""
+    crf: int = 20
+    """Constant quality, lower is better: 0–51."""
+
+
+def check_encoder(config: VideoConfig) -> None:
+    """Opens and closes the encoder, so that a wrong setting is found before the run.
+
+    Raises:
+        ConfigError: FFmpeg lacks it, this machine cannot run it, or it refuses the settings.
+    """
+    known = [name for name in (*_QUALITY_OPTIONS, *_OTHER_ENCODERS) if _exists(name)]
+    if config.encoder not in known:
+        raise ConfigError(
+            f"--encoder {config.encoder}: not available; this machine's FFmpeg has "
+            + ", ".join(known)
+        )
+    context: Any = av.CodecContext.create(config.encoder, "w")
+    context.width, context.height = 256, 256
+    _configure(context, config, Fraction(1, 25), Fraction(25))
+    try:
+        context.open(strict=False)
+    except (FFmpegError, ValueError) as error:
+        raise ConfigError(
+            f"--encoder {config.encoder}: does not start with preset {config.preset or 'default'} "
+            f"and crf {config.crf} ({reason(error)}); FFmpeg here has {', '.join(known)}"
+        ) from error
+
+
+class VideoFile:
+    """One annotated video file.
+
+    It is fragmented while it grows, so that a killed run leaves a playable file, and becomes an
+    ordinary MP4 or MOV with one index when it is closed.
+
+    Args:
+        path: where to; its suffix chooses the container.
+        size_wh: of the pictures, in pixels.
+        time_base: of the PTS.
+        frame_rate: nominal frames/s; only a hint for the encoder's rate control.
+        config: encoder settings.
+        audio_source: PyAV stream whose packets `write_audio` will bring, or None.
+        indexed: whether to build the one index; it takes about 150 bytes of memory per frame.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size_wh: tuple[int, int],
+        time_base: Fraction,
+        frame_rate: Fraction,
+        config: VideoConfig,
+        audio_source: Any = None,
+        indexed: bool = True,
+    ) -> None:
+        self.path = path
+        self._time_base = carried_time_base(time_base)
+        self._frame_rate = frame_rate
+        self._converter = YuvConverter(size_wh)
+        self._last_pts: int | None = None
+        self._last_keyframe_s: Fraction | None = None
+        self._audio: AudioTrack | None = None
+        self._container: Any = None
+        self._open = False
+        try:
+            try:
+                self._start(config, indexed, audio_source, CopiedAudio)
+            except (FFmpegError, ValueError):
+                if audio_source is None:
+                    raise
+                # Some containers refuse a codec only when they see its details.
+                self.abandon()
+                self._start(config, indexed, audio_source, TranscodedAudio)
+        except (FFmpegError, ValueError, OSError) as error:
+            self.abandon()
+            raise self._failure(error) from error
+
+    @property
+    def transcodes_audio(self) -> bool:
+        """Whether the container could not carry the audio as it was."""
+        return isinstance(self._audio, TranscodedAudio)
+
+    @property
+    def skipped_audio_packets(self) -> int:
+        """Damaged audio packets left out so far."""
+        return self._audio.skipped if self._audio is not None else 0
+
+    def write(self, pts: int, time_base: Fraction, picture: UInt8Array) -> None:
+        """Encodes one picture.
+
+        Args:
+            pts: presentation time in `time_base` units, later than the one before.
+            time_base: seconds per unit; where it is the file's own, PTS are kept exactly.
+            picture: (H, W, 3) uint8 RGB of the file's size; not changed afterwards.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            frame = self._converter.convert(picture)
+            frame.pts = self._own_pts(pts, time_base)
+            frame.time_base = self._time_base
+            frame.duration = max(1, round(1 / (self._frame_rate * self._time_base)))
+            if self._is_keyframe_due(frame.pts * self._time_base):
+                frame.pict_type = PictureType.I
+            self._container.mux(self._stream.encode(frame))
+        except (FFmpegError, ValueError, OSError) as error:
+            raise self._failure(error) from error
+
+    def write_audio(self, packet: Any, offset_s: Fraction) -> None:
+        """Takes one packet of the audio source, moved by some seconds.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if self._audio is None:
+            return
+        try:
+            self._audio.write(packet, offset_s)
+        except (FFmpegError, ValueError, OSError) as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Completes the file; closing twice is fine.
+
+        Raises:
+            OutputError: it cannot be completed; what was written so far stays playable.
+        """
+        if not self._open:
+            return
+        try:
+            self._container.mux(self._stream.encode(None))
+            if self._audio is not None:
+                self._audio.finish()
+            self._container.close()
+            self._output.close()
+        except (FFmpegError, ValueError, OSError) as error:
+            self.abandon()
+            raise self._failure(error) from error
+        self._open = False
+
+    def abandon(self) -> None:
+        """Closes the file after a failure, as it is, without a further error."""
+        if not self._open:
+            return
+        self._open = False
+        with contextlib.suppress(FFmpegError, ValueError, OSError):
+            if self._container is not None:
+                self._container.close()
+        self._output.close()
+
+    def _start(
+        self, config: VideoConfig, indexed: bool, audio_source: Any, audio: AudioKind
+    ) -> None:
+        """Opens the file and writes its beginning."""
+        self._output = OutputFile(self.path)
+        self._open = True
+        self._container = av.open(
+            self._output,
+            "w",
+            format=CONTAINERS[self.path.suffix.lower()],
+            container_options=_container_options(self.path, indexed, self._time_base, audio_source),
+        )
+        self._stream = self._container.add_stream(config.encoder, rate=self._frame_rate)
+        self._stream.time_base = self._time_base
+        context = self._stream.codec_context
+        context.width, context.height = self._converter.size_wh
+        _configure(context, config, self._time_base, self._frame_rate)
+        self._converter.tag(context)
+        if audio_source is not None:
+            self._audio = audio(self._container, audio_source)
+        self._container.start_encoding()
+
+    def _own_pts(self, pts: int, time_base: Fraction) -> int:
+        if time_base != self._time_base:
+            pts = round(pts * time_base / self._time_base)
+        if self._last_pts is not None:
+            pts = max(pts, self._last_pts + 1)
+        self._last_pts = pts
+        return pts
+
+    def _is_keyframe_due(self, time_s: Fraction) -> bool:
+        last = self._last_keyframe_s
+        if last is not None and time_s - last < _KEYFRAME_EVERY_S:
+            return False
+        self._last_keyframe_s = time_s
+        return True
+
+    def _failure(self, error: Exception) -> OutputError:
+        return OutputError(f"{self.path}: cannot write the video ({reason(error)})")
+
+
+def carried_time_base(time_base: Fraction) -> Fraction:
+    """The time base itself, or microseconds where it is too fine for MP4."""
+    if time_base.denominator <= _LARGEST_TIMESCALE:
+        return time_base
+    return Fraction(1, _LARGEST_TIMESCALE)
+
+
+def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fraction) -> None:
+    context.pix_fmt = "yuv420p"
+    context.time_base = time_base
+    context.framerate = rate
+    # Key frames are asked for by time; this bound holds where PTS crawl.
+    context.gop_size = max(round(rate), 1)
+    pixels = context.width * context.height
+    context.thread_count = 1 if pixels <= _SINGLE_THREAD_PX else 0
+    options = (
+        {"forced-idr": "1"} if config.encoder.startswith(("libx26", "h264_n", "hevc_n")) else {}
+    )
+    preset = config.preset or (_LIBX264_PRESET if config.encoder == "libx264" else None)
+    if preset is not None:
+        options["preset"] = preset
+    if config.encoder in _QUALITY_OPTIONS:
+        options[_QUALITY_OPTIONS[config.encoder]] = str(config.crf)
+    else:
+        context.bit_rate = round(_BITS_PER_PIXEL * pixels * rate)
+    if config.encoder == "libx264":
+        options["x264-params"] = "rc-lookahead=6"
+    context.options = options
+
+
+def _container_options(
+    path: Path, indexed: bool, time_base: Fraction, audio_source: Any
+) -> dict[str, str]:
+    # flush_packets: without it a killed run leaves what fits into the buffers, which is nothing.
+    # max_interleave_delta, in µs: video never waits longer than this for sparse audio.
+    options = {"flush_packets": "1", "max_interleave_delta": "100000"}
+    if CONTAINERS[path.suffix.lower()] == "matroska":
+        # avoid_negative_ts: audio that starts a little before 0 would move the video.
+        return options | {"cluster_time_limit": "500", "avoid_negative_ts": "disabled"}
+    # delay_moov: without it the edit list lacks the delay of B-frames and all PTS move by it.
+    flags = "frag_keyframe+delay_moov" + ("+hybrid_fragmented" if indexed else "")
+    # The edit list counts in the movie's ticks; the default, milliseconds, would round the start.
+    ticks = time_base.denominator
+    if audio_source is not None:
+        ticks = math.lcm(ticks, audio_source.rate or 1)
+    movie_timescale = ticks if ticks < 2**31 else time_base.denominator
+    return options | {"movflags": flags, "movie_timescale": str(movie_timescale)}
+
+
+def _exists(encoder: str) -> bool:
+    try:
+        av.Codec(encoder, "w")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,216 @@
+"""Writes a stream's annotated video: its own times, its own sound, one file per picture size."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from streamfer.errors import ConfigError, OutputError, SourceError
+from streamfer.media.files.output_path import check_folder, same_file, segment_path
+from streamfer.media.video.audio import AudioReader, AudioSpan
+from streamfer.media.video.file import CONTAINERS, VideoConfig, VideoFile
+from streamfer.types import Frame, StreamInfo, UInt8Array
+
+_DEFAULT_FRAME_RATE = Fraction(30)
+"""Frames/s told to the encoder where the source declares none."""
+
+_MOST_INDEXED = 1_000_000
+"""Frames for whose index there is memory: 150 MB, for nine hours at 30 frames/s."""
+
+
+def check_video_path(path: Path) -> None:
+    """Finds out before a run whether a video can be written there.
+
+    Raises:
+        ConfigError: the suffix names no container that carries it.
+        OutputError: the folder is missing, or the path is one.
+    """
+    if path.suffix.lower() not in CONTAINERS:
+        raise ConfigError(
+            f"{path}: video is written as {', '.join(CONTAINERS)}; the name must end in one of them"
+        )
+    check_folder(path, "video")
+
+
+class VideoWriter:
+    """The annotated video of one stream, used by one thread.
+
+    Every frame keeps its PTS. Live streams, files played from later than their start, and files
+    whose times begin below 0 have theirs moved so that the video starts at 0. Where the picture's
+    size changes, or `roll` is called, the video goes on in a new file (`talk.1.mp4`, …), which
+    starts at 0 as well.
+
+    The file stands at its final path from the start, and is playable at any moment.
+
+    Args:
+        path: the (first) file; an existing one is replaced.
+        info: the stream.
+        config: encoder settings.
+        audio: the sound to carry along; None for none.
+
+    Raises:
+        ConfigError: the suffix names no container.
+        OutputError: the path cannot be written, or is the audio's file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: StreamInfo,
+        config: VideoConfig | None = None,
+        audio: AudioSpan | None = None,
+    ) -> None:
+        check_video_path(path)
+        if audio is not None and same_file(path, audio.path):
+            raise OutputError(f"{path}: is the input; choose another name for the output")
+        self.name = str(path)
+        self._path = path
+        self._info = info
+        self._config = config or VideoConfig()
+        self._rate = _frame_rate(info)
+        self._notes: list[str] = []
+        self._file: VideoFile | None = None
+        self._files = 0
+        self._key: tuple[int, int, int] | None = None
+        self._offset_s = Fraction(0)
+        self._moved = info.live or (audio is not None and audio.start_s > 0)
+        self._last_s = Fraction(0)
+        self._broken = False
+        self._audio = self._open_audio(audio)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run's summary has to say about this output, one sentence each."""
+        return tuple(self._notes)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files written so far."""
+        return tuple(segment_path(self._path, i) for i in range(self._files))
+
+    def write(self, frame: Frame, picture: UInt8Array) -> None:
+        """Encodes one annotated picture, and the sound up to it.
+
+        Args:
+            frame: whose time it has.
+            picture: (H, W, 3) uint8 RGB, which must not change afterwards.
+
+        Raises:
+            OutputError: it cannot be written; the file keeps what it has.
+        """
+        if self._broken:
+            return
+        height, width = picture.shape[:2]
+        key = (frame.segment, width, height)
+        time_s = frame.pts * frame.time_base
+        try:
+            if self._file is not None and key != self._key:
+                self._finish_file(time_s)
+            if self._file is None:
+                self._file = self._start_file(frame, (width, height))
+                self._key = key
+            self._write_audio(time_s)
+            offset = round(self._offset_s / frame.time_base)
+            self._file.write(frame.pts + offset, frame.time_base, picture)
+            self._last_s = time_s
+        except OutputError:
+            self._broken = True
+            self._abandon()
+            raise
+
+    def roll(self) -> None:
+        """Completes the current file; the next frame starts a new one.
+
+        Raises:
+            OutputError: the file cannot be completed.
+        """
+        if self._file is not None and not self._broken:
+            self._finish_file(self._last_s + 1 / self._rate)
+
+    def close(self) -> None:
+        """Completes the video; closing twice is fine.
+
+        Raises:
+            OutputError: the file cannot be completed; what was written stays playable.
+        """
+        try:
+            if self._file is not None and not self._broken:
+                cut = self._audio is not None and self._audio.has_video_after(float(self._last_s))
+                self._finish_file(self._last_s + 1 / self._rate if cut else None)
+        finally:
+            self._abandon()
+
+    def _open_audio(self, span: AudioSpan | None) -> AudioReader | None:
+        if span is None:
+            if self._info.live:
+                self._notes.append("the sound of live sources is not recorded")
+            return None
+        try:
+            reader = AudioReader(span)
+        except SourceError as error:
+            self._notes.append(f"no sound: {error}")
+            return None
+        if reader.stream is None or reader.stream.codec_context is None:
+            if reader.stream is not None:
+                self._notes.append(f"no sound: {span.path} has it in an unknown format")
+            reader.close()
+            return None
+        return reader
+
+    def _start_file(self, frame: Frame, size_wh: tuple[int, int]) -> VideoFile:
+        source = self._audio.stream if self._audio is not None else None
+        file = VideoFile(
+            segment_path(self._path, self._files),
+            size_wh,
+            frame.time_base,
+            self._rate,
+            self._config,
+            audio_source=source,
+            indexed=_is_indexed(self._info),
+        )
+        if self._moved or self._files > 0 or frame.pts < 0:  # players cut off what lies before 0
+            self._offset_s = -frame.pts * frame.time_base
+        if source is not None and file.transcodes_audio and self._files == 0:
+            self._notes.append(
+                f"sound made AAC: {self._path.suffix} cannot carry {source.codec_context.name}"
+            )
+        self._files += 1
+        return file
+
+    def _write_audio(self, until_s: Fraction | None) -> None:
+        if self._audio is None or self._file is None:
+            return
+        for packet in self._audio.upto(until_s):
+            self._file.write_audio(packet, self._offset_s)
+
+    def _finish_file(self, until_s: Fraction | None) -> None:
+        file = self._file
+        if file is None:
+            return
+        self._write_audio(until_s)
+        self._file = None
+        if file.skipped_audio_packets:
+            self._notes.append(f"damaged audio packets left out: {file.skipped_audio_packets}")
+        file.close()
+
+    def _abandon(self) -> None:
+        """Lets go of files after a failure or at the end."""
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
+        if self._audio is not None:
+            if self._audio.problem is not None:
+                self._notes.append(f"sound incomplete: {self._audio.problem}")
+            self._audio.close()
+            self._audio = None
+
+
+def _is_indexed(info: StreamInfo) -> bool:
+    """Not what has no end, as cameras and films in a loop."""
+    return not info.live and (info.frame_count or 0) <= _MOST_INDEXED
+
+
+def _frame_rate(info: StreamInfo) -> Fraction:
+    if not info.frame_rate or not 0.01 < info.frame_rate < 1000:
+        return _DEFAULT_FRAME_RATE
+    return Fraction(info.frame_rate).limit_denominator(1001)

@@ -1,0 +1,1 @@
+"""The search for a code from which the generator draws a given face."""

@@ -1,0 +1,117 @@
+"""Opens the engines of refinement on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamfer.engine import Engine
+from streamfer.models.shipped import digest
+from streamfer.runtime.model import OnnxModel, Progress
+from streamfer.runtime.open_engine import open_engine
+from streamfer.runtime.store.engine_key import EngineKey, onnx_key
+from streamfer.runtime.store.store import EngineStore
+
+_RECIPE = 1
+"""Counts changes of the code that exports the graphs, and of the losses."""
+
+
+_TARGET, _STEP = "refine_target", "refine_step"
+
+
+@dataclass(frozen=True, slots=True)
+class RefineEngines:
+    """What `EngineRefiner` runs."""
+
+    target: Engine
+    step: Engine
+
+    def close(self) -> None:
+        """Frees both."""
+        self.target.close()
+        self.step.close()
+
+
+def open_refine_engines(
+    generator: Path,
+    classifier: Path,
+    backend: str,
+    store: EngineStore,
+    on_progress: Progress = lambda *_: None,
+) -> RefineEngines:
+    """The engines of refinement, with one thread each, from the store or made now.
+
+    Args:
+        generator: file of a generator of gray pictures.
+        classifier: file of the face network that becomes the lens.
+        backend: `auto`, `openvino` or `onnxruntime`.
+        store: exported graphs and compiled engines.
+        on_progress: told of an export, which takes some ten seconds.
+
+    Raises:
+        EngineError: a file is missing, damaged or of another kind, or no backend works.
+    """
+    sources = digest((generator, classifier))
+
+    def opened(name: str, export: Callable[[Path, Path], bytes]) -> Engine:
+        def make() -> bytes:
+            on_progress("exporting the refinement (once)", 0.0)
+            data = export(generator, classifier)
+            on_progress("exporting the refinement (once)", 1.0)
+            return data
+
+        data = store.open(_key(name, sources), make, bytes)
+        return open_engine(
+            OnnxModel.from_bytes(name, data),
+            backend=backend,
+            device="cpu",
+            precision="fp32",
+            store=store,
+            threads=1,
+        )
+
+    target = opened(_TARGET, _export_target)
+    try:
+        return RefineEngines(target, opened(_STEP, _export_step))
+    except BaseException:
+        target.close()
+        raise
+
+
+def are_exported(generator: Path, classifier: Path, store: EngineStore) -> bool:
+    """Whether the store holds the graphs, so that opening the engines needs little time and memory.
+
+    Raises:
+        EngineError: a file is missing or damaged.
+    """
+    sources = digest((generator, classifier))
+    return all((store.root / _key(name, sources).folder).is_dir() for name in (_TARGET, _STEP))
+
+
+def _key(name: str, sources: str) -> EngineKey:
+    return onnx_key(name, sources, _RECIPE)
+
+
+# What follows loads torch.
+
+
+def _export_target(generator: Path, classifier: Path) -> bytes:
+    from streamfer.models.inversion.graphs import export_target
+    from streamfer.models.inversion.lens import Lens
+    from streamfer.models.storage import load_generator
+    from streamfer.models.vgg import load_face_vgg
+
+    size = load_generator(generator).config.resolution
+    return export_target(Lens(load_face_vgg(classifier)), size)
+
+
+def _export_step(generator: Path, classifier: Path) -> bytes:
+    from streamfer.models.inversion.descent import LossWeights
+    from streamfer.models.inversion.graphs import export_step
+    from streamfer.models.inversion.lens import Lens
+    from streamfer.models.storage import load_generator
+    from streamfer.models.vgg import load_face_vgg
+
+    lens = Lens(load_face_vgg(classifier))
+    return export_step(load_generator(generator), lens, LossWeights())

@@ -1,0 +1,1 @@
+"""Refinement of latent codes beside the frames."""

@@ -1,0 +1,1 @@
+"""Counting and timing of a run."""

@@ -1,0 +1,280 @@
+"""Counters and latencies of a run: written by the stages, read as snapshots by the views."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from streamfer.labels import LABELS, NUM_LABELS
+from streamfer.pipeline.stats.histogram import Histogram
+from streamfer.pipeline.stats.latencies import RecentLatencies
+from streamfer.pipeline.stats.snapshots import (
+    CurrentFace,
+    Distributions,
+    RunSnapshot,
+    StreamSnapshot,
+    StripFigures,
+    TrackSummary,
+)
+from streamfer.types import Frame, FrameResult, StreamInfo, StreamState
+
+_LATENCY_WINDOW = 512
+"""Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
+_LIVE_TRACKS = 200
+"""Tracks kept for the summary of a live stream, which may run for months."""
+_STALLED_AFTER_S = 2.5
+"""A live stream without a new frame for so long is shown as stalled."""
+_RATE_WINDOW_S = 2.0
+"""Span over which the displayed frames/s are counted."""
+
+
+class _Rate:
+    """Events per second over a sliding window."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque()
+
+    def add(self, now_s: float) -> None:
+        self._times.append(now_s)
+        self._trim(now_s)
+
+    def per_second(self, now_s: float) -> float:
+        self._trim(now_s)
+        if len(self._times) < 2:
+            return 0.0
+        span = max(now_s - self._times[0], 1e-3)
+        return len(self._times) / max(span, 0.25)
+
+    def _trim(self, now_s: float) -> None:
+        while self._times and now_s - self._times[0] > _RATE_WINDOW_S:
+            self._times.popleft()
+
+
+class _Track:
+    def __init__(self, first_s: float) -> None:
+        self.first_s = first_s
+        self.last_s = first_s
+        self.counts = np.zeros(NUM_LABELS, dtype=np.int64)
+
+
+class _Stream:
+    def __init__(self, info: StreamInfo) -> None:
+        self.info = info
+        self.state: StreamState = "waiting"
+        self.message: str | None = None
+        self.time_s = 0.0
+        self.decoded = 0
+        self.frames = 0
+        self.dropped = 0
+        self.faces = 0
+        self.reconnects = 0
+        self.queue_fill = 0.0
+        self.alive_s = 0.0
+        self.rate_in = _Rate()
+        self.rate_out = _Rate()
+        self.latencies = RecentLatencies(_LATENCY_WINDOW)
+        self.age = Histogram()
+        self.latency = Histogram()
+        self.current: tuple[CurrentFace, ...] = ()
+        self.tracks: dict[int, _Track] = {}
+
+    def track(self, number: int, time_s: float) -> _Track:
+        """The track of this number; a live stream forgets its oldest for a new one."""
+        found = self.tracks.get(number)
+        if found is None:
+            if self.info.live and len(self.tracks) >= _LIVE_TRACKS:
+                del self.tracks[next(iter(self.tracks))]
+            found = self.tracks[number] = _Track(time_s)
+        return found
+
+
+_ALL_LATENCIES = 200_000
+"""Latencies kept for the summary's percentiles: over two hours at 24 frames/s, 1.6 MB."""
+
+
+class RunStatistics:
+    """Thread-safe statistics of one run.
+
+    Args:
+        clock: the pipeline's monotonic clock, in seconds.
+        backend: backend of the face engine.
+        device: its device.
+    """
+
+    def __init__(self, clock: Callable[[], float], backend: str, device: str) -> None:
+        self._clock = clock
+        self._backend = backend
+        self._device = device
+        self._lock = threading.Lock()
+        self._streams: dict[str, _Stream] = {}
+        self._latencies = RecentLatencies(_ALL_LATENCIES)
+        self._began_s = clock()
+        self._first_decoded_s: float | None = None
+        self._last_output_s: float | None = None
+
+    def set_engine(self, backend: str, device: str) -> None:
+        """Notes that another face engine serves from now on."""
+        with self._lock:
+            self._backend = backend
+            self._device = device
+
+    def add_stream(self, info: StreamInfo) -> None:
+        """Registers a stream, or replaces what is known of it once it is open."""
+        with self._lock:
+            if info.stream in self._streams:
+                self._streams[info.stream].info = info
+            else:
+                self._streams[info.stream] = _Stream(info)
+
+    def set_state(self, stream: str, state: StreamState, message: str | None = None) -> None:
+        """Notes a stream's state, with a reason where there is one."""
+        now = self._clock()
+        with self._lock:
+            entry = self._streams[stream]
+            entry.alive_s = now
+            if state == "reconnecting" and entry.state != "reconnecting":
+                entry.reconnects += 1
+            entry.state = state
+            entry.message = message
+
+    def ended(self, stream: str) -> None:
+        """Notes that a stream has ended without an error; a live one may never have begun."""
+        with self._lock:
+            entry = self._streams[stream]
+            if entry.info.live and entry.frames == 0:
+                entry.state, entry.message = "failed", entry.message or "no picture came"
+            else:
+                entry.state, entry.message = "done", None
+
+    def decoded(self, stream: str) -> None:
+        """Counts one decoded frame."""
+        now = self._clock()
+        with self._lock:
+            if self._first_decoded_s is None:
+                self._first_decoded_s = now
+            entry = self._streams[stream]
+            entry.alive_s = now
+            entry.decoded += 1
+            entry.rate_in.add(now)
+
+    def admitted(self, frame: Frame) -> None:
+        """Notes how old a frame is when its analysis begins."""
+        age_s = self._clock() - frame.decoded_at_s
+        with self._lock:
+            self._streams[frame.stream].age.add(age_s)
+
+    def analysed(self, result: FrameResult) -> None:
+        """Counts one analysed frame, at the moment its result exists."""
+        now = self._clock()
+        frame = result.frame
+        latency_s = now - frame.decoded_at_s
+        with self._lock:
+            entry = self._streams[frame.stream]
+            entry.frames += 1
+            entry.dropped += frame.dropped
+            entry.faces += len(result.faces)
+            entry.time_s = frame.time_s
+            entry.rate_out.add(now)
+            entry.latencies.add(latency_s)
+            entry.latency.add(latency_s)
+            self._latencies.add(latency_s)
+            entry.current = tuple(
+                CurrentFace(f.track_id, None if f.uncertain else f.emotion, f.smoothed)
+                for f in result.faces
+            )
+            for face in result.faces:
+                track = entry.track(face.track_id, frame.time_s)
+                track.last_s = frame.time_s
+                track.counts[LABELS.index(face.emotion)] += 1
+
+    def dropped_at_end(self, stream: str, count: int) -> None:
+        """Counts frames dropped after the last analysed one."""
+        with self._lock:
+            self._streams[stream].dropped += count
+
+    def written(self, stream: str, queue_fill: float) -> None:
+        """Notes that one frame's outputs are written."""
+        now = self._clock()
+        with self._lock:
+            self._last_output_s = now
+            self._streams[stream].queue_fill = queue_fill
+
+    def strip_figures(self, stream: str) -> StripFigures:
+        """The few figures that are drawn into every frame."""
+        now = self._clock()
+        with self._lock:
+            entry = self._streams[stream]
+            latency_s = entry.latencies.last()
+            return StripFigures(
+                entry.rate_out.per_second(now),
+                None if latency_s is None else latency_s * 1000,
+                entry.dropped,
+            )
+
+    def distributions(self) -> dict[str, Distributions]:
+        """Ages and latencies of every stream's frames."""
+        with self._lock:
+            return {
+                name: Distributions(entry.age.snapshot(), entry.latency.snapshot())
+                for name, entry in self._streams.items()
+            }
+
+    def snapshot(self) -> RunSnapshot:
+        """A consistent copy of everything."""
+        now = self._clock()
+        with self._lock:
+            streams = tuple(self._snapshot_stream(entry, now) for entry in self._streams.values())
+            first = self._first_decoded_s
+            last = self._last_output_s
+            seconds = max(last - first, 0.0) if first is not None and last is not None else 0.0
+            frames = sum(s.frames for s in streams)
+            return RunSnapshot(
+                elapsed_s=now - self._began_s,
+                seconds=seconds,
+                fps=frames / seconds if seconds > 0 else 0.0,
+                frames=frames,
+                dropped=sum(s.dropped for s in streams),
+                faces=sum(s.faces for s in streams),
+                latency_ms=self._latencies.percentiles(),
+                backend=self._backend,
+                device=self._device,
+                streams=streams,
+            )
+
+    @staticmethod
+    def _snapshot_stream(entry: _Stream, now_s: float) -> StreamSnapshot:
+        return StreamSnapshot(
+            info=entry.info,
+            state=_shown_state(entry, now_s),
+            time_s=entry.time_s,
+            decoded=entry.decoded,
+            frames=entry.frames,
+            dropped=entry.dropped,
+            faces=entry.faces,
+            reconnects=entry.reconnects,
+            fps_in=entry.rate_in.per_second(now_s),
+            fps_out=entry.rate_out.per_second(now_s),
+            queue_fill=entry.queue_fill,
+            latency_ms=entry.latencies.percentiles(),
+            current=entry.current,
+            tracks=tuple(
+                TrackSummary(
+                    track_id=number,
+                    first_s=track.first_s,
+                    last_s=track.last_s,
+                    frames=int(track.counts.sum()),
+                    share=(track.counts / max(track.counts.sum(), 1)).astype(np.float32),
+                )
+                for number, track in sorted(entry.tracks.items())
+            ),
+            message=entry.message,
+        )
+
+
+def _shown_state(entry: _Stream, now_s: float) -> StreamState:
+    """A source that sits in a read cannot say that nothing comes: the time since the last does."""
+    silent = entry.state == "live" and now_s - entry.alive_s > _STALLED_AFTER_S
+    return "stalled" if silent else entry.state

@@ -1,0 +1,1 @@
+"""The path of pictures on a CUDA device."""

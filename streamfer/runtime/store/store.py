@@ -1,0 +1,285 @@
+"""The store of compiled engines: content-keyed, checked on load, safe between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+from streamfer.errors import EngineError
+from streamfer.runtime.store.engine_key import EngineKey
+from streamfer.runtime.store.file_lock import try_lock
+
+_PAYLOAD = "engine.bin"
+_DESCRIPTION = "engine.json"
+_BUILDING = ".building-"
+_LOCK_RETRY_S = 0.1
+"""How often a builder looks whether another process has finished; building takes seconds."""
+
+T = TypeVar("T")
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEntry:
+    """One artifact in the store."""
+
+    path: Path
+    size: int
+    """Bytes on disk."""
+    key: EngineKey | None
+    """None where the description is missing or broken."""
+
+
+class EngineStore:
+    """A folder of compiled engines, one folder per key.
+
+    Readers take no lock: an artifact appears whole, by one rename. Builders of the same key wait
+    for each other. Nothing that goes wrong with the folder stops the program: what cannot be
+    kept is compiled again next time, and a line says so.
+
+    Args:
+        root: the folder; made when first needed.
+        notify: gets one line for people whenever an artifact is rebuilt, waited for or not kept.
+        cancelled: once set, nobody waits for what is being built: not here for another process, nor
+            the builder where its backend can be interrupted.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        notify: Notify = lambda line: None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        self.root = root or default_root()
+        self.notify = notify
+        self.cancelled = cancelled or threading.Event()
+
+    def open(self, key: EngineKey, build: Callable[[], bytes], load: Callable[[bytes], T]) -> T:
+        """Loads the artifact of a key, building it first where it is missing or unusable.
+
+        Args:
+            key: what it depends on.
+            build: makes the artifact; called at most once.
+            load: turns the artifact into what the caller wants. An `EngineError` from a stored
+                artifact leads to a rebuild.
+
+        Raises:
+            EngineError: `build` failed, or `load` failed on what it made, or waiting for another
+                process was cancelled.
+        """
+        loaded = self._load_stored(key, load)
+        if loaded is not None:
+            return loaded[0]
+        with self._lock(key):
+            loaded = self._load_stored(key, load, explain=True)
+            if loaded is not None:
+                return loaded[0]
+            payload = build()
+            result = load(payload)
+            self._keep(key, payload)
+        return result
+
+    def read(self, key: EngineKey) -> bytes | None:
+        """The artifact of a key as it is stored; None where there is no whole one."""
+        try:
+            return _read_checked(self.root / key.folder, key)
+        except (EngineError, OSError):
+            return None
+
+    def replace(self, key: EngineKey, payload: bytes) -> None:
+        """Stores an artifact in place of the one before; says nothing where that cannot be done."""
+        with contextlib.suppress(OSError), self._lock(key):
+            self._write(key, payload)
+
+    def entries(self) -> list[StoreEntry]:
+        """What the store holds, by name."""
+        if not self.root.is_dir():
+            return []
+        folders = sorted(path for path in self.root.iterdir() if _is_entry(path))
+        return [StoreEntry(path, _size(path), _read_key(path)) for path in folders]
+
+    def clean(self) -> list[StoreEntry]:
+        """Empties the store.
+
+        Returns:
+            What it held.
+
+        Raises:
+            EngineError: something could not be deleted.
+        """
+        entries = self.entries()
+        try:
+            for entry in entries:
+                shutil.rmtree(entry.path)
+            if self.root.is_dir():
+                for lock in self.root.glob(".*.lock"):
+                    lock.unlink()
+        except OSError as error:
+            raise EngineError(f"engine store: cannot empty {self.root}: {error}") from error
+        return entries
+
+    def _load_stored(
+        self, key: EngineKey, load: Callable[[bytes], T], explain: bool = False
+    ) -> tuple[T] | None:
+        """What the stored artifact loads to, in a tuple; None where there is no usable one."""
+        folder = self.root / key.folder
+        try:
+            return (load(_read_checked(folder, key)),)
+        except (FileNotFoundError, NotADirectoryError):
+            reason = self._what_changed(key)
+        except (EngineError, OSError) as error:
+            reason = str(error)
+        if explain and reason:
+            self.notify(f"{key.model}: rebuilding for {key.backend}: {reason}")
+        return None
+
+    def _what_changed(self, key: EngineKey) -> str | None:
+        """How the nearest stored relative of a missing artifact differs; None without one."""
+        relatives = [
+            _differences(entry.key, key)
+            for entry in self.entries()
+            if entry.key is not None
+            and (entry.key.model, entry.key.backend) == (key.model, key.backend)
+            and entry.key.precision == key.precision
+        ]
+        return min(relatives, key=len, default=None)
+
+    def _keep(self, key: EngineKey, payload: bytes) -> None:
+        try:
+            self._write(key, payload)
+        except OSError as error:
+            reason = error.strerror or error
+            self.notify(
+                f"{key.model}: its engine could not be kept in {self.root} ({reason}),"
+                " so the next start compiles it again"
+            )
+
+    def _write(self, key: EngineKey, payload: bytes) -> None:
+        """Puts an artifact in its place by one rename; the key's lock is held.
+
+        Raises:
+            OSError: it cannot be written; what was there before may be gone.
+        """
+        description = {"key": asdict(key), "sha256": _sha256(payload), "bytes": len(payload)}
+        building = self.root / f"{_BUILDING}{key.short_digest}"
+        folder = self.root / key.folder
+        try:
+            # The lock is held, so an old folder of this name was left by a killed process.
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir(parents=True)
+            _write_synced(building / _PAYLOAD, payload)
+            _write_synced(building / _DESCRIPTION, json.dumps(description, indent=2).encode())
+            if folder.exists():
+                shutil.rmtree(folder)
+            building.rename(folder)
+        except OSError:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+
+    @contextlib.contextmanager
+    def _lock(self, key: EngineKey) -> Iterator[None]:
+        """Holds the key's lock; goes without one where the folder cannot be written."""
+        path = self.root / f".{key.short_digest}.lock"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            yield
+            return
+        try:
+            if not try_lock(descriptor):
+                self.notify(f"{key.model}: waiting for another process that compiles it")
+                self._wait_for_lock(key, descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _wait_for_lock(self, key: EngineKey, descriptor: int) -> None:
+        while not try_lock(descriptor):
+            if self.cancelled.wait(_LOCK_RETRY_S):
+                raise EngineError(f"{key.model}: waiting for its engine was cancelled")
+
+
+def default_root() -> Path:
+    """`engines/` of the checkout; `STREAMFER_HOME` or the user's cache directory without one."""
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "engines" / "README.md").is_file() and (checkout / "pyproject.toml").is_file():
+        return checkout / "engines"
+    home = os.environ.get("STREAMFER_HOME")
+    return (Path(home) if home else _user_cache() / "streamfer") / "engines"
+
+
+def _user_cache() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _is_entry(path: Path) -> bool:
+    return path.is_dir() and (path.name.startswith(_BUILDING) or not path.name.startswith("."))
+
+
+def _read_checked(folder: Path, key: EngineKey) -> bytes:
+    """The artifact's bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        EngineError: it is damaged or belongs to another key.
+    """
+    payload = (folder / _PAYLOAD).read_bytes()
+    try:
+        description = json.loads((folder / _DESCRIPTION).read_bytes())
+        stored_key, stored_sha256 = description["key"], description["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError("its description is missing or damaged") from error
+    if stored_key != asdict(key):
+        raise EngineError("the stored one was made for something else")
+    if stored_sha256 != _sha256(payload):
+        raise EngineError("the stored one is damaged")
+    return payload
+
+
+def _read_key(folder: Path) -> EngineKey | None:
+    try:
+        stored = json.loads((folder / _DESCRIPTION).read_bytes())["key"]
+        return EngineKey(**stored)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _differences(old: EngineKey, new: EngineKey) -> str:
+    names = {"model_sha256": "the model", "recipe": "the recipe", "shapes": "the shapes"}
+    changed = []
+    for name in (field.name for field in fields(EngineKey)):
+        before, now = getattr(old, name), getattr(new, name)
+        if before != now:
+            changed.append(
+                f"{names[name]} changed" if name in names else f"{name} was {before}, is {now}"
+            )
+    return ", ".join(changed)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _sha256(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

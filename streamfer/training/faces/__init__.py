@@ -1,0 +1,1 @@
+"""Labelled faces: readers, alignment, augmentation."""

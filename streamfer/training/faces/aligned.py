@@ -1,0 +1,59 @@
+"""The aligned faces of a data set, as the networks see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamfer.training.faces.data import LabelledFaces, majority_class
+from streamfer.training.faces.landmarks import align_pictures, open_landmarks, picture_key
+from streamfer.training.faces.sources import Split, read_faces
+from streamfer.types import UInt8Array
+
+_HELD_OUT_OF = 32
+"""One picture in this many of the training data is kept back for calibration."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedFaces:
+    """Aligned faces with their labels, row by row as the files had them."""
+
+    crops: UInt8Array = field(repr=False)
+    """(n, 64, 64) uint8 gray."""
+    fer2013: NDArray[np.int64] = field(repr=False)
+    """(n,) the data set's own label, or −1."""
+    ferplus: NDArray[np.int64] = field(repr=False)
+    """(n,) the label most voted for in FER+, or −1."""
+    names: tuple[str, ...] = field(repr=False)
+
+
+def read_aligned_faces(path: Path, split: Split, landmarks: Path | None) -> AlignedFaces:
+    """Reads and aligns one split of a data set.
+
+    Args:
+        path: what `read_faces` takes.
+        split: which part.
+        landmarks: cache of detected landmarks (NPZ); None detects and forgets.
+
+    Raises:
+        ConfigError: the data are missing or malformed, or the cache is none.
+    """
+    faces = read_faces(path, split)
+    return AlignedFaces(
+        crops=align_pictures(faces.pictures, open_landmarks(landmarks, faces.pictures)),
+        fer2013=faces.classes,
+        ferplus=majority_class(faces.votes),
+        names=faces.names,
+    )
+
+
+def split_held_out(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:
+    """(held out, kept): by content, so that copies of a picture stay on one side.
+
+    The rule by which the classifier was trained, so what is held out is new to its trunk.
+    """
+    bucket = np.array([picture_key(p)[0] % _HELD_OUT_OF for p in faces.pictures])
+    return faces.subset(np.flatnonzero(bucket == 0)), faces.subset(np.flatnonzero(bucket))

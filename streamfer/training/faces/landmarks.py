@@ -1,0 +1,159 @@
+"""Where the faces of a data set are: found once by the detector that serves, then cached.
+
+Rows are keyed by the picture's pixels, so a cache fits any file that holds the same pictures and
+can be handed to a machine that has no detector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.geometry import BOX_IN_TEMPLATE
+from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face
+
+if TYPE_CHECKING:
+    from streamfer.vision.detection.centerface import CenterFace
+
+_DETECTION_SIDE = 128
+"""Pictures are brought to this side before detection: small faces are found far more often."""
+_BATCH = 64
+_DIGEST_BYTES = 16
+
+
+@dataclass(slots=True, eq=False)
+class LandmarkCache:
+    """Detections by picture; None where the detector found no face."""
+
+    found: dict[bytes, Detection | None] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> LandmarkCache:
+        """Reads what `save` wrote.
+
+        Raises:
+            ConfigError: the file is not such a cache.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                keys, scores = arrays["keys"], arrays["scores"]
+                boxes, landmarks = arrays["boxes_xyxy"], arrays["landmarks"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ConfigError(f"{path}: not a landmark cache: {error}") from error
+        return cls(
+            {
+                key.tobytes(): Detection(box, float(score), points) if score > 0 else None
+                for key, box, score, points in zip(keys, boxes, scores, landmarks, strict=True)
+            }
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes the cache as NPZ: `keys` (n, 16) uint8, `boxes_xyxy`, `scores`, `landmarks`.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        absent = Detection(np.zeros(4, np.float32), 0.0, np.zeros((5, 2), np.float32))
+        rows = [detection or absent for detection in self.found.values()]
+        try:
+            with path.open("wb") as file:  # given a name, numpy would append a suffix
+                np.savez_compressed(
+                    file,
+                    keys=np.array([np.frombuffer(key, np.uint8) for key in self.found]),
+                    boxes_xyxy=np.array([row.box_xyxy for row in rows], np.float32),
+                    scores=np.array([row.score for row in rows], np.float32),
+                    landmarks=np.array([row.landmarks for row in rows], np.float32),
+                )
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+
+    def complete(self, pictures: Sequence[UInt8Array]) -> int:
+        """Runs the detector on the pictures that the cache lacks; returns how many they were."""
+        missing = {key: p for p in pictures if (key := picture_key(p)) not in self.found}
+        keys = list(missing)
+        if keys:
+            detector = make_detector(_DETECTION_SIDE)
+            for start in range(0, len(keys), _BATCH):
+                part = keys[start : start + _BATCH]
+                images = [cv2.cvtColor(missing[key], cv2.COLOR_GRAY2RGB) for key in part]
+                for key, faces in zip(part, detector.detect(images), strict=True):
+                    self.found[key] = faces[0] if faces else None
+            detector.close()
+        return len(keys)
+
+    def matrices(self, pictures: Sequence[UInt8Array]) -> FloatArray:
+        """(n, 2, 3) float32: each picture's pixels to those of its aligned crop.
+
+        Where no face was found the picture itself is taken for the crop, as FER2013's are.
+        """
+        rows = []
+        for picture in pictures:
+            detection = self.found.get(picture_key(picture)) or whole_picture(picture)
+            rows.append(crop_matrix(detection, FACE_SIZE))
+        return np.array(rows, dtype=np.float32)
+
+
+def open_landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> LandmarkCache:
+    """The cache at `path`, completed for the pictures and written back if it grew.
+
+    Args:
+        path: an NPZ file, which need not exist; None keeps nothing.
+        pictures: (H, W) uint8 gray each.
+
+    Raises:
+        ConfigError: the file exists and is not a landmark cache.
+        OutputError: it has to be written and cannot be.
+    """
+    cache = LandmarkCache.load(path) if path and path.exists() else LandmarkCache()
+    if cache.complete(pictures) and path:
+        cache.save(path)
+    return cache
+
+
+def align_pictures(pictures: Sequence[UInt8Array], cache: LandmarkCache) -> UInt8Array:
+    """(n, 64, 64) uint8 aligned crops, as serving makes them."""
+    matrices = cache.matrices(pictures)
+    pairs = zip(pictures, matrices, strict=True)
+    return np.array([warp_face(picture, matrix) for picture, matrix in pairs], dtype=np.uint8)
+
+
+def picture_key(picture: UInt8Array) -> bytes:
+    """16 bytes that name a picture by its size and pixels."""
+    digest = hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=_DIGEST_BYTES)
+    digest.update(str(picture.shape).encode())
+    return digest.digest()
+
+
+def whole_picture(picture: UInt8Array) -> Detection:
+    """A detection without landmarks whose crop is the picture itself."""
+    height, width = picture.shape[:2]
+    centre_x, centre_y, wide, high = BOX_IN_TEMPLATE
+    left, top = (centre_x - wide / 2) * width, (centre_y - high / 2) * height
+    box = np.array([left, top, left + wide * width, top + high * height], dtype=np.float32)
+    return Detection(box, 0.0, np.full((5, 2), np.nan, dtype=np.float32))
+
+
+def make_detector(long_side: int) -> CenterFace:
+    """CenterFace on ONNX Runtime, at pictures of this size; small ones are enlarged."""
+    # Imported here: training runs without the serving stack when the cache is complete.
+    from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
+    from streamfer.runtime.model import OnnxModel
+    from streamfer.vision.detection.centerface import (
+        CenterFace,
+        CenterFaceConfig,
+        centerface_file,
+        centerface_onnx,
+    )
+
+    model = OnnxModel.from_bytes("centerface", centerface_onnx(centerface_file()))
+    config = CenterFaceConfig(long_side=long_side, max_enlarge=16.0)
+    return CenterFace(OnnxRuntimeEngine(model), config)

@@ -1,0 +1,276 @@
+"""Generator, encoder and discriminator of the autoencoder, and the step that teaches them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.inversion.lens import Lens
+from streamfer.models.storage import load_encoder, load_into, read_tensors
+from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, to_uint8
+from streamfer.training.encoder import learning_rate_factor
+from streamfer.training.latent.adversarial import discriminator_loss, generator_loss, r1_penalty
+from streamfer.training.latent.discriminator import Discriminator
+from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
+from streamfer.training.latent.reconstruction import (
+    ReconstructionWeights,
+    reconstruction_losses,
+    weighted_sum,
+)
+
+_DIRECTIONS = 256
+"""Projections of the sliced Wasserstein distance."""
+_FIT_FACES, _FIT_BATCH, _FIT_LEARNING_RATE = 8192, 512, 0.5
+"""Of the mapping, whose own multiplier of the learning rate is 0.01."""
+
+
+@dataclass(frozen=True, slots=True)
+class AutoencoderTraining:
+    """A recipe."""
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    discriminator_channels: tuple[int, ...] = (96, 64, 48, 32, 16)
+    """A quarter of the generator's arithmetic."""
+    weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
+    images: int = 600_000
+    """Faces shown in all."""
+    max_seconds: float = 7000.0
+    """It stops, ready to be resumed, after this long."""
+    batch_size: int = 32
+    learning_rate: float = 0.002
+    """Of Adam; falls to 0 along a cosine."""
+    adversarial: float = 5.0
+    """Weight of the discriminator's opinion. Its gradient at the pictures is a fifth of that
+    through the lens and a tenth of that of the expression: with less weight it is not heard."""
+    adversarial_from: float = 0.6
+    """Share of the run that is over when the discriminator joins: before, pictures are blurs that
+    it has nothing to say about, and it takes half of the time."""
+    common_only: float = 0.5
+    """Share of the faces drawn from the common style alone."""
+    freeze_encoder: bool = False
+    """Whether the encoder that it starts from stays as it is, so that whatever reads its codes (the
+    fused heads) need not be trained again."""
+    prior: float = 1.0
+    """Weight of the distance between the mapping's styles and the encoder's."""
+    prior_steps: int = 2000
+    """Steps in which the mapping alone is fitted to the encoder's styles, when the discriminator
+    joins and at the end; not where the networks come from a game, whose mapping is better."""
+    r1_gamma: float = 0.05
+    r1_every: int = 16
+    ema_decay: float = 0.998
+    bf16: bool = False
+    """Whether generator and discriminator work in bfloat16."""
+    tick_images: int = 20_000
+    """Faces between two lines of metrics, sheets and states."""
+    seed: int = 0
+
+
+class AutoencoderTrainer:
+    """The three networks and their step.
+
+    Args:
+        faces: (M, R, R) uint8 aligned faces, on the device that trains.
+        lens: frozen, on that device.
+        config: the recipe.
+    """
+
+    def __init__(self, faces: Tensor, lens: Lens, config: AutoencoderTraining) -> None:
+        torch.manual_seed(config.seed)
+        device = faces.device
+        self.faces = faces
+        self.lens = lens
+        self.config = config
+        self.device = device
+        self.dtype = torch.bfloat16 if config.bf16 else None
+        self.G = Generator(config.generator)
+        self.E = Encoder(config.encoder)
+        self.D = Discriminator(config.discriminator_channels, config.generator.img_channels)
+        for module in (self.G, self.E, self.D, self.lens):
+            # CPU convolutions are up to a fifth faster so.
+            module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
+        self.E_ema = copy.deepcopy(self.E).eval().requires_grad_(False)
+        self.E.requires_grad_(not config.freeze_encoder)
+        learning = [p for net in (self.G, self.E) for p in net.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(learning, config.learning_rate, betas=(0.5, 0.99))
+        self.D_optimizer = torch.optim.Adam(
+            self.D.parameters(), config.learning_rate, betas=(0.0, 0.99)
+        )
+        self.from_game = False
+        self.mapping_fitted = False
+        self.images_seen = 0
+        self.steps = 0
+        self.sums: dict[str, Tensor] = {}
+        self.unreported = 0
+
+    def start_from(self, game: Path, encoder: Path) -> None:
+        """Takes over trained networks instead of random ones.
+
+        Args:
+            game: folder of a finished training of the generator, alone or in an autoencoder.
+            encoder: file of the encoder trained for it.
+
+        Raises:
+            EngineError: a file is missing, damaged or of another shape.
+        """
+        self.from_game = True
+        trained = load_encoder(encoder)
+        # The averaged generator is the better one, and the encoder was trained for it.
+        for name, module in (("G_ema", self.G), ("G_ema", self.G_ema), ("D", self.D)):
+            path = game / f"{name}.state.safetensors"
+            load_into(module, read_tensors(path)[1], path)
+        for coder in (self.E, self.E_ema):
+            load_into(coder, trained.state_dict(), encoder)
+
+    def step(self, progress: float) -> None:
+        """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
+        config = self.config
+        real = jitter(draw_real(self.faces, config.batch_size))
+        for optimizer in (self.optimizer, self.D_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * learning_rate_factor(progress)
+        if progress < config.adversarial_from:
+            losses = self._autoencode(real)
+        else:
+            if not self.from_game and not self.mapping_fitted:
+                self.fit_mapping()
+            losses, pictures = self._autoencode_against(real)
+            self._discriminate(real, pictures)
+        for average, current in ((self.G_ema, self.G), (self.E_ema, self.E)):
+            follow(average, current, averaging_step(self.steps, config.ema_decay))
+        self.images_seen += config.batch_size
+        self.steps += 1
+        self.unreported += 1
+        for name, loss in losses.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach()
+
+    def _encode(self, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes of faces (N, num_ws, w_dim), some of them common styles alone, and the mean
+        squared size of the deltas."""
+        self.E.train(not self.config.freeze_encoder)
+        common, deltas = self.E.offsets(real)
+        kept = torch.rand(len(real), 1, 1, device=self.device) >= self.config.common_only
+        return self.E.compose(common, deltas * kept), deltas.square().mean()
+
+    def _autoencode(self, real: Tensor) -> dict[str, Tensor]:
+        """Teaches encoder and generator; returns the losses."""
+        ws, delta = self._encode(real)
+        pictures = self.G.synthesis(ws, "random", self.dtype)
+        losses = reconstruction_losses(self.lens, real, pictures)
+        losses["delta"] = delta
+        self._update(weighted_sum(losses, self.config.weights))
+        return losses
+
+    def _autoencode_against(self, real: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """As `_autoencode`, with random styles beside the codes and with the discriminator's
+        opinion of both; returns the losses and what was drawn."""
+        config, n = self.config, len(real)
+        ws, delta = self._encode(real)
+        w = self.G.mapping(torch.randn(n, config.generator.z_dim, device=self.device))
+        sampled = w[: max(n // 2, 1)].detach()[:, None].expand(-1, config.generator.num_ws, -1)
+        pictures = self.G.synthesis(torch.cat([ws, sampled]), "random", self.dtype)
+        losses = reconstruction_losses(self.lens, real, pictures[:n])
+        losses["delta"] = delta
+        total = weighted_sum(losses, config.weights)
+        losses["prior"] = sliced_wasserstein(w, ws[:, 0].detach())
+        self.D.requires_grad_(False)
+        losses["adversarial"] = generator_loss(self.D(pictures, self.dtype))
+        self.D.requires_grad_(True)
+        total = total + config.prior * losses["prior"]
+        self._update(total + config.adversarial * losses["adversarial"])
+        with torch.no_grad():
+            self.G.mapping.w_avg.lerp_(w.detach().mean(dim=0), 0.01)
+        return losses, pictures.detach()
+
+    def _update(self, total: Tensor) -> None:
+        self.optimizer.zero_grad()
+        torch.autograd.backward(total)
+        self.optimizer.step()
+
+    def _discriminate(self, real: Tensor, pictures: Tensor) -> None:
+        loss = discriminator_loss(self.D(real, self.dtype), self.D(pictures, self.dtype))
+        if self.steps % self.config.r1_every == 0:
+            weight = self.config.r1_gamma * self.config.r1_every
+            loss = loss + weight * r1_penalty(lambda x: self.D(x, self.dtype), real)
+        self.D_optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self.D_optimizer.step()
+
+    def fit_mapping(self) -> None:
+        """Teaches the mapping to give styles with the mean and the covariance of the encoder's.
+
+        By regression on the linear map that does so: matching two clouds of points of 128
+        dimensions by their distance alone takes hundreds of times as many steps.
+        """
+        rows = torch.randperm(len(self.faces), device=self.device)[:_FIT_FACES]
+        with torch.no_grad():
+            batches = torch.split(from_uint8(self.faces[rows]), self.config.batch_size)
+            styles = torch.cat([self.E_ema(batch)[:, 0] for batch in batches])
+            mean, spread = styles.mean(dim=0), factor_of_covariance(styles)
+        mapping, steps = self.G.mapping, self.config.prior_steps
+        optimizer = torch.optim.Adam(mapping.parameters(), betas=(0.9, 0.99))
+        for step in range(steps):
+            rate = _FIT_LEARNING_RATE * learning_rate_factor(step / steps)
+            optimizer.param_groups[0]["lr"] = rate
+            z = torch.randn(_FIT_BATCH, self.config.generator.z_dim, device=self.device)
+            target = mean + F.rms_norm(z, z.shape[1:]) @ spread[: z.shape[1]]
+            optimizer.zero_grad()
+            torch.autograd.backward(F.mse_loss(mapping(z), target))
+            optimizer.step()
+        mapping.w_avg.copy_(mean)
+        self.mapping_fitted = True
+        self.G_ema.mapping.load_state_dict(mapping.state_dict())
+
+    def metrics(self) -> dict[str, float]:
+        """Means since the last call; waits for the device."""
+        means = {name: total.item() / self.unreported for name, total in self.sums.items()}
+        self.sums, self.unreported = {}, 0
+        return {"images": self.images_seen, **means}
+
+    @torch.no_grad()
+    def pairs(self, count: int) -> Tensor:
+        """(2 · count, R, R) uint8: faces, each followed by its reconstruction."""
+        faces = self.faces[:count]
+        drawn = self.G_ema.synthesis(self.E_ema(from_uint8(faces)))
+        return torch.stack([faces, to_uint8(drawn[:, 0])], dim=1).flatten(0, 1).cpu()
+
+    @torch.no_grad()
+    def samples(self, count: int, truncation_psi: float) -> Tensor:
+        """(count, R, R) uint8 pictures of random styles, the same every time."""
+        random = torch.Generator().manual_seed(1)
+        z = torch.randn(count, self.config.generator.z_dim, generator=random)
+        return to_uint8(self.G_ema(z.to(self.device), truncation_psi)[:, 0]).cpu()
+
+
+def sliced_wasserstein(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared distance of two equally large sets of points, seen from random directions.
+
+    Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures* (2015).
+
+    Args:
+        a: (N, D).
+        b: (N, D).
+    """
+    directions = torch.nn.functional.normalize(
+        torch.randn(a.shape[1], _DIRECTIONS, device=a.device), dim=0
+    )
+    first, second = ((x @ directions).sort(dim=0).values for x in (a, b))
+    return (first - second).square().mean()
+
+
+def factor_of_covariance(points: Tensor) -> Tensor:
+    """(D, D) whose rows, largest first, are the principal axes scaled by their deviations: normal
+    numbers times it are spread as the points are.
+
+    Args:
+        points: (N, D).
+    """
+    variances, axes = torch.linalg.eigh(points.T.cov())
+    return (axes * variances.clamp(min=0).sqrt()).T.flip(0)

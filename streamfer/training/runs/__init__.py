@@ -1,0 +1,1 @@
+"""What every training run shares: command, loop, folder, card."""

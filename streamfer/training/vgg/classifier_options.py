@@ -1,0 +1,125 @@
+"""The command line of the classifier's training, made from its dataclasses, and its presets."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from streamfer.errors import ConfigError
+from streamfer.training.classifier import TrainingFiles
+from streamfer.training.vgg.classifier_run import ClassifierConfig
+
+_GPU = ClassifierConfig(
+    width=1.0,
+    epochs=60,
+    batch_size=256,
+    learning_rate=0.1,
+    sizes=(48,),
+    storage="int8",
+    device="cuda",
+    workers=14,
+)
+"""For one data-centre GPU and 16 CPU cores."""
+
+PRESETS: dict[str, ClassifierConfig] = {
+    "quarter": ClassifierConfig(width=0.25),
+    "half": ClassifierConfig(),
+    "wide": replace(_GPU, width=0.7),
+    "full": _GPU,
+}
+"""`wide` is the widest network that fits, as int8, into what is shipped."""
+
+_CHOICES = {
+    "optimizer": ("sgd", "adamw"),
+    "loss": ("ce", "mse"),
+    "storage": ("float16", "int8"),
+    "precision": ("auto", "fp32", "bf16"),
+}
+_HELP = {
+    "width": "multiplies VGG19's channel counts",
+    "epochs": "passes over the training faces",
+    "learning_rate": "peak of the schedule",
+    "warmup": "epochs of warm-up",
+    "cooldown": "fraction of the run over which the learning rate falls to zero",
+    "label_smoothing": "part of both targets that goes to what the teachers say, or else of the"
+    " FER2013 target to what the FER+ votes make likely",
+    "augment": "strength of the augmentation, 0 (mirrored faces only) to 1",
+    "mixup": "lays faces over each other in shares from Beta(MIXUP, MIXUP); 0: does not",
+    "frozen_stages": "first stages, of five, that stay as in the initial weights: faster steps",
+    "sizes": "sides in pixels of equal parts of the run, such as 32,40,48",
+    "storage": "of the weights: int8 for networks wider than half",
+    "precision": "auto: bf16 where the hardware multiplies it",
+    "workers": "processes that augment",
+    "threads": "torch's CPU threads; 0: its default",
+    "data": "training faces: .parquet, .csv, folder of .parquet, or image tree",
+    "out": "folder of the run",
+    "validation": "faces that choose the epoch (default: the data's own validation split)",
+    "landmarks": "NPZ file of the landmark cache, completed where it lacks pictures",
+    "initial": "weights to start from, widened where the run is wider",
+    "teacher": "weights, one file or more, whose mean answers get the smoothed part of the targets",
+    "resume": "go on from OUT/last.pt where it exists",
+}
+
+
+def parse_arguments(
+    arguments: Sequence[str] | None = None,
+) -> tuple[ClassifierConfig, TrainingFiles]:
+    """Reads the command line; an unknown option ends the program with exit code 2.
+
+    Raises:
+        ConfigError: a value is impossible.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m streamfer.training.classifier",
+        description="Trains the face classifier.",
+    )
+    parser.add_argument(
+        "--preset", choices=sorted(PRESETS), default="half", help="where the other options start"
+    )
+    for entry in (*fields(TrainingFiles), *fields(ClassifierConfig)):
+        _add_option(parser, entry)
+    given = vars(parser.parse_args(arguments))
+    preset = PRESETS[given.pop("preset")]
+    names = {entry.name for entry in fields(TrainingFiles)}
+    given["teacher"] = tuple(given["teacher"])
+    files = TrainingFiles(**{k: v for k, v in given.items() if k in names})
+    changes = {k: v for k, v in given.items() if k not in names and v is not None}
+    return replace(preset, **changes), files
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """`32,40,48` as numbers.
+
+    Raises:
+        ConfigError: it is not a list of whole numbers.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"sizes {text!r} are not whole numbers such as 32,40,48") from error
+
+
+def _add_option(parser: argparse.ArgumentParser, entry: Field[Any]) -> None:
+    flag = "--" + entry.name.replace("_", "-")
+    settings: dict[str, Any] = {"help": _HELP.get(entry.name), "dest": entry.name}
+    if entry.type == "bool":
+        parser.add_argument(flag, action="store_true", **settings)
+        return
+    if entry.type == "tuple[Path, ...]":
+        settings |= {"nargs": "+", "type": Path, "metavar": "FILE"}
+        parser.add_argument(flag, default=(), **settings)
+        return
+    kinds = {"int": int, "float": float, "Path": Path, "Path | None": Path}
+    settings["type"] = kinds.get(str(entry.type), str)
+    if entry.name == "sizes":
+        settings["type"] = parse_sizes
+    parser.add_argument(
+        flag,
+        choices=_CHOICES.get(entry.name),
+        required=entry.default is MISSING,
+        default=None,
+        **settings,
+    )

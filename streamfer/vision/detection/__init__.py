@@ -1,0 +1,1 @@
+"""Face detectors and the search of the picture."""

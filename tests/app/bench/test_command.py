@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from streamfer import __version__
+from streamfer.app.bench.command import BenchConfig, bench
+from streamfer.app.bench.program import ProgramBenchConfig
+from streamfer.app.bench.streams import StreamsBenchConfig
+from streamfer.app.config import RunConfig
+from streamfer.errors import ConfigError
+from streamfer.pipeline.stats.timing import STAGES
+from tests.support.clips import ClipSpec, make_clip
+
+QUICK = BenchConfig(
+    program=ProgramBenchConfig(rounds=1, short_run_s=0.01), streams=StreamsBenchConfig(run_s=0.2)
+)
+
+
+def test_figures_are_printed_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "a.mp4", ClipSpec(frames=10, fps=Fraction(50)))
+    assert bench(RunConfig(source=(str(clip),)), tmp_path / "bench.json", QUICK) == 0
+    figures = json.loads((tmp_path / "bench.json").read_text())
+    assert figures["schema"] == "streamfer.summary/1"
+    assert figures["fps"] > 0
+    assert len(figures["fps_rounds"]) == 1
+    assert set(figures["latency_ms"]) == {"p50", "p95", "p99"}
+    faceless = [stage for stage in STAGES if stage not in ("align", "classify")]
+    assert list(figures["stages_ms_per_frame"]) == faceless
+    out = capsys.readouterr().out
+    assert "frames/s" in out
+    assert figures["hardware"] in out
+    assert f"streamfer {__version__}, " in out
+    assert figures["versions"]["streamfer"] == __version__
+    assert isinstance(figures["gpus"], list)
+    assert not list(tmp_path.glob("*.jsonl"))  # its outputs are temporary
+
+
+def test_a_live_source_is_refused() -> None:
+    config = RunConfig(source=("rtsp://127.0.0.1:9/x",))
+    with pytest.raises(ConfigError, match="a live source sets its own pace"):
+        bench(config, None, QUICK)
+
+
+def test_nothing_to_measure_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bench: name a file or demo:, or"):
+        bench(RunConfig(), None, QUICK)

@@ -1,0 +1,112 @@
+"""`invert` on pictures with faces, without, and of kinds it does not take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from streamfer.app.cli.invert import InvertConfig, find_faces, invert, read_pictures
+from streamfer.errors import ConfigError, EngineError, SourceError
+from streamfer.evaluation.inversion_sheet import loss_curve
+from streamfer.types import Detection, UInt8Array
+from tests.support.latent import save_latent_networks
+from tests.support.shared import shared_file
+
+
+def invert_config(folder: Path, *images: str, **changes: object) -> InvertConfig:
+    return InvertConfig(
+        images=images,
+        out=folder / "out",
+        steps=2,
+        device="cpu",
+        **save_latent_networks(folder),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def test_every_face_gets_its_files_and_numbers(tmp_path: Path) -> None:
+    photograph = shared_file("media/multi_face.jpg")
+    config = invert_config(tmp_path, str(photograph), json=tmp_path / "numbers.json")
+    assert invert(config, quiet()) == 0
+    faces = json.loads((tmp_path / "numbers.json").read_text())["faces"]
+    assert [f["name"] for f in faces] == ["multi_face", *(f"multi_face-{i}" for i in range(2, 6))]
+    assert faces[0].keys() == {
+        *("name", "loss_encoder", "loss_refined", "mse_encoder", "mse_refined", "steps"),
+        *("seconds", "emotion_input", "emotion_encoder", "emotion_refined"),
+    }
+    for face in faces:
+        for kind in ("input", "encoder", "refined"):
+            path = config.out / f"{face['name']}.{kind}.png"
+            picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            assert picture is not None
+            assert picture.shape == (64, 64)
+        with np.load(config.out / f"{face['name']}.npz") as latents:
+            assert latents["latent_refined"].shape == latents["latent_encoder"].shape == (10, 8)
+    sheet = cv2.imread(str(config.out / "contact_sheet.png"))
+    assert sheet is not None
+    assert sheet.shape[0] % 5 == 0
+    assert sheet.shape[1] > 600
+
+
+def test_a_picture_without_faces_is_exit_3(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 300, 3), 90, np.uint8))
+    config = invert_config(tmp_path, str(tmp_path / "wall.png"))
+    assert invert(config, quiet()) == 3
+    assert json.loads((config.out / "faces.json").read_text()) == {"faces": []}
+
+
+class Nothing:
+    """A detector that finds nothing."""
+
+    name = "nothing"
+    sha256 = "0" * 64
+
+    def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
+        return [[] for _ in images]
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_small_picture_without_a_detection_is_a_face_crop() -> None:
+    picture = np.zeros((48, 48, 3), np.uint8)
+    picture[:24] = 200
+    found = find_faces([("crop", picture), ("wall", np.zeros((200, 100, 3), np.uint8))], Nothing())
+    assert found.names == ("crop",)
+    assert (found.crops[0, :30] == 200).all()
+    assert (found.crops[0, 34:] == 0).all()
+
+
+def test_folders_are_read_in_order_and_other_sources_refused(tmp_path: Path) -> None:
+    for name, level in (("b", 20), ("a", 10)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((16, 16, 3), level, np.uint8))
+    pictures = read_pictures([str(tmp_path)])
+    assert [(name, int(image[0, 0, 0])) for name, image in pictures] == [("a", 10), ("b", 20)]
+    with pytest.raises(ConfigError, match="invert takes pictures"):
+        read_pictures(["demo:"])
+    with pytest.raises(SourceError):
+        read_pictures([str(tmp_path / "missing.png")])
+
+
+def test_missing_weights_are_named_before_anything_is_read(tmp_path: Path) -> None:
+    config = InvertConfig(("x.png",), tmp_path, device="cpu", generator=tmp_path / "g.safetensors")
+    with pytest.raises(EngineError, match=r"g\.safetensors"):
+        invert(config, quiet())
+
+
+def test_the_curve_falls_with_the_loss() -> None:
+    curve = loss_curve(np.linspace(1, 0, 50, dtype=np.float32), 60, 40)
+    dark = (curve[2:-2, 2:-2] != 255).any(axis=2)
+    left, right = np.flatnonzero(dark[:, 4]).mean(), np.flatnonzero(dark[:, -5]).mean()
+    assert left < 8
+    assert right > 28

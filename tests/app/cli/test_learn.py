@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamfer.app.cli.main import main
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
+from streamfer.training.faces.landmarks import LandmarkCache, picture_key
+from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> list[str]:
+    faces = drawn_set(14)
+    cache = LandmarkCache({picture_key(p): None for p in faces.pictures})
+    cache.save(tmp_path / "landmarks.npz")
+    torch.manual_seed(0)
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.125, input_size=16)), tmp_path / "w.safetensors")
+    data = write_parquet(tmp_path / "public_test.parquet", faces)
+    return [
+        *("--data", str(data), "--landmarks", str(tmp_path / "landmarks.npz")),
+        *("--weights", str(tmp_path / "w.safetensors")),
+    ]
+
+
+def test_eval_writes_figures_predictions_and_a_picture(options: list[str], tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("a.json", "a.npz", "a.png")}
+    arguments = ["eval", "classifier", *options, "--labels", "fer2013", "--style", "sketch"]
+    arguments += ["--json", str(files["a.json"]), "--predictions", str(files["a.npz"])]
+    assert main([*arguments, "--confusion", str(files["a.png"]), "--tta"]) == 0
+    figures = json.loads(files["a.json"].read_text())
+    assert {
+        "accuracy",
+        "n",
+        "per_class",
+        "ece",
+        "confusion",
+        "accuracy_dedup",
+        "n_dedup",
+        "model_sha256",
+    } <= figures.keys()
+    assert (figures["labels"], figures["style"], figures["tta"]) == ("fer2013", "sketch", True)
+    with np.load(files["a.npz"]) as arrays:
+        recomputed = (arrays["probs"].argmax(axis=1) == arrays["label"]).mean()
+    assert figures["accuracy"] == pytest.approx(recomputed)
+    assert files["a.png"].stat().st_size > 1000
+
+
+def test_eval_through_the_served_engine(
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("streamfer.runtime.store.store.default_root", lambda: tmp_path / "engines")
+    arguments = ["eval", "classifier", *options[:4], "--labels", "fer2013", "--precision"]
+    figures = {}
+    for precision in ("fp32", "int8"):
+        file = tmp_path / f"{precision}.json"
+        assert main([*arguments, precision, "--json", str(file)]) == 0
+        figures[precision] = json.loads(file.read_text())
+        assert figures[precision]["engine"].endswith(f" {precision}")
+        assert f"in {precision}" in capsys.readouterr().out
+    assert figures["fp32"]["ece"] != figures["int8"]["ece"]
+    assert figures["fp32"]["ece"] == pytest.approx(figures["int8"]["ece"], abs=0.05)
+    assert main([*arguments, "int8", *options[4:]]) == 2
+    assert "without --weights" in capsys.readouterr().err
+
+
+def test_eval_by_folds(options: list[str], tmp_path: Path) -> None:
+    tree = write_tree(
+        tmp_path / "tree", [(f"happy/S{i}_1.png", 3) for i in range(3)] + [("sad/S4_1.png", 4)]
+    )
+    arguments = ["eval", "classifier", "--data", str(tree), "--protocol", "kfold", *options[4:]]
+    arguments += ["--folds", "2", "--by", "subject", "--epochs", "1"]
+    assert main([*arguments, "--json", str(tmp_path / "a.json")]) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["subject"]["n"] == 4
+
+
+@pytest.mark.parametrize("command", ["eval", "train"])
+def test_missing_data_is_one_line_and_exit_code_2(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [command, "classifier", "--data", str(tmp_path / "absent.parquet")]
+    if command == "train":
+        arguments += ["--out", str(tmp_path / "run")]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert "no such file or folder" in error
+    assert "\n" not in error

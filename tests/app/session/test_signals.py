@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from streamfer.app.session.signals import StopSignals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_are_counted_and_handlers_come_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with StopSignals() as signals:
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        assert signals.count == 2
+    assert signal.getsignal(number) is before
+
+
+def test_outside_the_main_thread_it_only_counts_nothing() -> None:
+    counts = []
+
+    def body() -> None:
+        with StopSignals() as signals:
+            counts.append(signals.count)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert counts == [0]

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from streamfer.app.session.sinks import (
+    AnnotatedPicture,
+    LatentSink,
+    SnapshotSink,
+    WindowFeed,
+    WindowSink,
+    save_picture,
+)
+from streamfer.errors import OutputError
+from streamfer.media.records.latents import LatentWriter
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.types import FrameResult, StreamEvent
+from streamfer.vision.overlay.overlay import Overlay
+from tests.support.analysed import make_face, make_frame
+from tests.support.results import face_result
+from tests.support.sources import pending, stream_info
+
+
+def make_picture() -> AnnotatedPicture:
+    statistics = RunStatistics(time.monotonic, "fake", "cpu")
+    statistics.add_stream(stream_info("talk"))
+    return AnnotatedPicture(Overlay(), statistics, StageTimes())
+
+
+def result(index: int = 0) -> FrameResult:
+    frame = pending(index).to_frame("talk", 0)
+    object.__setattr__(frame, "image", np.full((240, 320, 3), 90, dtype=np.uint8))
+    return FrameResult(frame, (face_result(),))
+
+
+def test_the_overlay_is_drawn_once_for_all_sinks() -> None:
+    picture, shown = make_picture(), result()
+    first = picture.draw(shown).copy()
+    assert (first != 90).any()
+    np.testing.assert_array_equal(picture.draw(shown), first)
+    assert picture.draw(shown) is shown.frame.image
+
+
+def test_snapshots_come_at_their_interval_of_media_time(tmp_path: Path) -> None:
+    sink = SnapshotSink(tmp_path / "shots", 1.0, make_picture())
+    for index in range(76):  # 25 frames/s
+        sink.write(result(index))
+    names = sorted(path.name for path in (tmp_path / "shots").iterdir())
+    assert names == [f"talk-0000{second}.00.png" for second in range(4)]
+    saved = cv2.imread(str(tmp_path / "shots" / names[0]))
+    assert saved.shape == (240, 320, 3)
+
+
+def test_saved_pictures_keep_their_colours(tmp_path: Path) -> None:
+    image = np.zeros((2, 2, 3), dtype=np.uint8)
+    image[..., 0] = 200  # red
+    save_picture(tmp_path / "red.png", image)
+    assert cv2.imread(str(tmp_path / "red.png"))[0, 0].tolist() == [0, 0, 200]  # BGR
+
+
+def test_a_picture_that_cannot_be_saved_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot write"):
+        save_picture(tmp_path / "file" / "x.png", np.zeros((2, 2, 3), dtype=np.uint8))
+
+
+def test_latents_of_all_streams_go_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "latents.parquet"
+    times = StageTimes()
+    with closing(LatentWriter(path)) as writer:
+        for stream in "ab":
+            sink = LatentSink(writer, times)
+            assert sink.name == str(path)
+            latent = np.zeros((2, 3), dtype=np.float32)
+            sink.write(FrameResult(make_frame(0, stream=stream), (make_face(latent=latent),)))
+            sink.event(StreamEvent(stream, "opened", 0.0))
+            sink.close()
+    assert pq.read_table(path)["stream"].to_pylist() == ["a", "b"]
+    assert times.snapshot()["records"].calls == 2
+
+
+def test_the_window_gets_the_newest_picture_of_each_stream() -> None:
+    feed = WindowFeed()
+    sink = WindowSink(feed, make_picture())
+    sink.write(result(0))
+    sink.write(result(1))
+    assert list(feed.take()) == ["talk"]
+    assert feed.take() == {}
+
+
+def test_the_window_can_do_without_the_overlay() -> None:
+    feed, picture, shown = WindowFeed(), make_picture(), result()
+    feed.overlay = False
+    WindowSink(feed, picture).write(shown)
+    picture.draw(shown)
+    clean = feed.take()["talk"]
+    assert (clean == 90).all()
+
+
+def test_a_paused_window_holds_its_streams() -> None:
+    feed = WindowFeed()
+    feed.pause(True)
+    assert feed.paused
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(WindowSink(feed, make_picture()).write, result())
+        feed.pause(False)
+        waiting.result(timeout=10)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_stream_that_is_gone_shows_so_in_the_window(seen: bool) -> None:
+    feed = WindowFeed()
+    sink = WindowSink(feed, make_picture())
+    if seen:
+        sink.write(result())
+    last = feed.take().get("talk")
+    sink.event(StreamEvent("talk", "disconnected", 1.0, None, {"message": "connection refused"}))
+    tile = feed.take()["talk"]
+    assert tile.max() > 200
+    assert last is None or (tile.shape == last.shape and tile.mean() < last.mean())
+    sink.event(StreamEvent("talk", "reconnected", 2.0))
+    assert feed.take() == {}

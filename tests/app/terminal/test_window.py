@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamfer.app.terminal.window import Action, Window, compose_grid
+from streamfer.types import UInt8Array
+from tests.support.keyboard import keyboard
+from tests.support.screenshot import screenshot
+from tests.support.xvfb import virtual_display
+
+ROOT = Path(__file__).parents[3]
+COLOUR = (200, 40, 90)
+
+
+def plain(width: int, height: int, value: int) -> UInt8Array:
+    return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 9, 16, 64])
+def test_the_grid_shows_every_stream_whole(count: int) -> None:
+    pictures = [plain(640, 360, 50 + i) for i in range(count)]
+    grid = compose_grid(pictures, (1280, 720))
+    assert grid.shape[0] <= 720
+    assert grid.shape[1] <= 1280
+    areas = [int((grid == 50 + i).all(axis=2).sum()) for i in range(count)]
+    assert min(areas) == max(areas) > 0
+    assert sum(areas) > 0.6 * grid[:, :, 0].size * count / (count + np.ceil(np.sqrt(count)))
+
+
+@pytest.mark.parametrize("size_wh", [(640, 360), (360, 640), (3840, 2160), (16, 16), (1000, 20)])
+def test_proportions_are_kept(size_wh: tuple[int, int]) -> None:
+    grid = compose_grid([plain(*size_wh, 200), plain(640, 360, 10)], (1280, 720))
+    rows, columns = np.nonzero((grid == 200).all(axis=2))
+    width, height = np.ptp(columns) + 1, np.ptp(rows) + 1
+    assert width / height == pytest.approx(size_wh[0] / size_wh[1], rel=0.06)
+
+
+@contextmanager
+def child(display: str, streams: int) -> Iterator[subprocess.Popen[str]]:
+    """A process whose window is on the screen."""
+    environment = os.environ | {"DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}
+    command = [sys.executable, "-m", "tests.app.terminal.window_child", str(streams)]
+    # Without a window manager the toolkit fails to map about one first window in ten.
+    for _ in range(5):
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+        ) as process:
+            try:
+                if is_shown(display, process):
+                    yield process
+                    return
+            finally:
+                process.kill()
+    pytest.fail("the window never came to the screen")
+
+
+def is_shown(display: str, process: subprocess.Popen[str]) -> bool:
+    """Whether the child's colour comes to fill a good part of the screen."""
+    for _ in range(8):
+        difference = np.abs(screenshot(display, 1280, 800).astype(int) - COLOUR).max(axis=2)
+        if (difference <= 4).sum() > 100_000:
+            return True
+        assert process.poll() is None
+    return False
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_pictures_reach_the_screen_and_keys_become_actions() -> None:
+    with (
+        virtual_display(1280, 800) as display,
+        child(display, 1) as process,
+        keyboard(display) as keys,
+    ):
+        keys.click(100, 100)
+        for keysym, action in (
+            ("space", "PAUSE"),
+            ("s", "SNAPSHOT"),
+            ("o", "OVERLAY"),
+            ("q", "QUIT"),
+        ):
+            keys.press(keysym)
+            assert read_line(process) == action
+        assert read_line(process) == "closed"
+        assert process.wait(20) == 0
+
+
+def test_several_streams_share_the_window() -> None:
+    with virtual_display(1280, 800) as display, child(display, 3):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("key", "actions"),
+    [
+        (ord("q"), {Action.QUIT}),
+        (ord("Q"), {Action.QUIT}),
+        (27, {Action.QUIT}),
+        (ord("x"), set()),
+        (0x100000 | ord("s"), {Action.SNAPSHOT}),  # some toolkits add their own bits
+        (-1, set()),
+    ],
+)
+def test_keys(monkeypatch: pytest.MonkeyPatch, key: int, actions: set[Action]) -> None:
+    keys = iter([key, -1])
+    toolkit = {
+        "namedWindow": lambda *_: None,
+        "resizeWindow": lambda *_: None,
+        "imshow": lambda *_: None,
+        "pollKey": lambda: next(keys),
+        "getWindowProperty": lambda *_: 1.0,
+    }
+    for name, function in toolkit.items():
+        monkeypatch.setattr(cv2, name, function)
+    window = Window("Streamfer")
+    window.show("cam", plain(64, 48, 1))
+    assert window.poll() == actions
+
+
+def test_closing_the_window_quits(monkeypatch: pytest.MonkeyPatch) -> None:
+    toolkit = {
+        "namedWindow": lambda *_: None,
+        "resizeWindow": lambda *_: None,
+        "imshow": lambda *_: None,
+        "pollKey": lambda: -1,
+        "getWindowProperty": lambda *_: 0.0,
+    }
+    for name, function in toolkit.items():
+        monkeypatch.setattr(cv2, name, function)
+    window = Window("Streamfer")
+    window.show("cam", plain(64, 48, 1))
+    assert window.poll() == {Action.QUIT}
+    assert window.poll() == set()
+
+
+def test_the_program_loads_opencv_before_pyav() -> None:
+    script = (
+        "import sys, streamfer.app.session.run;"
+        " print([m for m in sys.modules if m in ('av', 'cv2')])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert printed.strip() == "['cv2', 'av']"

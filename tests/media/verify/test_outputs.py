@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from streamfer.errors import SourceError
+from streamfer.labels import LABELS
+from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records
+from streamfer.media.sources.file import FileSource
+from streamfer.media.verify.outputs import verify_outputs
+from streamfer.media.video.audio import AudioSpan
+from streamfer.media.video.writer import VideoWriter
+from streamfer.types import FaceResult, FrameResult, UInt8Array
+from streamfer.vision.overlay.overlay import Overlay, StripInfo
+from tests.support.analysed import make_face
+from tests.support.clips import ClipSpec, make_clip
+from tests.support.shared import shared_file
+
+Lines = list[dict[str, Any]]
+
+SIZE = (320, 192)
+COUNT = 40
+
+
+def moving_pictures() -> list[UInt8Array]:
+    """Smooth noise that moves by four pixels per frame."""
+    noise = np.random.default_rng(3).integers(40, 215, (SIZE[1] // 16, 64, 3), dtype=np.uint8)
+    wide = noise.repeat(16, axis=0).repeat(16, axis=1)
+    return [np.ascontiguousarray(wide[:, 4 * i : 4 * i + SIZE[0]]) for i in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("input") / "talk.mp4"
+    spec = ClipSpec(frames=COUNT, size=SIZE, audio="aac", options={"crf": "12"})
+    return make_clip(path, spec, moving_pictures())
+
+
+def run_on(
+    source_path: Path,
+    folder: Path,
+    suffix: str = ".mp4",
+    records_suffix: str = ".jsonl",
+    keep: Callable[[int], bool] = lambda index: True,
+    late_s: Fraction = Fraction(0),
+    draw: Callable[[int, UInt8Array], None] = lambda index, image: None,
+    audio: Path | None = None,
+    face: FaceResult | None = None,
+) -> tuple[Path, Path]:
+    """What a run writes, damaged where asked: output and records."""
+    output, records = folder / f"out{suffix}", folder / f"out{records_suffix}"
+    overlay = Overlay()
+    with closing(FileSource(source_path, "talk")) as source:
+        info = source.open()
+        model = ModelInfo("model", "00")
+        header = RecordHeader((info,), LABELS, "ferplus", model, model, "onnxruntime", "0.1.0")
+        with (
+            closing(open_records(records, header)) as writer,
+            closing(VideoWriter(output, info, audio=AudioSpan(audio or source_path))) as video,
+        ):
+            for pending in source.frames():
+                frame = pending.to_frame("talk", 0)
+                result = FrameResult(frame, (face or make_face(),) if frame.index % 3 else ())
+                strip = StripInfo("talk", frame.time_s, 25.0, 20.0, 0)
+                overlay.draw(frame.image, result.faces, strip)
+                draw(frame.index, frame.image)
+                writer.write(result)
+                if keep(frame.index):
+                    shift = round(late_s / frame.time_base) if frame.index >= 20 else 0
+                    video.write(replace(frame, pts=frame.pts + shift), frame.image)
+    return output, records
+
+
+@pytest.fixture(scope="module")
+def healthy(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Undamaged output and records."""
+    return run_on(clip, tmp_path_factory.mktemp("healthy"))
+
+
+def damaged_records(
+    healthy: tuple[Path, Path], folder: Path, change: Callable[[Lines], object]
+) -> Path:
+    lines = [json.loads(line) for line in healthy[1].read_text().splitlines()]
+    change(lines)
+    records = folder / "out.jsonl"
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return records
+
+
+@pytest.mark.parametrize("records_suffix", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_what_a_run_writes_agrees(
+    clip: Path, tmp_path: Path, suffix: str, records_suffix: str
+) -> None:
+    output, records = run_on(clip, tmp_path, suffix, records_suffix)
+    assert verify_outputs(clip, output, records) == []
+    assert verify_outputs(clip, output, None) == []
+    assert verify_outputs(clip, None, records) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ClipSpec(frames=20, size=(97, 65), pix_fmt="yuv444p", audio="aac"),
+        ClipSpec(frames=20, rotation=90),
+        ClipSpec(frames=12, pts=[0, 1, 5, 6, 7, 30, 31, 33, 34, 80, 81, 99], audio="libmp3lame"),
+        ClipSpec(frames=20, codec="mpeg4"),
+    ],
+    ids=["odd", "rotated", "variable-rate", "mpeg4"],
+)
+@pytest.mark.parametrize("container", [".mp4", ".ts", ".mkv"])
+def test_unusual_inputs_agree_too(tmp_path: Path, spec: ClipSpec, container: str) -> None:
+    source = make_clip(tmp_path / f"in{container}", spec)
+    output, records = run_on(source, tmp_path)
+    assert verify_outputs(source, output, records) == []
+
+
+def test_the_real_clip_agrees(tmp_path: Path) -> None:
+    source = shared_file("media/single_face.mp4")
+    output, records = run_on(source, tmp_path)
+    assert verify_outputs(source, output, records) == []
+
+
+def test_pictures_beside_refined_faces_agree(clip: Path, tmp_path: Path) -> None:
+    drawn = np.full((64, 64), 255, np.uint8)
+    refined = make_face(latent_kind="refined", reconstruction=drawn, reconstruction_error=0.01)
+    written = run_on(clip, tmp_path, face=refined)
+    assert verify_outputs(clip, *written) == []
+    (tmp_path / "other").mkdir()
+    records = damaged_records(written, tmp_path / "other", set_face(latent="encoder"))
+    assert "away from faces" in verify_outputs(clip, written[0], records)[0]
+
+
+def watermark(index: int, image: UInt8Array) -> None:
+    if index == 7:
+        image[60:120, 200:300] = 255
+
+
+def gone_dark(index: int, image: UInt8Array) -> None:
+    if index == 11:
+        image[:] = image // 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ({"keep": lambda i: i != 12}, f"{COUNT - 1} frames, not {COUNT}"),
+        ({"keep": lambda i: i < 30}, f"30 frames, not {COUNT}"),
+        ({"late_s": Fraction(1, 100)}, "frame 20 is at 0.810000 s, not 0.800000 s"),
+        ({"draw": watermark}, "frame 7 differs from the input in"),
+        ({"draw": gone_dark}, "frame 11 differs from the input in"),
+    ],
+    ids=["frame left out", "end missing", "times moved", "something drawn", "other brightness"],
+)
+def test_damage_to_the_video_is_found(
+    clip: Path, tmp_path: Path, damage: dict[str, Any], found: str
+) -> None:
+    output, records = run_on(clip, tmp_path, **damage)
+    assert any(found in line for line in verify_outputs(clip, output, records))
+
+
+def test_swapped_pictures_are_found(clip: Path, tmp_path: Path) -> None:
+    pictures = moving_pictures()
+
+    def swap(index: int, image: UInt8Array) -> None:
+        if index in (10, 25):
+            image[:] = pictures[35 - index]
+
+    output, records = run_on(clip, tmp_path, draw=swap)
+    differences = verify_outputs(clip, output, records)
+    assert len(differences) == 1
+    assert "frame 10 differs from the input in" in differences[0]
+
+
+def remux(source: Path, path: Path, change: Callable[[int, Any], Any]) -> Path:
+    """Copies all packets; `change` gets each audio packet and its number and returns it or None."""
+    with av.open(str(source)) as container, av.open(str(path), "w") as output:
+        streams = {s.index: output.add_stream_from_template(s) for s in container.streams}
+        number = 0
+        for packet in container.demux():
+            if packet.size == 0:
+                continue
+            index = packet.stream.index
+            copy: Any = packet
+            if packet.stream.type == "audio":
+                copy = change(number, packet)
+                number += 1
+            if copy is not None:
+                copy.stream = streams[index]
+                output.mux_one(copy)
+    return path
+
+
+def left_out(number: int, packet: Any) -> Any:
+    return None if number == 20 else packet
+
+
+def altered(number: int, packet: Any) -> Any:
+    if number != 20:
+        return packet
+    payload = bytearray(bytes(packet))
+    payload[5] ^= 1
+    changed = av.Packet(bytes(payload))
+    changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+    changed.duration = packet.duration
+    return changed
+
+
+def late(number: int, packet: Any) -> Any:
+    if number >= 20:
+        packet.pts += 500
+        packet.dts += 500
+    return packet
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (left_out, "audio packet 20 differs"),
+        (altered, "audio packet 20 differs"),
+        (late, "audio packet 20 is at"),
+        (lambda number, packet: packet if number < 60 else None, "audio packet 60 is missing"),
+    ],
+    ids=["left out", "altered", "late", "end missing"],
+)
+def test_damage_to_the_sound_is_found(
+    clip: Path,
+    healthy: tuple[Path, Path],
+    tmp_path: Path,
+    change: Callable[[int, Any], Any],
+    found: str,
+) -> None:
+    damaged = remux(healthy[0], tmp_path / "damaged.mp4", change)
+    assert any(found in line for line in verify_outputs(clip, damaged, None))
+
+
+def test_missing_sound_is_found(clip: Path, tmp_path: Path) -> None:
+    silent = make_clip(tmp_path / "silent.mp4", ClipSpec(frames=COUNT, size=SIZE))
+    output, _ = run_on(clip, tmp_path, audio=silent)
+    assert verify_outputs(clip, output, None) == [f"{output}: has no sound; the input has"]
+
+
+def set_face(**fields: Any) -> Callable[[Lines], object]:
+    def change(lines: Lines) -> None:
+        lines[2]["faces"][0].update(fields)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda lines: lines.pop(9), "record 8 is of frame 9, not 8"),
+        (lambda lines: lines.pop(), f"{COUNT - 1} records of {COUNT} frames"),
+        (lambda lines: lines.insert(9, lines[9]), "record 9 is of frame 8, not 9"),
+        (lambda lines: lines.insert(5, lines.pop(9)), "record 4 is of frame 8, not 4"),
+        (lambda lines: lines[6].update(time_s=0.21), "frame 5 is at 0.21 s, not 0.200000 s"),
+        (lambda lines: lines[6].update(time_s=None), "frame 5 is at None s"),
+        (lambda lines: lines[0].update(schema="x"), "the schema is x"),
+        (lambda lines: lines[0]["labels"].reverse(), "the labels are not angry"),
+        (lambda lines: lines[0]["streams"][0].update(width=1), "talk has 1×192 pixels"),
+        (lambda lines: lines[3].pop("dropped"), "frame 2 has the fields"),
+        (lambda lines: lines[3].update(faces=None), "frame 2 has no list of faces"),
+        (lambda lines: lines[2]["faces"].append(lines[2]["faces"][0]), "has a track twice: [1, 1]"),
+        (set_face(probs=[0.5] * 7), "probs is [0.5"),
+        (set_face(probs=[0.5, 0.5]), "probs is [0.5, 0.5], not seven"),
+        (set_face(smoothed=[float("nan")] * 7), "smoothed is [nan"),
+        (set_face(emotion="sad"), "emotion is sad, which is not the likeliest"),
+        (set_face(emotion="bored"), "emotion is bored, not a label"),
+        (set_face(box=[400, 10, 440, 30]), "box [400, 10, 440, 30] is not in the picture"),
+        (set_face(box=[30, 10, 10, 30]), "is not in the picture"),
+        (set_face(score=1.5), "score is 1.5, not from 0 to 1"),
+        (set_face(landmarks=[[1, 2]] * 4), "landmarks is"),
+        (set_face(track="a"), "track is a, not a number from 1"),
+        (set_face(latent="x"), "latent is x"),
+        (set_face(trust=2), "trust is 2"),
+        (set_face(colour=2), "missing or unknown fields: colour"),
+    ],
+)
+def test_damage_to_the_records_is_found(
+    clip: Path,
+    healthy: tuple[Path, Path],
+    tmp_path: Path,
+    change: Callable[[Lines], object],
+    found: str,
+) -> None:
+    records = damaged_records(healthy, tmp_path, change)
+    assert any(found in line for line in verify_outputs(clip, None, records))
+
+
+def test_records_of_another_file_are_found(
+    clip: Path, healthy: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def change(lines: Lines) -> None:
+        lines[0]["streams"] = [dict(lines[0]["streams"][0], source=f"{i}.mp4") for i in range(2)]
+
+    records = damaged_records(healthy, tmp_path, change)
+    assert verify_outputs(clip, None, records) == [
+        f"{records}: no stream of theirs comes from {clip}"
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all", None])
+def test_outputs_that_cannot_be_read_are_differences(
+    clip: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    output, records = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    if content is not None:
+        output.write_bytes(content)
+        records.write_bytes(content)
+    differences = verify_outputs(clip, output, records)
+    assert len(differences) == 2
+    assert str(records) in differences[0]
+    assert str(output) in differences[1]
+
+
+def test_an_input_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such file"):
+        verify_outputs(tmp_path / "gone.mp4", None, None)
+
+
+def test_a_cut_input_agrees_with_what_was_made_of_it(tmp_path: Path) -> None:
+    whole = make_clip(tmp_path / "whole.mkv", ClipSpec(frames=100, audio="aac"))
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    output, records = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    with pytest.raises(SourceError):
+        run_on(cut, tmp_path)
+    assert verify_outputs(cut, output, records) == []

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from streamfer.errors import EngineError
+from streamfer.pipeline.refine.process import ProcessBackend
+
+ECHO = """
+import sys
+import numpy as np
+from streamfer.runtime.array_pipe import read_arrays, write_arrays
+while (request := read_arrays(sys.stdin.buffer)) is not None:
+    kind = int(request["latents"].flat[0])
+    if kind == 1:
+        sys.exit(9)
+    if kind == 2:
+        write_arrays(sys.stdout.buffer, {"failure": np.array("out of ideas")})
+        sys.exit(5)
+    if kind == 3:
+        sys.stdin.buffer.read()
+    write_arrays(sys.stdout.buffer, {
+        "latents": request["latents"] + 1, "reconstructions": request["crops"],
+        "errors": np.zeros(1, np.float32), "steps": np.array(5), "seconds": np.array(0.25)})
+"""
+CROPS = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
+
+
+def latents(kind: int) -> np.ndarray:
+    return np.full((1, 2, 3), kind, np.float32)
+
+
+def test_it_answers_and_lives_on() -> None:
+    backend = ProcessBackend([sys.executable, "-c", ECHO])
+    try:
+        backend.start()
+        for _ in range(2):
+            answer = backend.refine(CROPS, latents(0))
+            np.testing.assert_array_equal(answer.latents, latents(1))
+            np.testing.assert_array_equal(answer.reconstructions, CROPS)
+            assert (answer.steps, answer.seconds) == (5, 0.25)
+    finally:
+        backend.close()
+
+
+def test_the_preparation_has_ended_before_the_child_starts(tmp_path: Path) -> None:
+    prepared = tmp_path / "prepared"
+    prepare = [sys.executable, "-c", f"open({str(prepared)!r}, 'x').close()"]
+    child = [sys.executable, "-c", f"open({str(prepared)!r}).close()\n{ECHO}"]
+    backend = ProcessBackend(child, prepare)
+    try:
+        backend.start()
+        assert prepared.exists()
+        assert backend.refine(CROPS, latents(0)).steps == 5
+        with pytest.raises(EngineError, match="exit code 9"):
+            backend.refine(CROPS, latents(1))
+        assert backend.refine(CROPS, latents(0)).steps == 5
+    finally:
+        backend.close()
+
+
+def test_interrupting_ends_a_preparation_under_way() -> None:
+    prepare = [sys.executable, "-c", "print(flush=True); import sys; sys.stdin.read()"]
+    backend = ProcessBackend([sys.executable, "-c", ECHO], prepare)
+    raised: list[EngineError] = []
+
+    def start() -> None:
+        try:
+            backend.start()
+        except EngineError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    while not psutil.Process().children():
+        pass
+    backend.interrupt()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert "told to end" in str(raised[0])
+    backend.close()
+
+
+def test_a_child_that_ends_is_replaced() -> None:
+    backend = ProcessBackend([sys.executable, "-c", ECHO])
+    try:
+        with pytest.raises(EngineError, match=r"it ended \(exit code 9\)"):
+            backend.refine(CROPS, latents(1))
+        assert backend.refine(CROPS, latents(0)).steps == 5
+    finally:
+        backend.close()
+
+
+def test_a_child_that_says_why_it_fails_is_replaced() -> None:
+    backend = ProcessBackend([sys.executable, "-c", ECHO])
+    try:
+        with pytest.raises(EngineError, match="out of ideas"):
+            backend.refine(CROPS, latents(2))
+        assert backend.refine(CROPS, latents(0)).steps == 5
+    finally:
+        backend.close()
+
+
+def test_interrupting_ends_a_refinement_under_way() -> None:
+    backend = ProcessBackend([sys.executable, "-c", ECHO])
+    backend.refine(CROPS, latents(0))
+    raised: list[EngineError] = []
+
+    def refine() -> None:
+        try:
+            backend.refine(CROPS, latents(3))
+        except EngineError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=refine)
+    thread.start()
+    backend.interrupt()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert len(raised) == 1
+    with pytest.raises(EngineError, match="told to end"):
+        backend.refine(CROPS, latents(0))
+    backend.close()
+    backend.close()
+
+
+def test_a_missing_program_is_one_error() -> None:
+    backend = ProcessBackend(["/nonexistent/program"])
+    with pytest.raises(EngineError, match="cannot start"):
+        backend.start()
+    backend.close()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamfer.errors import EngineError
+from streamfer.runtime.backends.openvino import OpenVinoEngine
+from streamfer.runtime.store.store import EngineStore
+from tests.support.models import small_network
+
+_IMPORT = """
+import sys, threading
+from streamfer.runtime.backends.openvino import import_openvino
+
+openvino = import_openvino()
+openvino.Core()
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry")]
+assert "openvino.tools.ovc" not in sys.modules
+assert threading.active_count() == 1, threading.enumerate()
+"""
+
+
+def test_the_import_reports_to_nobody() -> None:
+    subprocess.run([sys.executable, "-c", _IMPORT], check=True, timeout=60)
+
+
+def test_a_missing_openvino_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(EngineError, match="OpenVINO cannot be loaded"):
+        OpenVinoEngine(small_network())
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_precision_that_is_not_to_be_had(precision: str) -> None:
+    with pytest.raises(EngineError, match=f"not .*{precision}"):
+        OpenVinoEngine(small_network(), precision=precision)  # type: ignore[arg-type]
+
+
+def test_bf16_is_what_it_says() -> None:
+    engine = OpenVinoEngine(small_network(), precision="bf16", threads=1)
+    assert engine.precision == "bf16"
+    engine.close()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_threads_are_as_asked_and_free_to_move(tmp_path: Path, kept: bool) -> None:
+    store = EngineStore(tmp_path) if kept else None
+    for _ in range(2):
+        engine = OpenVinoEngine(small_network(), threads=1, store=store)
+        compiled = engine._request.get_compiled_model()
+        assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+        assert compiled.get_property("ENABLE_CPU_PINNING") is False
+        engine.close()
+
+
+def test_a_signal_after_engines_are_closed_is_survived() -> None:
+    """A plugin that was unloaded left signals without a stack to be handled on."""
+    code = (
+        "import signal\n"
+        "from streamfer.runtime.backends.openvino import OpenVinoEngine\n"
+        "from tests.support.models import small_network\n"
+        "engines = [OpenVinoEngine(small_network(name)) for name in 'ab']\n"
+        "for engine in engines: engine.close()\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('survived'))\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "survived\n"), ended.stderr

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streamfer.errors import EngineError
+from streamfer.runtime.store import store
+from streamfer.runtime.store.engine_key import EngineKey
+from streamfer.runtime.store.store import EngineStore, default_root
+
+KEY = EngineKey(
+    model="net",
+    model_sha256="a" * 64,
+    backend="openvino",
+    version="2026.4",
+    device="cpu",
+    precision="fp32",
+    shapes="",
+    recipe=1,
+)
+
+
+class Bench:
+    """A store, the lines that it told, and how often it built."""
+
+    def __init__(self, root: Path) -> None:
+        self.lines: list[str] = []
+        self.builds = 0
+        self.store = EngineStore(root, self.lines.append)
+
+    def open(self, key: EngineKey = KEY, content: bytes = b"engine") -> bytes:
+        def build() -> bytes:
+            self.builds += 1
+            return content
+
+        return self.store.open(key, build, lambda payload: payload)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "engines")
+
+
+def test_builds_once_and_says_nothing(bench: Bench) -> None:
+    assert bench.open() == b"engine"
+    assert bench.open(content=b"other") == b"engine"
+    assert bench.builds == 1
+    assert bench.lines == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("version", "2026.5", "version was 2026.4, is 2026.5"),
+        ("model_sha256", "b" * 64, "the model changed"),
+        ("device", "other cpu", "device was cpu, is other cpu"),
+        ("shapes", "1,8,32", "the shapes changed"),
+        ("recipe", 2, "the recipe changed"),
+    ],
+)
+def test_anything_that_changed_is_a_rebuild_with_one_line(
+    bench: Bench, field: str, value: object, says: str
+) -> None:
+    bench.open()
+    assert bench.open(replace(KEY, **{field: value}), b"new") == b"new"
+    assert bench.builds == 2
+    assert bench.lines == [f"net: rebuilding for openvino: {says}"]
+    assert bench.open() == b"engine"  # the old one is still there for whom it fits
+
+
+def test_another_precision_is_another_engine_not_a_rebuild(bench: Bench) -> None:
+    bench.open()
+    bench.open(replace(KEY, precision="bf16"))
+    assert bench.lines == []
+
+
+def damage_payload(folder: Path) -> None:
+    content = bytearray((folder / "engine.bin").read_bytes())
+    content[0] ^= 0xFF
+    (folder / "engine.bin").write_bytes(content)
+
+
+def truncate_payload(folder: Path) -> None:
+    (folder / "engine.bin").write_bytes(b"")
+
+
+def damage_description(folder: Path) -> None:
+    (folder / "engine.json").write_text("{not json")
+
+
+def drop_description(folder: Path) -> None:
+    (folder / "engine.json").unlink()
+
+
+def swap_key(folder: Path) -> None:
+    text = (folder / "engine.json").read_text()
+    (folder / "engine.json").write_text(text.replace("2026.4", "2025.1"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (damage_payload, "the stored one is damaged"),
+        (truncate_payload, "the stored one is damaged"),
+        (damage_description, "its description is missing or damaged"),
+        (drop_description, "its description is missing or damaged"),
+        (swap_key, "the stored one was made for something else"),
+    ],
+)
+def test_an_unusable_artifact_is_rebuilt_with_one_line(
+    bench: Bench, damage: object, says: str
+) -> None:
+    bench.open()
+    damage(bench.store.root / KEY.folder)  # type: ignore[operator]
+    assert bench.open(content=b"again") == b"again"
+    assert bench.lines == [f"net: rebuilding for openvino: {says}"]
+    assert bench.open() == b"again"
+    assert bench.builds == 2
+
+
+def test_an_artifact_that_the_backend_refuses_is_rebuilt(bench: Bench) -> None:
+    bench.open(content=b"old")
+
+    def load(payload: bytes) -> bytes:
+        if payload == b"old":
+            raise EngineError("the driver refuses it")
+        return payload
+
+    assert bench.store.open(KEY, lambda: b"new", load) == b"new"
+    assert bench.lines == ["net: rebuilding for openvino: the driver refuses it"]
+
+
+def test_a_build_that_fails_leaves_nothing(bench: Bench) -> None:
+    def build() -> bytes:
+        raise EngineError("cannot compile")
+
+    with pytest.raises(EngineError, match="cannot compile"):
+        bench.store.open(KEY, build, lambda payload: payload)
+    assert bench.store.entries() == []
+
+
+def test_what_a_killed_build_left_is_swept_away(bench: Bench) -> None:
+    left = bench.store.root / f".building-{KEY.digest[:16]}"
+    left.mkdir(parents=True)
+    (left / "engine.bin").write_bytes(b"half")
+    assert bench.open() == b"engine"
+    assert not left.exists()
+
+
+def test_an_unwritable_folder_costs_only_time(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    bench = Bench(tmp_path / "file" / "engines")
+    assert bench.open() == b"engine"
+    (line,) = bench.lines
+    assert line.startswith("net: its engine could not be kept in")
+    assert line.endswith("so the next start compiles it again")
+
+
+def _open_with_little_disk(root: str) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    lines: list[str] = []
+    store = EngineStore(Path(root), lines.append)
+    content = b"x" * 5000
+    assert store.open(KEY, lambda: content, lambda payload: payload) == content
+    assert len(lines) == 1
+    assert "could not be kept" in lines[0]
+    assert store.entries() == []
+
+
+def test_a_full_disk_costs_only_time(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_open_with_little_disk, args=(str(tmp_path / "engines"),)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+_RACER = """
+import sys
+from pathlib import Path
+from streamfer.runtime.store.store import EngineStore
+from tests.runtime.store.test_store import KEY
+
+root, builds = Path(sys.argv[1]), Path(sys.argv[2])
+
+def build():
+    with builds.open("a") as file:
+        file.write("built\\n")
+    return b"x" * 3_000_000
+
+store = EngineStore(root)
+sys.stdin.readline()  # both start together
+assert store.open(KEY, build, lambda payload: payload) == b"x" * 3_000_000
+"""
+
+
+def test_two_processes_at_once_build_once(tmp_path: Path) -> None:
+    builds = tmp_path / "builds"
+    command = [sys.executable, "-c", _RACER, str(tmp_path / "engines"), str(builds)]
+    racers = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(2)]
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("\n")
+        racer.stdin.flush()
+    assert [_finish(racer) for racer in racers] == [0, 0]
+    assert builds.read_text() == "built\n"
+
+
+def _finish(process: subprocess.Popen[str]) -> int:
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def test_a_builder_waits_for_another_and_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter([False, False, True])
+    monkeypatch.setattr(store, "_LOCK_RETRY_S", 0.0)
+    monkeypatch.setattr(store, "try_lock", lambda descriptor: next(free))
+    bench.open()
+    assert bench.lines == ["net: waiting for another process that compiles it"]
+    assert next(free, None) is None
+
+
+def test_waiting_for_another_builder_can_be_cancelled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "try_lock", lambda descriptor: False)
+    bench.store.cancelled.set()
+    with pytest.raises(EngineError, match="net: waiting for its engine was cancelled"):
+        bench.open()
+    assert bench.builds == 0
+
+
+def test_only_what_is_whole_is_read(bench: Bench) -> None:
+    assert bench.store.read(KEY) is None
+    bench.open()
+    assert bench.store.read(KEY) == b"engine"
+    assert bench.store.read(replace(KEY, version="2027.1")) is None
+    damage_payload(bench.store.root / KEY.folder)
+    assert bench.store.read(KEY) is None
+
+
+def test_an_artifact_can_be_replaced(bench: Bench) -> None:
+    for content in (b"first", b"second"):
+        bench.store.replace(KEY, content)
+        assert bench.store.read(KEY) == content
+    assert bench.open() == b"second"
+    assert bench.builds == 0
+
+
+def test_what_cannot_be_replaced_is_not_worth_a_word(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    bench = Bench(tmp_path / "file" / "engines")
+    bench.store.replace(KEY, b"content")
+    assert bench.store.read(KEY) is None
+    assert bench.lines == []
+
+
+def test_entries_and_clean(bench: Bench) -> None:
+    bench.open()
+    bench.open(replace(KEY, model="other"))
+    (bench.store.root / "README.md").write_text("stays")
+    damage_description(bench.store.root / KEY.folder)
+    entries = bench.store.entries()
+    assert [entry.key and entry.key.model for entry in entries] == [None, "other"]
+    assert all(entry.size > len(b"engine") for entry in entries)
+    assert bench.store.clean() == entries
+    assert [path.name for path in bench.store.root.iterdir()] == ["README.md"]
+
+
+def test_an_absent_store_is_empty(bench: Bench) -> None:
+    assert bench.store.entries() == []
+    assert bench.store.clean() == []
+
+
+def test_the_checkout_keeps_engines_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMFER_HOME", "/elsewhere")
+    assert default_root() == Path(store.__file__).resolve().parents[3] / "engines"
+
+
+def test_an_installed_package_keeps_engines_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = tmp_path / "site" / "streamfer" / "runtime" / "store.py"
+    monkeypatch.setattr(store, "__file__", str(installed))
+    monkeypatch.setenv("STREAMFER_HOME", str(tmp_path / "home"))
+    assert default_root() == tmp_path / "home" / "engines"
+    monkeypatch.delenv("STREAMFER_HOME")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_root() == tmp_path / "cache" / "streamfer" / "engines"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert default_root() == tmp_path / ".cache" / "streamfer" / "engines"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert default_root() == tmp_path / "Library" / "Caches" / "streamfer" / "engines"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(os.environ, "LOCALAPPDATA", str(tmp_path / "local"))
+    assert default_root() == tmp_path / "local" / "streamfer" / "engines"

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.training.faces import landmarks
+from streamfer.training.faces.landmarks import (
+    LandmarkCache,
+    align_pictures,
+    open_landmarks,
+    picture_key,
+)
+from streamfer.types import Detection
+from streamfer.vision.align import FACE_SIZE, align_face
+from tests.support.labelled_faces import drawn_face
+
+
+def _detection() -> Detection:
+    points = np.array([[16, 19], [32, 19], [24, 27], [18, 35], [30, 35]], np.float32)
+    return Detection(np.array([6, 3, 42, 46], np.float32), 0.9, points)
+
+
+def test_the_cache_survives_a_round_trip(tmp_path: Path) -> None:
+    first, second = drawn_face(0, 0), drawn_face(1, 0)
+    cache = LandmarkCache({picture_key(first): _detection(), picture_key(second): None})
+    cache.save(tmp_path / "cache.npz")
+    loaded = LandmarkCache.load(tmp_path / "cache.npz")
+    assert loaded.found[picture_key(second)] is None
+    found = loaded.found[picture_key(first)]
+    assert found is not None
+    assert found.score == pytest.approx(0.9)
+    assert np.array_equal(found.landmarks, _detection().landmarks)
+    assert np.array_equal(found.box_xyxy, _detection().box_xyxy)
+
+
+def test_training_crops_are_serving_crops() -> None:
+    picture = drawn_face(3, 1)
+    cache = LandmarkCache({picture_key(picture): _detection()})
+    crop = align_pictures([picture], cache)[0]
+    assert np.array_equal(crop, align_face(picture, _detection()).image)
+
+
+def test_without_a_face_the_picture_is_the_crop() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+    cache = LandmarkCache({picture_key(picture): None})
+    crop = align_pictures([picture], cache)[0].astype(int)
+    # The crop is the picture, moved by half a pixel at most.
+    assert np.abs(np.diff(cache.matrices([picture])[0] - np.eye(2, 3))).max() <= 0.51
+    assert np.corrcoef(crop[4:-4, 4:-4].ravel(), picture[4:-4, 4:-4].ravel())[0, 1] > 0.4
+
+
+def test_the_detector_runs_once_for_each_picture(tmp_path: Path) -> None:
+    pictures = [drawn_face(label, 0) for label in range(3)]
+    path = tmp_path / "cache"
+    cache = open_landmarks(path, [*pictures, pictures[0]])
+    assert len(cache.found) == 3
+    assert open_landmarks(path, pictures).complete(pictures) == 0
+
+
+def test_a_complete_cache_needs_no_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = drawn_face(0, 0)
+    LandmarkCache({picture_key(picture): None}).save(tmp_path / "cache.npz")
+    monkeypatch.setattr(landmarks, "make_detector", lambda _: pytest.fail("detector was made"))
+    open_landmarks(tmp_path / "cache.npz", [picture])
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cache.npz"
+    path.write_bytes(b"not a cache")
+    with pytest.raises(ConfigError, match="not a landmark cache"):
+        open_landmarks(path, [])
+    np.savez(path, other=np.zeros(3))
+    with pytest.raises(ConfigError, match="not a landmark cache"):
+        open_landmarks(path, [])
+
+
+def test_size_is_part_of_the_key() -> None:
+    assert picture_key(np.zeros((2, 8), np.uint8)) != picture_key(np.zeros((4, 4), np.uint8))
+
+
+def test_an_unwritable_cache_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        LandmarkCache({b"0" * 16: None}).save(tmp_path / "absent" / "cache.npz")

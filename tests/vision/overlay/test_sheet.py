@@ -1,0 +1,39 @@
+"""Sheets of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamfer.errors import OutputError
+from streamfer.vision.overlay.sheet import sheet, write_png, write_sheet
+
+
+def test_pictures_lie_in_rows_on_white() -> None:
+    pictures = np.arange(3, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(5, 2)
+    result = sheet(pictures, columns=2)
+    assert result.shape == (2 * 6 + 2, 2 * 7 + 2)
+    assert (result[2:6, 2:7] == 0).all()
+    assert (result[2:6, 9:14] == 1).all()
+    assert (result[8:12, 2:7] == 2).all()
+    assert (result[8:12, 9:14] == 255).all()
+
+
+def test_written_pictures_keep_gray_and_colour(tmp_path: Path) -> None:
+    gray = np.arange(48, dtype=np.uint8).reshape(1, 6, 8)
+    write_sheet(gray, tmp_path / "gray.png", columns=1)
+    read = cv2.imread(str(tmp_path / "gray.png"), cv2.IMREAD_GRAYSCALE)
+    assert read is not None
+    np.testing.assert_array_equal(read[2:8, 2:10], gray[0])
+    red = np.zeros((2, 2, 3), np.uint8)
+    red[..., 0] = 200
+    write_png(red, tmp_path / "red.png")
+    assert cv2.imread(str(tmp_path / "red.png"))[0, 0].tolist() == [0, 0, 200]
+
+
+def test_unwritable_picture_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"missing/sheet\.png"):
+        write_sheet(np.zeros((1, 2, 2), np.uint8), tmp_path / "missing" / "sheet.png")
