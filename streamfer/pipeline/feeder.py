@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
+from collections.abc import Callable
 
-from streamfer.errors import StreamferError
+import numpy as np
+
+from streamfer.errors import SourceError, StreamferError
 from streamfer.media.sources.source import PendingFrame
 from streamfer.pipeline.lane import Lane
 from streamfer.pipeline.stats.stats import RunStatistics
@@ -20,11 +25,15 @@ class Feeder:
     Args:
         statistics: where decoded frames are counted.
         times: where the time of decoding and conversion is counted.
+        post: takes an event to its stream's outputs.
     """
 
-    def __init__(self, statistics: RunStatistics, times: StageTimes) -> None:
+    def __init__(
+        self, statistics: RunStatistics, times: StageTimes, post: Callable[[StreamEvent], None]
+    ) -> None:
         self._statistics = statistics
         self._times = times
+        self._post = post
 
     def feed(self, lane: Lane) -> None:
         """Decodes a lane's source to its end, or until the lane takes no more.
@@ -37,26 +46,35 @@ class Feeder:
         if not lane.plan.info.live:
             self._statistics.set_state(lane.name, "running")
         frames = iter(lane.plan.source.frames())
+        last_s = -math.inf
         while True:
             with self._times.stage("decode"):
-                pending = next(frames, None)
-            if pending is None:
+                item = next(frames, None)
+            if item is None:
                 return
+            if isinstance(item, StreamEvent):
+                self._post(dataclasses.replace(item, stream=lane.name))
+                continue
+            if isinstance(item, Frame):
+                _check(item, last_s, lane.name)
+                last_s = item.time_s
             self._statistics.decoded(lane.name)
             # What is never dropped is converted here, beside the analyzer; what may be dropped,
             # only once it is admitted.
-            item = self.convert(lane, pending, 0) if lane.plan.lossless else pending
-            if not lane.inbox.put(item):
+            if not lane.inbox.put(self.convert(lane, item, 0) if lane.plan.lossless else item):
                 return
 
-    def convert(self, lane: Lane, pending: PendingFrame, dropped: int) -> Frame:
-        """The RGB frame of a decoded picture; `dropped` were dropped before it.
+    def convert(self, lane: Lane, item: PendingFrame | Frame, dropped: int) -> Frame:
+        """The RGB frame of what a source gave; `dropped` were dropped before it.
 
         Raises:
             SourceError: the picture cannot be converted.
         """
+        if isinstance(item, Frame):
+            same = item.stream == lane.name and item.dropped == dropped
+            return item if same else dataclasses.replace(item, stream=lane.name, dropped=dropped)
         with self._times.stage("convert"):
-            return pending.to_frame(lane.name, dropped)
+            return item.to_frame(lane.name, dropped)
 
     @staticmethod
     def close(lane: Lane) -> None:
@@ -74,3 +92,19 @@ class Feeder:
             # The records' header was written before this file's size was known.
             size = {"width": lane.info.width, "height": lane.info.height}
             lane.outbox.push(StreamEvent(lane.name, "opened", 0.0, details=size))
+
+
+def _check(frame: Frame, last_s: float, name: str) -> None:
+    """Refuses a frame of somebody's own source that no output could bear.
+
+    Raises:
+        SourceError: its picture or time is wrong.
+    """
+    image = frame.image
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (3,)):
+        raise SourceError(f"{name}: frame {frame.index}: its image is not (H, W, 3) uint8")
+    if not last_s < frame.time_s < math.inf:
+        raise SourceError(
+            f"{name}: frame {frame.index}: its time, {frame.time_s} s, is not after that of the"
+            " frame before"
+        )

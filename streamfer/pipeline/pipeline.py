@@ -96,7 +96,7 @@ class Pipeline:
         self._config = config or PipelineConfig()
         self._analyze = analyze
         self._statistics = statistics
-        self._feeder = Feeder(statistics, times or StageTimes())
+        self._feeder = Feeder(statistics, times or StageTimes(), self.post)
         self._clock = clock
         self._group = ChannelGroup()
         self._collector = Collector(self._group, self._config.collector, clock)
@@ -288,9 +288,10 @@ class Pipeline:
             lane.outbox.put_reserved(result)
 
     def _admit(self, admission: Admission) -> Frame:
-        if isinstance(admission.item, Frame):
-            return admission.item
-        return self._feeder.convert(admission.lane, admission.item, admission.dropped)
+        lane = admission.lane
+        if lane.plan.lossless and isinstance(admission.item, Frame):
+            return admission.item  # converted beside the analyzer
+        return self._feeder.convert(lane, admission.item, admission.dropped)
 
     def _end_input(self, lane: Lane) -> None:
         lane.plan.source.interrupt()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamfer.app.config import RunConfig
@@ -24,6 +24,9 @@ from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import StreamEvent, StreamInfo, StreamState
 
 log = logging.getLogger(__name__)
+
+MakeSource = Callable[[str, PlaybackOptions], Source]
+"""Makes a source of the caller's for a stream of this name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +73,10 @@ class LiveReports:
 
 
 def open_streams(
-    specs: Sequence[SourceSpec], config: RunConfig, reports: LiveReports
+    specs: Sequence[SourceSpec],
+    config: RunConfig,
+    reports: LiveReports,
+    own: Mapping[str, MakeSource] | None = None,
 ) -> list[OpenedStream]:
     """Makes every source and opens the files that come first.
 
@@ -81,6 +87,7 @@ def open_streams(
         specs: what to open.
         config: how to play it.
         reports: where live streams' states and events go.
+        own: by stream, what makes the sources of `SourceKind.OWN`.
 
     Raises:
         ConfigError: a source cannot be named like that, or hardware decoding does not work.
@@ -91,7 +98,10 @@ def open_streams(
     streams: list[OpenedStream] = []
     open_files = 0
     for spec in specs:
-        source = _make_source(spec, config, reports)
+        if spec.kind is SourceKind.OWN:
+            source = (own or {})[spec.name](spec.name, _playback(config))
+        else:
+            source = _make_source(spec, config, reports)
         info = StreamInfo(spec.name, spec.label, None, None, source.live)
         is_open = False
         if source.live or open_files < config.concurrent_files:
@@ -105,14 +115,18 @@ def open_streams(
     return streams
 
 
-def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> Source:
-    playback = PlaybackOptions(
+def _playback(config: RunConfig) -> PlaybackOptions:
+    return PlaybackOptions(
         start_s=config.start,
         duration_s=config.duration,
         max_frames=None,  # the pipeline counts what is analysed
         loop=config.loop,
         realtime=config.realtime,
     )
+
+
+def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> Source:
+    playback = _playback(config)
     if spec.kind is SourceKind.FILE:
         return FileSource(spec.path, spec.name, playback, hwaccel=config.hwaccel)
     if spec.kind is SourceKind.DEMO:

@@ -1,4 +1,4 @@
-"""What every source is to the pipeline: an iterator of decoded, not yet converted frames."""
+"""What every source is to the pipeline: an iterator of frames and events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-from streamfer.types import Frame, StreamInfo, UInt8Array
+from streamfer.types import Frame, StreamEvent, StreamInfo, UInt8Array
 
 
 class Picture(Protocol):
@@ -82,8 +82,12 @@ class Source(Protocol):
         """
         ...
 
-    def frames(self) -> Iterator[PendingFrame]:
+    def frames(self) -> Iterator[PendingFrame | Frame | StreamEvent]:
         """Decodes to the end.
+
+        Frames come in order, with what happened between them as events. A source of one's own
+        yields whole frames, each with a later time than the one before; its stream's name and
+        `dropped` are filled in by the run.
 
         Raises:
             SourceError: it ended before its declared end, cannot be decoded, or was lost for good.

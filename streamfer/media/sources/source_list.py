@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -38,6 +38,8 @@ class SourceKind(Enum):
     SCREEN = "screen"
     FILTER = "lavfi"
     DEMO = "demo"
+    OWN = "own"
+    """Pictures or a source of whoever calls, from Python only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,12 @@ def expand_sources(arguments: Sequence[str]) -> list[SourceSpec]:
         raise SourceError(missing_file_message(missing[0]))
     names = _unique(_stream_name(kind, location) for kind, location in found)
     return [SourceSpec(k, name, loc) for (k, loc), name in zip(found, names, strict=True)]
+
+
+def with_unique_names(specs: Sequence[SourceSpec]) -> list[SourceSpec]:
+    """The same sources, each with a name that no other has: `talk`, `talk-2`."""
+    names = _unique(_safe(spec.name) for spec in specs)
+    return [replace(spec, name=name) for spec, name in zip(specs, names, strict=True)]
 
 
 def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
