@@ -1,162 +1,116 @@
-"""`streamfer.analyze`: the pipeline as an iterator of results."""
+"""The functions of the package: each opens a session of its own for one call."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from os import PathLike
+from typing import Any, Unpack
 
-from streamfer.app.config import RunConfig
-from streamfer.app.networks.models import open_models
-from streamfer.app.session.build import (
-    RunParts,
-    background_builds,
-    build_pipeline,
-    latent_writer,
-    open_record_writer,
-    running_refiner,
-)
-from streamfer.app.session.outputs import check_run_outputs
-from streamfer.app.session.sources import LiveReports, OpenedStream, open_streams
-from streamfer.media.sources.source_list import expand_sources
-from streamfer.pipeline.channel import Channel, ChannelClosed, ChannelGroup
-from streamfer.pipeline.pipeline import Pipeline
-from streamfer.pipeline.stats.stats import RunStatistics
-from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.runtime.store.store import EngineStore
-from streamfer.types import FrameResult, StreamEvent
-from streamfer.vision.overlay.overlay import Overlay
-
-_WAITING_RESULTS = 4
-"""Results that wait for a slow caller; files wait behind them, live sources drop."""
+from streamfer.app.session.options import RunOptions
+from streamfer.app.session.results import Results
+from streamfer.app.session.session import Session
+from streamfer.types import FrameResult, UInt8Array
 
 
-def analyze(*sources: str, **options: Any) -> Iterator[FrameResult]:
+def analyze(
+    *sources: Any,
+    name: str | None = None,
+    frame_rate: float = 30.0,
+    sinks: Sequence[Any] = (),
+    **options: Unpack[RunOptions],
+) -> Results:
     """Analyses sources in the background and yields every frame's result.
 
-    Files are analysed without loss, as fast as the caller takes the results; live sources stay
-    fresh and drop what the caller is too slow for. Leaving the loop stops everything.
+    Files and pictures are analysed without loss, as fast as the caller takes the results; live
+    sources stay fresh and drop what the caller is too slow for. Leaving the loop, or dropping the
+    iterator, stops everything. The results are the caller's: nothing paints on their pictures.
+
+    Example:
+        >>> for result in streamfer.analyze("demo:", max_frames=3, refine=False):
+        ...     print(result.frame.index, len(result.faces))
+        0 1
+        1 1
+        2 1
 
     Args:
-        sources: paths, URLs, camera numbers …, as on the command line.
-        options: any field of `streamfer.app.config.RunConfig`, such as `max_frames=100`.
+        sources: as on the command line: paths (as text or `Path`), URLs, camera numbers, …; a
+            picture, (H, W, 3) uint8 RGB or (H, W) uint8 gray; an iterable of pictures or of
+            (seconds, picture) pairs; an own `Source`.
+        name: of the stream, where there is one source only.
+        frame_rate: frames/s of pictures that come without times.
+        sinks: callables that take every result, or objects with `write(result)` and, if they want,
+            `event(event)` and `close()`. One thread at a time calls them.
+        options: those of `streamfer run`, such as `max_frames=100` or `records="talk.jsonl"`.
 
-    Yields:
+    Returns:
         Results in order per stream; `result.frame.stream` says which.
 
     Raises:
-        StreamferError: the sources or options are wrong, or a stage or a source failed.
+        ConfigError: an option or a source is wrong; raised by the call itself.
+        StreamferError: a stage, a source or an output failed; raised by the iterator.
     """
-    config = RunConfig(source=sources, **{"display": False, "quiet": True, **options})
-    reports = LiveReports()
-    with ExitStack() as stack:
-        specs = expand_sources(config.source)
-        check_run_outputs(config, specs)
-        streams = open_streams(specs, config, reports)
-        for stream in streams:
-            stack.callback(stream.source.close)
-        yield from _run(config, streams, reports, stack)
+    session = Session(**options)
+    results = session.analyze(*sources, name=name, frame_rate=frame_rate, sinks=sinks)
+    results.when_ended(session.close)
+    return results
 
 
-def _run(
-    config: RunConfig, streams: list[OpenedStream], reports: LiveReports, stack: ExitStack
-) -> Iterator[FrameResult]:
-    live = any(stream.info.live for stream in streams)
-    models = stack.enter_context(
-        closing(open_models(config, EngineStore(), lambda *_: None, at_once=live))
-    )
-    refiner = stack.enter_context(running_refiner(config, models))
-    builds = stack.enter_context(background_builds(models, streams))
-    statistics = RunStatistics(time.monotonic, models.face.backend, models.face.device)
-    records = open_record_writer(config, models, [stream.info for stream in streams])
-    if records is not None:
-        stack.callback(records.close)
-    results = Channel[FrameResult](ChannelGroup(), _WAITING_RESULTS)
-    parts = RunParts(
-        config,
-        statistics,
-        StageTimes(),
-        Overlay(),
-        records,
-        feed=None,
-        latents=stack.enter_context(latent_writer(config)),
-        refiner=refiner,
-        extra=_ResultSink(results),
-        builds=builds,
-        announce=reports.announce,
-    )
-    pipeline = build_pipeline(parts, streams, models)
-    reports.connect(pipeline, statistics)
-    worker = _Worker(pipeline, results)
-    worker.start()
+def analyze_image(
+    picture: UInt8Array | str | PathLike[str], **options: Unpack[RunOptions]
+) -> FrameResult:
+    """Finds and reads the faces of one picture, without tracking or smoothing.
+
+    A `Session` does the same for many pictures without opening the networks each time.
+
+    Example:
+        >>> picture = skimage.data.astronaut()
+        >>> [face.emotion for face in streamfer.analyze_image(picture).faces]
+        ['happy']
+
+    Args:
+        picture: (H, W, 3) uint8 RGB or (H, W) uint8 gray, or the path of a file, of which the
+            first frame is read.
+        options: those of `streamfer run`.
+
+    Returns:
+        Its faces; `frame.image` is the picture as (H, W, 3) uint8 RGB.
+
+    Raises:
+        ConfigError: an option is wrong, or the picture is neither array nor path.
+        SourceError: the file cannot be read, or the array is no picture.
+        EngineError: a network is missing, broken or cannot run here.
+    """
+    with Session(**options) as session:
+        return session.analyze_image(picture)
+
+
+def analyze_async(*sources: Any, **options: Any) -> AsyncIterator[FrameResult]:
+    """`analyze` under asyncio: the event loop goes on while a frame is awaited.
+
+    Leaving the loop, or cancelling the task, stops everything.
+
+    Example:
+        >>> async def count() -> int:
+        ...     return len([r async for r in streamfer.analyze_async("demo:", max_frames=3)])
+        >>> asyncio.run(count())
+        3
+
+    Args:
+        sources: as for `analyze`.
+        options: as for `analyze`.
+
+    Raises:
+        ConfigError: an option or a source is wrong; raised by the call itself.
+        StreamferError: a stage, a source or an output failed; raised by the iterator.
+    """
+    return _awaited(analyze(*sources, **options))
+
+
+async def _awaited(results: Results) -> AsyncIterator[FrameResult]:
+    end = object()
     try:
-        while True:
-            yield results.get()
-    except ChannelClosed:
-        pass
+        while isinstance(result := await asyncio.to_thread(next, results, end), FrameResult):
+            yield result
     finally:
-        worker.abandon()
-    worker.raise_failure()
-
-
-class _ResultSink:
-    """Hands results to the caller's channel."""
-
-    name = "caller"
-
-    def __init__(self, results: Channel[FrameResult]) -> None:
-        self._results = results
-
-    def write(self, result: FrameResult) -> None:
-        """Waits until the caller has room."""
-        self._results.put(result)
-
-    def event(self, event: StreamEvent) -> None:
-        """Events are not results."""
-
-    def close(self) -> None:
-        """The channel ends with the run."""
-
-
-class _Worker:
-    """Runs the pipeline in a thread of its own."""
-
-    def __init__(self, pipeline: Pipeline, results: Channel[FrameResult]) -> None:
-        self._pipeline = pipeline
-        self._results = results
-        self._abandoned = threading.Event()
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="streamfer.analyze")
-
-    def start(self) -> None:
-        """Starts the run."""
-        self._thread.start()
-
-    def abandon(self) -> None:
-        """Stops the run, if it still goes on, and waits for its end."""
-        self._abandoned.set()
-        self._results.cancel()
-        self._thread.join()
-
-    def raise_failure(self) -> None:
-        """Raises what ended the run early, if anything did."""
-        if self._failure is not None:
-            raise self._failure
-
-    def _run(self) -> None:
-        try:
-            with self._pipeline:
-                outcome = self._pipeline.run(self._tick)
-            for _, error in (*outcome.source_failures, *outcome.output_failures):
-                self._failure = error
-                break
-        except Exception as error:
-            self._failure = error
-        finally:
-            self._results.close()
-
-    def _tick(self) -> None:
-        if self._abandoned.is_set():
-            self._pipeline.abort()
+        results.close()  # wakes the thread that waits for a result, where a task was cancelled

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
 import streamfer as package
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import Models, open_models
-from streamfer.app.session.build import running_refiner
-from streamfer.app.session.run import analyse
-from streamfer.app.session.signals import StopSignals
-from streamfer.app.session.sources import LiveReports, open_streams
-from streamfer.media.sources.source_list import expand_sources
 from streamfer.models.shipped import WeightFiles
+from streamfer.runtime.model import Progress
 from streamfer.runtime.store.store import EngineStore
 from tests.support.latent import save_all_networks
 from tests.support.program import frame_records, record_lines, streamfer
@@ -38,39 +32,40 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> EngineStore:
     return EngineStore(tmp_path_factory.mktemp("engines"))
 
 
-@pytest.fixture(scope="module")
-def models(weights: WeightFiles, store: EngineStore) -> Iterator[Models]:
-    config = RunConfig(device="cpu")
-    with closing(open_models(config, store, lambda *_: None, weights)) as models:
-        yield models
-
-
-def run(models: Models, folder: Path, **options: Any) -> list[dict[str, Any]]:
-    """Analyses the beginning of the demo; returns the records of its frames."""
-    config = RunConfig(
-        source=("demo:",),
-        display=False,
-        device="cpu",
-        records=folder / "records.jsonl",
-        latents=folder / "latents.parquet",
-        refine_steps=2,
-        **{"max_frames": 12, **options},
+@pytest.fixture(autouse=True)
+def small_networks(
+    weights: WeightFiles, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every session opens the small random networks."""
+    monkeypatch.setattr(
+        "streamfer.app.session.networks.open_models",
+        lambda config, _, progress, **how: open_models(config, store, progress, weights, **how),
     )
-    reports = LiveReports()
-    with ExitStack() as stack:
-        signals = stack.enter_context(StopSignals())
-        streams = open_streams(expand_sources(config.source), config, reports)
-        for stream in streams:
-            stack.callback(stream.source.close)
-        analyse(config, streams, models, reports, signals, Console(quiet=True))
+
+
+def run(folder: Path, **options: Any) -> list[dict[str, Any]]:
+    """Analyses the beginning of the demo; returns the records of its frames."""
+    options = {"max_frames": 12, "refine_steps": 2, **options}
+    with package.Session(
+        device="cpu",
+        refine=options.pop("refine", True),
+        refine_every=options.pop("refine_every", 0.5),
+        refine_steps=options.pop("refine_steps"),
+    ) as session:
+        session.run(
+            "demo:",
+            records=folder / "records.jsonl",
+            latents=folder / "latents.parquet",
+            **options,
+        )
     return frame_records(folder / "records.jsonl")
 
 
 def test_faces_are_refined_in_the_background_and_their_latents_stored(
-    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
-    faces = [frame["faces"][0] for frame in run(models, tmp_path)]
+    faces = [frame["faces"][0] for frame in run(tmp_path)]
     assert len(faces) == 12
     assert (faces[0]["latent"], faces[-1]["latent"]) == ("encoder", "refined")
     assert faces[0]["reconstruction_error"] is faces[0]["refined_age_s"] is None
@@ -85,11 +80,11 @@ def test_faces_are_refined_in_the_background_and_their_latents_stored(
     assert header["models"]["face"]["name"] == "fused_vgg19"
 
 
-def test_without_refinement_every_latent_is_the_encoder_s(models: Models, tmp_path: Path) -> None:
+def test_without_refinement_every_latent_is_the_encoder_s(tmp_path: Path) -> None:
     runs = []
     for name in "ab":
         (tmp_path / name).mkdir()
-        frames = run(models, tmp_path / name, refine=False)
+        frames = run(tmp_path / name, refine=False)
         assert {face["latent"] for frame in frames for face in frame["faces"]} == {"encoder"}
         latents = pq.read_table(tmp_path / name / "latents.parquet")["latent"].to_numpy()
         runs.append(np.stack(latents))
@@ -97,14 +92,21 @@ def test_without_refinement_every_latent_is_the_encoder_s(models: Models, tmp_pa
 
 
 def test_refinement_that_fails_is_given_up_and_the_run_goes_on(
-    models: Models, weights: WeightFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: WeightFiles, store: EngineStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
     lame = WeightFiles(tmp_path)
     lame.generator.symlink_to(weights.generator)  # but no classifier
     summary = tmp_path / "summary.json"
-    broken = Models(models.detector, models.face, lame)
-    frames = run(broken, tmp_path, refine_every=0.1, max_frames=40, json_summary=summary)
+
+    def broken(config: RunConfig, _: object, progress: Progress, **how: bool) -> Models:
+        models = open_models(config, store, progress, weights, **how)
+        assert models.refinement is not None
+        files = {"generator": lame.generator, "classifier": lame.classifier}
+        return replace(models, refinement=replace(models.refinement, **files))
+
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", broken)
+    frames = run(tmp_path, refine_every=0.1, max_frames=40, json_summary=summary)
     assert {face["latent"] for frame in frames for face in frame["faces"]} == {"encoder"}
     (note,) = json.loads(summary.read_text())["notes"]
     assert note.startswith("refinement was given up")
@@ -112,13 +114,9 @@ def test_refinement_that_fails_is_given_up_and_the_run_goes_on(
 
 
 def test_the_python_interface_refines_too(
-    weights: WeightFiles, store: EngineStore, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
-    monkeypatch.setattr(
-        "streamfer.app.api.open_models",
-        lambda config, _, progress, **how: open_models(config, store, progress, weights, **how),
-    )
     *_, last = package.analyze("demo:", max_frames=12, device="cpu", refine_steps=2)
     (face,) = last.faces
     assert face.latent_kind == "refined"
@@ -128,19 +126,10 @@ def test_the_python_interface_refines_too(
     assert face.reconstruction.shape == (64, 64)
 
 
-@pytest.mark.parametrize("refine", [True, False])
-def test_there_is_no_refiner_without_latents_or_when_it_is_off(
-    models: Models, refine: bool
-) -> None:
-    latent = None if refine else models.latent
-    config = RunConfig(refine=refine)
-    with running_refiner(config, Models(models.detector, models.face, latent)) as refiner:
-        assert refiner is None
-
-
 def test_latents_without_weights_are_one_line_and_nothing_is_written(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", open_models)
     monkeypatch.setattr("streamfer.app.networks.models.SHIPPED", WeightFiles(tmp_path))
     path = tmp_path / "latents.parquet"
     ended = streamfer(capfd, "run", "demo:", "--latents", path)

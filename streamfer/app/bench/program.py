@@ -6,7 +6,8 @@ import dataclasses
 import math
 import statistics
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from streamfer.app.config import RunConfig
-from streamfer.app.networks.models import Models
-from streamfer.app.session.run import Finished, analyse, load_models
+from streamfer.app.session.session import Session
 from streamfer.app.session.signals import StopSignals
-from streamfer.app.session.sources import LiveReports, open_streams
 from streamfer.app.session.summary import peak_rss_mb, summarise
+from streamfer.app.terminal.build_progress import BuildProgress
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.sources.source_list import expand_sources
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.timing import STAGES, StageTime, StageTimes
 
@@ -79,8 +78,8 @@ def bench_program(
                 config, output=Path(folder, "{stream}.mp4"), records=Path(folder, "records.jsonl")
             )
         config = measured_config(config)
-        with closing(load_models(config, Console(stderr=True))) as models:
-            result = _measure(config, models, console, settings or ProgramBenchConfig())
+        with measuring_session(config) as session:
+            result = _measure(config, session, console, settings or ProgramBenchConfig())
     _print(result, console)
     return result
 
@@ -90,8 +89,19 @@ def measured_config(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, display=False, quiet=True, json_summary=None)
 
 
+@contextmanager
+def measuring_session(config: RunConfig) -> Iterator[Session]:
+    """A session whose networks are open before anything is measured."""
+    with (
+        BuildProgress(Console(stderr=True)) as progress,
+        Session.configured(config, progress) as session,
+    ):
+        session.open()
+        yield session
+
+
 def measured_run(
-    config: RunConfig, models: Models, signals: StopSignals, times: StageTimes
+    config: RunConfig, session: Session, signals: StopSignals, times: StageTimes
 ) -> RunSnapshot:
     """Runs once.
 
@@ -103,39 +113,36 @@ def measured_run(
         SourceError: a source failed.
         KeyboardInterrupt: a signal ended it.
     """
-    reports = LiveReports()
-    streams = open_streams(expand_sources(config.source), config, reports)
-    if not config.realtime and any(stream.info.live for stream in streams):
-        raise ConfigError("bench: needs files or demo:; a live source sets its own pace")
-    finished: Finished = analyse(
-        config, streams, models, reports, signals, Console(quiet=True), times=times
-    )
-    for _, error in finished.outcome.source_failures:
+    with closing(session.job(config, times=times)) as job:
+        if not config.realtime and job.live:
+            raise ConfigError("bench: needs files or demo:; a live source sets its own pace")
+        outcome = job.run(lambda: job.abort() if signals.count else None)
+    for _, error in outcome.failures:
         raise SourceError(f"bench: {error}")
-    if finished.outcome.interrupted:
+    if outcome.interrupted:
         raise KeyboardInterrupt
-    return finished.snapshot
+    return outcome.snapshot
 
 
 def _measure(
-    config: RunConfig, models: Models, console: Console, settings: ProgramBenchConfig
+    config: RunConfig, session: Session, console: Console, settings: ProgramBenchConfig
 ) -> ProgramResult:
     with StopSignals() as signals:
         console.print("warming up …")
-        warm = measured_run(config, models, signals, StageTimes())
+        warm = measured_run(config, session, signals, StageTimes())
         loops = max(math.ceil(settings.short_run_s / max(warm.seconds, 1e-3)), 1)
         times = StageTimes()
         rates = []
         frames = 0
         for number in range(1, settings.rounds + 1):
             console.print(f"measuring, round {number} of {settings.rounds} …")
-            short = measured_run(_looped(config, loops), models, signals, StageTimes())
-            long = measured_run(_looped(config, 3 * loops), models, signals, times)
+            short = measured_run(_looped(config, loops), session, signals, StageTimes())
+            long = measured_run(_looped(config, 3 * loops), session, signals, times)
             frames += long.frames
             rates.append(_slope(short, long))
         console.print("measuring latency at the source's own rate …")
         live = measured_run(
-            dataclasses.replace(config, realtime=True), models, signals, StageTimes()
+            dataclasses.replace(config, realtime=True), session, signals, StageTimes()
         )
     return ProgramResult(tuple(rates), live, times.snapshot(), frames, long)
 

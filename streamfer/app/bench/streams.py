@@ -6,7 +6,6 @@ import dataclasses
 import math
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from streamfer.app.bench.program import measured_config, measured_run
+from streamfer.app.bench.program import measured_config, measured_run, measuring_session
 from streamfer.app.config import RunConfig
-from streamfer.app.networks.models import Models
-from streamfer.app.session.run import load_models
+from streamfer.app.session.session import Session
 from streamfer.app.session.signals import StopSignals
 from streamfer.errors import ConfigError
 from streamfer.media.sources.source_list import expand_sources
@@ -92,8 +90,8 @@ def bench_streams(
         if config.output is None and config.records is None:
             config = dataclasses.replace(config, records=Path(folder, "records.jsonl"))
         config = measured_config(config)
-        with closing(load_models(config, Console(stderr=True))) as models:
-            loads = _measure(config, counts, models, console, settings or StreamsBenchConfig())
+        with measuring_session(config) as session:
+            loads = _measure(config, counts, session, console, settings or StreamsBenchConfig())
     _print(loads, console)
     return loads
 
@@ -118,7 +116,7 @@ def streams_as_json(loads: Sequence[StreamsLoad]) -> list[dict[str, Any]]:
 def _measure(
     config: RunConfig,
     counts: Sequence[int],
-    models: Models,
+    session: Session,
     console: Console,
     settings: StreamsBenchConfig,
 ) -> list[StreamsLoad]:
@@ -127,7 +125,7 @@ def _measure(
     loads = []
     with StopSignals() as signals:
         console.print("warming up …")
-        once = measured_run(config, models, signals, StageTimes())
+        once = measured_run(config, session, signals, StageTimes())
         clip_s = max(*(stream.time_s for stream in once.streams), _SHORTEST_CLIP_S)
         fps = once.fps
         for count in counts:
@@ -141,8 +139,8 @@ def _measure(
             live = dataclasses.replace(many, loop=math.ceil(live_s / clip_s), realtime=True)
             load = StreamsLoad(
                 count,
-                measured_run(fast, models, signals, StageTimes()),
-                measured_run(live, models, signals, StageTimes()),
+                measured_run(fast, session, signals, StageTimes()),
+                measured_run(live, session, signals, StageTimes()),
             )
             fps = load.fast.fps
             loads.append(load)

@@ -96,7 +96,7 @@ def run_command(
     given: dict[str, Any],
 ) -> int:
     """Analyse sources: window, annotated video, records, live statistics."""
-    from streamfer.app.session.run import run
+    from streamfer.app.cli.run import run
 
     return run(merged_config(sources, config, given))
 

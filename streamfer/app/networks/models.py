@@ -12,9 +12,13 @@ import numpy as np
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.detectors import detector_model, make_detector
-from streamfer.app.networks.face_network import LatentFiles, choose_face_network
+from streamfer.app.networks.face_network import choose_face_network
 from streamfer.app.networks.face_reader import open_face_reader
-from streamfer.app.networks.refiner import prepare_refinement, refinement_config
+from streamfer.app.networks.refiner import (
+    RefinementConfig,
+    prepare_refinement,
+    refinement_config,
+)
 from streamfer.engine import Engine
 from streamfer.errors import EngineError
 from streamfer.models.shipped import SHIPPED, WeightFiles
@@ -57,8 +61,8 @@ class Models:
 
     detector: Detector
     face: Engine
-    latent: LatentFiles | None = None
-    """What refinement is made of; None where the face network answers no latent codes."""
+    refinement: RefinementConfig | None = None
+    """How codes are refined; None where they are not, or the face network answers none."""
     trust: TrustModel | None = None
     """In the answers of the face network; None where nothing was fitted to it."""
     better: tuple[BetterNetwork, ...] = ()
@@ -126,8 +130,8 @@ def open_models(
     except EngineError:
         detector.close()
         raise
-    models = Models(detector, face, chosen.latent, chosen.trust, tuple(networks.better))
     refinement = refinement_config(config, chosen.latent, face.device)
+    models = Models(detector, face, refinement, chosen.trust, tuple(networks.better))
     if refinement is not None and not at_once:
         try:
             prepare_refinement(refinement, store, on_progress)

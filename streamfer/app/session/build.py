@@ -12,8 +12,8 @@ from streamfer import __version__
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.face_reader import open_face_reader
 from streamfer.app.networks.models import Models
-from streamfer.app.networks.refiner import open_refiner, refinement_config, residual_config
-from streamfer.app.networks.takeover import BackgroundBuilds, TakeoverAnalyzer
+from streamfer.app.networks.refiner import residual_config
+from streamfer.app.networks.takeover import ServingNetworks, SharedAnalyzer
 from streamfer.app.session.outputs import output_path
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sinks import (
@@ -22,10 +22,10 @@ from streamfer.app.session.sinks import (
     RecordSink,
     SnapshotSink,
     VideoSink,
-    WindowFeed,
     WindowSink,
 )
 from streamfer.app.session.sources import OpenedStream
+from streamfer.app.terminal.feed import WindowFeed
 from streamfer.labels import LABELS
 from streamfer.media.records.latents import LatentWriter
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
@@ -65,10 +65,10 @@ class RunParts:
     """Annotated videos, added as they are completed."""
     segments: Segments = field(default_factory=Segments)
     """When video and records go on in new files."""
-    extra: Sink | None = None
-    """One more sink of every stream, after the others."""
-    builds: BackgroundBuilds | None = None
-    """Compiles what shall take over from the run's models; None where nothing shall."""
+    extra: Sequence[Sink] = ()
+    """Further sinks of every stream, before those that draw into the pictures."""
+    keep_pictures: bool = False
+    """Whether the results' pictures stay as they came, so that the overlay goes over copies."""
     announce: Callable[[StreamEvent], None] = lambda event: None
     """Takes events to the streams' outputs."""
 
@@ -86,7 +86,7 @@ def build_analyzer(
     Raises:
         EngineError: the generator is broken.
     """
-    refinement = refinement_config(config, models.latent, models.face.device)
+    refinement = models.refinement
     settings = AnalyzerConfig(
         detect_every=config.detection_interval,
         label_set=config.label_set,
@@ -96,9 +96,18 @@ def build_analyzer(
     return Analyzer(reader, settings, times, refiner, models.trust)
 
 
-def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Models) -> Pipeline:
-    """The pipeline of a run, not started yet."""
+def build_pipeline(
+    parts: RunParts, streams: Sequence[OpenedStream], networks: ServingNetworks
+) -> Pipeline:
+    """The pipeline of a run, not started yet.
+
+    Raises:
+        EngineError: the generator is broken.
+    """
     config = parts.config
+    with networks.serving() as models:
+        analyzer = build_analyzer(config, models, parts.times, parts.refiner)
+        device = models.face.device
     plans = [
         StreamPlan(
             source=stream.source,
@@ -109,18 +118,15 @@ def build_pipeline(parts: RunParts, streams: Sequence[OpenedStream], models: Mod
         )
         for stream in streams
     ]
-    analyzer = build_analyzer(config, models, parts.times, parts.refiner)
     return Pipeline(
         plans,
-        analyzer
-        if parts.builds is None
-        else TakeoverAnalyzer(analyzer, models, parts.builds, parts.announce, parts.statistics),
+        SharedAnalyzer(analyzer, networks, parts.announce, parts.statistics),
         parts.statistics,
         PipelineConfig(
             max_frames=config.max_frames,
             concurrent_files=config.concurrent_files,
             tick_s=0.1 if parts.feed is None else 0.015,
-            collector=collector_config(models.face.device),
+            collector=collector_config(device),
         ),
         parts.times,
         clock=time.monotonic,
@@ -157,36 +163,6 @@ def open_record_writer(
     return open_records(config.records, header)
 
 
-@contextmanager
-def running_refiner(config: RunConfig, models: Models) -> Iterator[Refiner | None]:
-    """The refiner of a run, started; None where it is off or faces have no latent codes.
-
-    It works where the face network does. On a CPU that is a process of its own, which still loads
-    when this returns.
-
-    Raises:
-        EngineError: a network is missing, damaged, or cannot run on the device.
-    """
-    refinement = refinement_config(config, models.latent, models.face.device)
-    if refinement is None:
-        yield None
-        return
-    with open_refiner(refinement) as refiner:
-        yield refiner
-
-
-@contextmanager
-def background_builds(
-    models: Models, streams: Sequence[OpenedStream]
-) -> Iterator[BackgroundBuilds | None]:
-    """Compiles better engines for the models while they serve; None where there are none."""
-    if not models.better:
-        yield None
-        return
-    with BackgroundBuilds(models.better, frame_sizes_wh(streams)) as builds:
-        yield builds
-
-
 def frame_sizes_wh(streams: Sequence[OpenedStream]) -> list[tuple[int, int]]:
     """Width and height of the streams' frames, in pixels. A camera's are not known before it is up;
     most come to the same network shape as 640 × 360."""
@@ -208,12 +184,14 @@ def latent_writer(config: RunConfig) -> Iterator[LatentWriter | None]:
 
 
 def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo], list[Sink]]:
-    """The sinks of one stream; the window first, as it may want the picture without overlay."""
+    """The sinks of one stream; those that draw come last."""
 
     def make(info: StreamInfo) -> list[Sink]:
         config = parts.config
-        picture = AnnotatedPicture(parts.overlay, parts.statistics, parts.times)
-        sinks: list[Sink] = []
+        picture = AnnotatedPicture(
+            parts.overlay, parts.statistics, parts.times, in_place=not parts.keep_pictures
+        )
+        sinks: list[Sink] = list(parts.extra)
         if parts.records is not None:
             sinks.append(
                 RecordSink(parts.records, str(config.records), parts.times, parts.segments)
@@ -237,8 +215,6 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
             )
         if config.snapshot_every is not None:
             sinks.append(SnapshotSink(config.snapshot_dir, config.snapshot_every, picture))
-        if parts.extra is not None:
-            sinks.append(parts.extra)
         return sinks
 
     return make

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from streamfer.app.session.segments import Segments
-from streamfer.errors import OutputError
+from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.media.records.latents import LatentWriter
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.video.writer import VideoWriter
@@ -25,22 +23,33 @@ _NO_PICTURE_SHAPE = (360, 640, 3)
 
 
 class AnnotatedPicture:
-    """Draws the overlay into a result's frame once, for all sinks of a stream that show it.
+    """Draws the overlay over a result's frame once, for all sinks of a stream that show it.
 
     Args:
         overlay: what draws.
         statistics: where the strip's figures come from.
         times: where the time it takes is counted.
+        in_place: whether it may draw into the frame itself, which saves a copy; not where somebody
+            else keeps the result.
     """
 
-    def __init__(self, overlay: Overlay, statistics: RunStatistics, times: StageTimes) -> None:
+    def __init__(
+        self,
+        overlay: Overlay,
+        statistics: RunStatistics,
+        times: StageTimes,
+        *,
+        in_place: bool = True,
+    ) -> None:
         self._overlay = overlay
+        self._in_place = in_place
+        self._image: UInt8Array = np.zeros(_NO_PICTURE_SHAPE, dtype=np.uint8)
         self._times = times
         self._statistics = statistics
         self._drawn: FrameResult | None = None
 
     def draw(self, result: FrameResult) -> UInt8Array:
-        """The frame with the overlay: (H, W, 3) uint8 RGB, drawn in place."""
+        """The frame with the overlay: (H, W, 3) uint8 RGB."""
         if result is not self._drawn:
             frame = result.frame
             figures = self._statistics.strip_figures(frame.stream)
@@ -53,9 +62,10 @@ class AnnotatedPicture:
                 live=frame.wall is not None,
             )
             with self._times.stage("overlay"):
-                self._overlay.draw(frame.image, result.faces, strip)
+                self._image = frame.image if self._in_place else frame.image.copy()
+                self._overlay.draw(self._image, result.faces, strip)
             self._drawn = result
-        return result.frame.image
+        return self._image
 
 
 class RecordSink:
@@ -200,58 +210,6 @@ class SnapshotSink:
 
     def close(self) -> None:
         """Nothing is open between two pictures."""
-
-
-def save_picture(path: Path, image: UInt8Array) -> None:
-    """Writes an RGB picture as PNG, making the folder.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Encoded in memory: imwrite reports a failure without its reason.
-        _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
-
-
-class WindowFeed:
-    """The newest picture of every stream, from the output threads to the main thread's window.
-
-    While the window pauses, output threads wait in here, so that files hold still and live sources
-    drop.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pictures: dict[str, UInt8Array] = {}
-        self._playing = threading.Event()
-        self._playing.set()
-        self.overlay = True
-        """Whether the window wants the overlay."""
-
-    def show(self, stream: str, image: UInt8Array) -> None:
-        """Puts a picture where the window finds it; waits while the window pauses."""
-        with self._lock:
-            self._pictures[stream] = image
-        self._playing.wait()
-
-    def take(self) -> dict[str, UInt8Array]:
-        """The pictures that have come since the last call."""
-        with self._lock:
-            pictures, self._pictures = self._pictures, {}
-            return pictures
-
-    def pause(self, paused: bool) -> None:
-        """Holds the streams, or lets them go on."""
-        self._playing.clear() if paused else self._playing.set()
-
-    @property
-    def paused(self) -> bool:
-        """Whether the streams are held."""
-        return not self._playing.is_set()
 
 
 class WindowSink:

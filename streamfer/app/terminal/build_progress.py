@@ -26,8 +26,14 @@ class BuildProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self.end()
+
+    def end(self) -> None:
+        """Takes the bars away; nothing more is built."""
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            progress.stop()
+        self._tasks.clear()
 
     def report(self, step: str, fraction: float) -> None:
         """Takes a report.

@@ -8,7 +8,7 @@ from typing import Self
 
 from rich.console import Console
 
-from streamfer.app.session.sinks import WindowFeed, save_picture
+from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.app.terminal.window import Action, Window, display_available
 from streamfer.errors import OutputError
 from streamfer.types import UInt8Array

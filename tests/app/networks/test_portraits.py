@@ -88,7 +88,7 @@ def test_faces_of_a_run_are_encoded_and_refined(
 ) -> None:
     monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
     monkeypatch.setattr(
-        "streamfer.app.api.open_models",
+        "streamfer.app.session.networks.open_models",
         lambda config, _, progress, **how: open_models(config, store, progress, **how),
     )
     latents = tmp_path / "latents.parquet"

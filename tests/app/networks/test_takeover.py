@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +12,11 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from streamfer.app.cli.run import run
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.face_model import face_model
 from streamfer.app.networks.models import BetterNetwork, Models, open_models
-from streamfer.app.networks.takeover import BackgroundBuilds, TakeoverAnalyzer
-from streamfer.app.session import run as run_module
-from streamfer.app.session.run import run
+from streamfer.app.networks.takeover import BackgroundBuilds, ServingNetworks, SharedAnalyzer
 from streamfer.engine import Engine, TensorSpec
 from streamfer.errors import EngineError
 from streamfer.models.shipped import SHIPPED
@@ -79,18 +78,31 @@ def wait_for_builder() -> None:
 
 
 class Desk:
-    """A takeover analyzer with what it is made of."""
+    """An analyzer on networks that better ones take over; closes them with its `with` block."""
 
-    def __init__(self, models: Models, builds: BackgroundBuilds) -> None:
+    def __init__(
+        self,
+        models: Models,
+        wanted: Sequence[BetterNetwork] = (),
+        sizes_wh: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        models = replace(models, better=tuple(wanted) or models.better)
         self.events: list[StreamEvent] = []
         self.statistics = RunStatistics(lambda: 0.0, models.face.backend, models.face.device)
-        self.analyzer = TakeoverAnalyzer(
+        self.networks = ServingNetworks(models)
+        self.networks.build_better(sizes_wh)
+        self.analyzer = SharedAnalyzer(
             Analyzer(HostFaceReader(models.detector, models.face)),
-            models,
-            builds,
+            self.networks,
             self.events.append,
             self.statistics,
         )
+
+    def __enter__(self) -> Desk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.networks.close()
 
     def emotions(self, *frames: Frame) -> list[str]:
         """What the faces of these frames are said to show, from their own answers."""
@@ -124,8 +136,7 @@ def test_the_next_batch_goes_to_the_better_engine() -> None:
         return new
 
     models = Models(FakeDetector(detection()), old)
-    with BackgroundBuilds([better("face", open_it)], [(640, 360)]) as builds:
-        desk = Desk(models, builds)
+    with Desk(models, [better("face", open_it)], [(640, 360)]) as desk:
         assert desk.emotions(frame(0), frame(0, "door")) == ["happy", "happy"]
         assert desk.statistics.snapshot().backend == "torch"
         go.set()
@@ -145,8 +156,7 @@ def test_the_next_batch_goes_to_the_better_engine() -> None:
 def test_a_detector_is_taken_over_too() -> None:
     old, new = Finder(), Finder(detection(), detection(20, 20))
     models = Models(old, reader("torch", "happy"))
-    with BackgroundBuilds([better("detector", lambda *_: new)], []) as builds:
-        desk = Desk(models, builds)
+    with Desk(models, [better("detector", lambda *_: new)]) as desk:
         wait_for_builder()
         assert len(desk.emotions(frame(0))) == 2
         assert (old.closed, new.closed) == (1, 0)
@@ -165,8 +175,9 @@ def test_one_network_after_the_other() -> None:
         return open_it
 
     wanted = [better("detector", opener("detector", finder)), better("face", opener("face", face))]
-    with BackgroundBuilds(wanted, []) as builds:
-        desk = Desk(Models(Finder(), reader("torch", "happy")), builds)
+    with Desk(
+        replace(Models(Finder(), reader("torch", "happy")), better=tuple(wanted)), []
+    ) as desk:
         wait_for_builder()
         assert desk.emotions(frame(0)) == ["sad"]
     assert order == ["detector", "face"]
@@ -180,17 +191,16 @@ def test_a_build_that_fails_leaves_what_serves_with_one_warning(
     def open_it(*_: object) -> FakeEngine:
         raise EngineError("small face: TensorRT cannot compile it: Out of memory")
 
-    with BackgroundBuilds([better("face", open_it)], []) as builds:
-        desk = Desk(Models(FakeDetector(detection()), old), builds)
+    with Desk(Models(FakeDetector(detection()), old), [better("face", open_it)]) as desk:
         wait_for_builder()
         with caplog.at_level(logging.WARNING):
             for index in range(3):
                 assert desk.emotions(frame(index)) == ["happy"]
+        assert old.closed == 0
     (warning,) = caplog.messages
     assert warning == (
         "small face: TensorRT cannot compile it: Out of memory; torch goes on serving"
     )
-    assert old.closed == 0
     message = "small face: TensorRT cannot compile it: Out of memory"
     failed = {"network": "small face", "backend": "torch", "message": message}
     assert desk.told("cam") == [COMPILING, failed]
@@ -203,8 +213,10 @@ def test_a_run_that_ends_gives_the_build_up(caplog: pytest.LogCaptureFixture) ->
 
     never: list[str] = []
     wanted = [better("face", open_it), better("face", lambda *_: never.append("opened"))]  # type: ignore[arg-type, return-value]
-    with BackgroundBuilds(wanted, []) as builds:
-        desk = Desk(Models(FakeDetector(detection()), reader("torch", "happy")), builds)
+    with Desk(
+        replace(Models(FakeDetector(detection()), reader("torch", "happy")), better=tuple(wanted)),
+        [],
+    ) as desk:
         assert desk.emotions(frame(0)) == ["happy"]
     assert never == []
     assert caplog.messages == []
@@ -234,8 +246,10 @@ def test_a_compiler_that_is_busy_does_not_hold_the_end(caplog: pytest.LogCapture
 
 
 def test_a_stream_that_comes_back_is_told_again() -> None:
-    with BackgroundBuilds([better("face", lambda *_: reader("tensorrt", "sad"))], []) as builds:
-        desk = Desk(Models(FakeDetector(), reader("torch", "happy")), builds)
+    with Desk(
+        Models(FakeDetector(), reader("torch", "happy")),
+        [better("face", lambda *_: reader("tensorrt", "sad"))],
+    ) as desk:
         wait_for_builder()
         desk.analyzer([frame(0)])
         desk.analyzer.forget("cam")
@@ -265,7 +279,7 @@ def test_no_frame_of_a_live_run_is_lost_or_doubled(
         asked.append(at_once)
         return Models(FakeDetector(detection(10, 10, 30)), old, better=(better("face", open_it),))
 
-    monkeypatch.setattr(run_module, "open_models", opened)
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", opened)
     clip = make_clip(tmp_path / "cam.mp4", ClipSpec(frames=40))
     records = tmp_path / "records.jsonl"
     config = RunConfig(
@@ -291,7 +305,7 @@ def test_no_frame_of_a_live_run_is_lost_or_doubled(
     assert events[0]["compiling"] == "tensorrt"
     assert lines.index(events[0]) == 0
     assert lines[lines.index(events[1]) + 1]["frame"] == first_new
-    assert (old.closed, new.closed) == (2, 1)  # the run closes what it opened, too
+    assert (old.closed, new.closed) == (1, 1)
 
 
 def test_the_shipped_networks_change_to_tensorrt_in_mid_stream(
@@ -320,8 +334,7 @@ def test_the_shipped_networks_change_to_tensorrt_in_mid_stream(
             ("detector", "tensorrt"),
             ("face", "tensorrt"),
         ]
-        with BackgroundBuilds(models.better, [(320, 240)]) as builds:
-            desk = Desk(models, builds)
+        with Desk(models, sizes_wh=[(320, 240)]) as desk:
             (before,) = desk.analyzer([make_frame(0, picture[0].copy())])
             wait_for_builder()
             (after,) = desk.analyzer([make_frame(1, picture[0].copy())])

@@ -14,10 +14,9 @@ from streamfer.app.session.sinks import (
     AnnotatedPicture,
     LatentSink,
     SnapshotSink,
-    WindowFeed,
     WindowSink,
-    save_picture,
 )
+from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.errors import OutputError
 from streamfer.media.records.latents import LatentWriter
 from streamfer.pipeline.stats.stats import RunStatistics

@@ -147,8 +147,7 @@ def test_closing_the_window_quits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_program_loads_opencv_before_pyav() -> None:
     script = (
-        "import sys, streamfer.app.session.run;"
-        " print([m for m in sys.modules if m in ('av', 'cv2')])"
+        "import sys, streamfer.app.cli.run; print([m for m in sys.modules if m in ('av', 'cv2')])"
     )
     printed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT

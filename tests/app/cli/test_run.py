@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from streamfer.app.cli.run import INTERRUPTED, run
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import Models
-from streamfer.app.session import run as run_module
-from streamfer.app.session.run import INTERRUPTED, run
 from streamfer.runtime.model import Progress
 from streamfer.runtime.store.store import EngineStore
 from tests.support.clips import ClipSpec, make_clip
@@ -35,7 +34,7 @@ def test_files_wait_for_what_must_be_compiled(
         asked.append(at_once)
         return models()
 
-    monkeypatch.setattr(run_module, "open_models", opened)
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", opened)
     assert run(config) == 0
     assert asked == [False]
 
@@ -53,6 +52,6 @@ def test_a_signal_ends_a_long_build(config: RunConfig, monkeypatch: pytest.Monke
         cancelled.append(store.cancelled.is_set())
         return models()
 
-    monkeypatch.setattr(run_module, "open_models", opened)
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", opened)
     assert run(config) == INTERRUPTED
     assert cancelled == [False, True]

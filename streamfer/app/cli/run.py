@@ -1,0 +1,99 @@
+"""`streamfer run`: from a configuration to an exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from contextlib import closing
+
+import cv2  # noqa: F401  before PyAV, or windows hang: see media/sources/screen_relay.py
+from rich.console import Console
+
+from streamfer.app.config import RunConfig
+from streamfer.app.session.job import Job, Outcome
+from streamfer.app.session.session import Session
+from streamfer.app.session.signals import StopSignals
+from streamfer.app.terminal.build_progress import BuildProgress
+from streamfer.app.terminal.feed import WindowFeed
+from streamfer.app.terminal.live_view import LiveView, print_summary
+from streamfer.app.terminal.logs import complain, configure_logging
+from streamfer.app.terminal.viewer import Viewer, wants_window
+
+INTERRUPTED = 130
+"""Exit code of a run that a signal ended."""
+_DEFAULT_SOURCE = "0"
+
+
+def run(config: RunConfig) -> int:
+    """Runs the program.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StreamferError: it could not start, or a stage failed.
+    """
+    console = Console(quiet=config.quiet)
+    # Where both are the terminal, the log must know of the live view to stay above it.
+    shared = console.is_terminal and sys.stderr.isatty() and not config.quiet
+    configure_logging(config.log_level, console if shared else Console(stderr=True))
+    config = dataclasses.replace(config, source=config.source or (_DEFAULT_SOURCE,))
+    with (
+        StopSignals() as signals,
+        BuildProgress(console, config.quiet) as progress,
+        Session.configured(config, progress, lambda: signals.count > 0) as session,
+    ):
+        feed = WindowFeed() if wants_window(config.display, console) else None
+        with closing(session.job(feed=feed)) as job:
+            if not job.streams:
+                console.print("nothing to do: every output is complete")
+                return 0
+            session.open(at_once=job.live)
+            if signals.count:
+                return INTERRUPTED
+            outcome = _watch(job, feed, signals, console)
+    _conclude(outcome, console)
+    return _exit_code(outcome)
+
+
+def _watch(job: Job, feed: WindowFeed | None, signals: StopSignals, console: Console) -> Outcome:
+    """Runs a job with its window and live view."""
+    with (
+        Viewer(feed, job.config.snapshot_dir, console) as viewer,
+        LiveView(job.statistics.snapshot, console) as view,
+    ):
+        return job.run(_tick(job, signals, viewer, view))
+
+
+def _tick(job: Job, signals: StopSignals, viewer: Viewer, view: LiveView) -> Callable[[], None]:
+    """What the main thread does between looks at the pipeline."""
+    acted = 0
+
+    def tick() -> None:
+        nonlocal acted
+        if viewer.poll():
+            signals.count = max(signals.count, 1)
+        if signals.count > acted:
+            acted = signals.count
+            viewer.release()
+            job.stop() if acted == 1 else job.abort()
+        view.refresh()
+
+    return tick
+
+
+def _conclude(outcome: Outcome, console: Console) -> None:
+    """Says what a run has seen and written."""
+    print_summary(outcome.snapshot, console)
+    for line in (*outcome.notes, *(f"wrote {path}" for path in outcome.files)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _exit_code(outcome: Outcome) -> int:
+    """130 for an interrupted run, else that of the worst failure; each is said on stderr."""
+    for _, error in outcome.failures:
+        complain(str(error))
+    if outcome.interrupted:
+        return INTERRUPTED
+    return outcome.failures[-1][1].exit_code if outcome.failures else 0

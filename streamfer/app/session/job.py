@@ -1,0 +1,195 @@
+"""One run of a session: opened streams go through the networks to every output."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamfer.app.config import RunConfig
+from streamfer.app.networks.takeover import ServingNetworks
+from streamfer.app.session.build import (
+    RunParts,
+    build_pipeline,
+    frame_sizes_wh,
+    latent_writer,
+    open_record_writer,
+)
+from streamfer.app.session.callers import CallerSink
+from streamfer.app.session.metrics import MetricsServer
+from streamfer.app.session.networks import SessionNetworks
+from streamfer.app.session.resume import Resumption
+from streamfer.app.session.segments import Segments
+from streamfer.app.session.sources import LiveReports, OpenedStream
+from streamfer.app.session.summary import summarise, write_summary
+from streamfer.app.terminal.feed import WindowFeed
+from streamfer.errors import StreamferError
+from streamfer.pipeline.pipeline import Pipeline, RunOutcome
+from streamfer.pipeline.stats.snapshots import RunSnapshot
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.types import StreamInfo
+from streamfer.vision.overlay.overlay import Overlay
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """How a run ended that no stage's failure ended."""
+
+    interrupted: bool
+    """Whether somebody ended it."""
+    failures: tuple[tuple[str, StreamferError], ...]
+    """(stream or output, error) of sources, then outputs, that failed while the others went on."""
+    snapshot: RunSnapshot
+    """The figures at its end."""
+    files: tuple[Path, ...]
+    """What it wrote."""
+    notes: tuple[str, ...]
+    """What else there is to say, such as transcoded audio."""
+
+
+class Job:
+    """A run, from opened streams to its outcome.
+
+    Args:
+        config: of the run.
+        networks: of its session.
+        streams: opened, and closed with the run.
+        reports: what they report to.
+        sinks: of the caller's, which every stream's results and events go to.
+        feed: pictures for a window; None for no window.
+        times: where the time of each stage is counted.
+        resumption: what an earlier run has done already.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        networks: SessionNetworks,
+        streams: Sequence[OpenedStream],
+        reports: LiveReports,
+        *,
+        sinks: Sequence[CallerSink] = (),
+        feed: WindowFeed | None = None,
+        times: StageTimes | None = None,
+        resumption: Resumption | None = None,
+    ) -> None:
+        self.config = config
+        self.statistics = RunStatistics(time.monotonic, "", "")
+        self.times = times or StageTimes()
+        self._networks = networks
+        self._streams = streams
+        self._reports = reports
+        self._sinks = sinks
+        self._feed = feed
+        self._resumption = resumption
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def streams(self) -> tuple[StreamInfo, ...]:
+        """What is known of the streams before the run."""
+        return tuple(stream.info for stream in self._streams)
+
+    @property
+    def live(self) -> bool:
+        """Whether any of them plays at its own pace."""
+        return any(info.live for info in self.streams)
+
+    def run(self, on_tick: Callable[[], None] = lambda: None) -> Outcome:
+        """Runs to the end; blocks.
+
+        Args:
+            on_tick: called by this thread many times a second; may call `stop` and `abort`.
+
+        Raises:
+            StreamferError: it could not start, or a stage failed; outputs are closed and playable.
+        """
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            for sink in self._sinks:
+                stack.callback(sink.finish)
+            if not self._streams:  # every output is complete
+                return self._nothing_to_do()
+            networks = self._networks.open(at_once=self.live)
+            parts = self._open_parts(networks, stack)
+            pipeline = build_pipeline(parts, self._streams, networks)
+            self._reports.connect(pipeline, self.statistics)
+            if self.config.metrics is not None:
+                server = MetricsServer(self.config.metrics, self.statistics, self.times)
+                stack.enter_context(server)
+            self._pipeline = pipeline
+            with pipeline:
+                ended = pipeline.run(on_tick)
+            for thread in pipeline.stuck_threads:
+                log.warning("%s does not answer; the program ends without it", thread)
+        return self._conclude(parts, ended)
+
+    def close(self) -> None:
+        """Closes the sources; the end of `run` has done so already."""
+        for stream in self._streams:
+            stream.source.close()
+
+    def stop(self) -> None:
+        """Ends every source and lets what was admitted drain; called by `on_tick`."""
+        if self._pipeline is not None:
+            self._pipeline.stop()
+
+    def abort(self) -> None:
+        """Discards what is under way; called by `on_tick`."""
+        if self._pipeline is not None:
+            self._pipeline.abort()
+
+    def _open_parts(self, networks: ServingNetworks, stack: ExitStack) -> RunParts:
+        """What all streams share; closed with the stack."""
+        config = self.config
+        refiner = stack.enter_context(self._networks.refiner())  # first: it takes a while
+        sizes_wh = frame_sizes_wh(self._streams)
+        networks.build_better(sizes_wh)
+        with networks.serving() as models:
+            models.warm_up(sizes_wh)
+            self.statistics.set_engine(models.face.backend, models.face.device)
+            done = self._resumption.done if self._resumption else ()
+            records = open_record_writer(config, models, [*done, *self.streams])
+        if records is not None:
+            stack.callback(records.close)
+            if self._resumption is not None:
+                self._resumption.restore(records)
+        return RunParts(
+            config,
+            self.statistics,
+            self.times,
+            Overlay(),
+            records,
+            self._feed,
+            latents=stack.enter_context(latent_writer(config)),
+            refiner=refiner,
+            segments=Segments(config.segment or math.inf),
+            extra=self._sinks,
+            keep_pictures=bool(self._sinks),
+            announce=self._reports.announce,
+        )
+
+    def _nothing_to_do(self) -> Outcome:
+        return Outcome(False, (), self.statistics.snapshot(), (), ())
+
+    def _conclude(self, parts: RunParts, ended: RunOutcome) -> Outcome:
+        config = self.config
+        if parts.refiner is not None and parts.refiner.given_up is not None:
+            parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
+        shared = [path for path in (config.records, config.latents) if path is not None]
+        outcome = Outcome(
+            interrupted=ended.interrupted,
+            failures=(*ended.source_failures, *ended.output_failures),
+            snapshot=self.statistics.snapshot(),
+            files=(*sorted(parts.videos), *shared),
+            notes=tuple(parts.notes),
+        )
+        if config.json_summary:
+            write_summary(config.json_summary, summarise(outcome.snapshot, outcome.notes))
+        return outcome

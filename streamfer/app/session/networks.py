@@ -1,0 +1,105 @@
+"""The networks of a session: opened at their first use, lent to its runs, closed with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamfer.app.config import RunConfig
+from streamfer.app.networks.models import open_models
+from streamfer.app.networks.refiner import open_refiner
+from streamfer.app.networks.takeover import ServingNetworks
+from streamfer.errors import ConfigError
+from streamfer.pipeline.refine.refiner import Refiner
+from streamfer.runtime.model import Progress
+from streamfer.runtime.store.store import EngineStore
+
+
+class SessionNetworks:
+    """Opens networks and refiners once, for any number of runs, also at the same time.
+
+    Args:
+        config: names them.
+        store: compiled engines.
+        on_progress: told of builds that take a while.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        store: EngineStore,
+        on_progress: Progress = lambda *_: None,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._closed = False
+        self._serving: ServingNetworks | None = None
+        self._idle: list[Refiner] = []
+        """Refiners that no run uses now; each is used by one at a time."""
+
+    def open(self, *, at_once: bool = False) -> ServingNetworks:
+        """The networks, opened if they are not yet.
+
+        Args:
+            at_once: whether live streams wait, so that what takes long to compile is left to the
+                background.
+
+        Raises:
+            ConfigError: the session is closed, or a network is not to be had.
+            EngineError: a network is missing, broken or cannot run here.
+        """
+        with self._lock:
+            if self._closed:
+                raise ConfigError("the session is closed; open a new one")
+            if self._serving is None:
+                models = open_models(
+                    self._config, self._store, self._on_progress, at_once=at_once
+                )
+                self._serving = ServingNetworks(models)
+            return self._serving
+
+    @contextmanager
+    def refiner(self) -> Iterator[Refiner | None]:
+        """A refiner for one run; None where refinement is off or faces have no latent codes.
+
+        It works where the face network does. On a CPU that is a process of its own, which may still
+        be loading when this yields.
+
+        Raises:
+            EngineError: a network is missing, damaged, or cannot run on the device.
+        """
+        with self.open().serving() as models:
+            refinement = models.refinement
+        if refinement is None:
+            yield None
+            return
+        with self._lock:
+            refiner = self._idle.pop() if self._idle else None
+        if refiner is None:
+            refiner = open_refiner(refinement)
+            refiner.start()
+        try:
+            yield refiner
+        finally:
+            self._give_back(refiner)
+
+    def close(self) -> None:
+        """Frees everything; closing twice is fine."""
+        with self._lock:
+            self._closed = True
+            serving, self._serving = self._serving, None
+            idle, self._idle = self._idle, []
+        for refiner in idle:
+            refiner.close()
+        if serving is not None:
+            serving.close()
+
+    def _give_back(self, refiner: Refiner) -> None:
+        with self._lock:
+            if not self._closed and refiner.given_up is None:
+                self._idle.append(refiner)
+                return
+        refiner.close()

@@ -1,0 +1,266 @@
+"""`Session`: networks that are opened once, for whatever is analysed with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Self, Unpack
+
+from streamfer.app.config import RunConfig
+from streamfer.app.session.build import build_analyzer
+from streamfer.app.session.callers import CallerSink
+from streamfer.app.session.given import given_picture, given_sources
+from streamfer.app.session.heaps import share_heaps
+from streamfer.app.session.job import Job, Outcome
+from streamfer.app.session.networks import SessionNetworks
+from streamfer.app.session.options import RunOptions, config_from_options
+from streamfer.app.session.outputs import check_run_outputs, write_text
+from streamfer.app.session.results import ResultQueue, Results
+from streamfer.app.session.resume import resume
+from streamfer.app.session.sources import LiveReports, MakeSource, open_streams
+from streamfer.app.terminal.build_progress import BuildProgress
+from streamfer.app.terminal.feed import WindowFeed
+from streamfer.errors import ConfigError
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
+from streamfer.pipeline.stats.snapshots import RunSnapshot
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.runtime.store.store import EngineStore
+from streamfer.types import FrameResult, UInt8Array
+
+_OF_THE_NETWORKS = frozenset(
+    {
+        *("detector", "detect_size", "min_face", "face_model"),
+        *("backend", "device", "precision", "threads"),
+        *("refine", "refine_every", "refine_steps"),
+    }
+)
+"""Options that decide what is opened, and so hold for a whole session."""
+
+
+class Session:
+    """Networks that are opened once, for any number of analyses, also at the same time.
+
+    They are opened by the first analysis, and closed by `close` or at the end of a `with` block.
+    Its methods may be called from any thread.
+
+    Example:
+        >>> with Session(refine=False) as session:
+        ...     outcome = session.run("demo:", max_frames=5)
+        >>> outcome.snapshot.frames
+        5
+
+    Args:
+        options: those of `streamfer run`, as keywords; they hold for every analysis, and each
+            analysis may name others that do not concern the networks.
+
+    Raises:
+        ConfigError: an option is unknown, of the wrong type or out of range.
+    """
+
+    def __init__(self, **options: Unpack[RunOptions]) -> None:
+        self._set_up(config_from_options(options))
+
+    @classmethod
+    def configured(
+        cls,
+        config: RunConfig,
+        progress: BuildProgress | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Self:
+        """A session of the program.
+
+        Args:
+            config: as the command line and files make it.
+            progress: shows what takes a while when the networks are opened.
+            stopped: whether the user has had enough, so that what takes a while is given up.
+        """
+        session = cls.__new__(cls)
+        session._set_up(config, progress, stopped)
+        return session
+
+    def _set_up(
+        self,
+        config: RunConfig,
+        progress: BuildProgress | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        share_heaps()
+        store = EngineStore(notify=progress.note) if progress else EngineStore()
+
+        def report(step: str, fraction: float) -> None:
+            if stopped():
+                store.cancelled.set()
+            if progress is not None:
+                progress.report(step, fraction)
+
+        self._config = config
+        self._progress = progress
+        self._networks = SessionNetworks(config, store, report)
+        self._lock = threading.Lock()
+        self._newest = RunStatistics(time.monotonic, "", "")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the networks; closing twice is fine."""
+        self._networks.close()
+
+    def analyze(
+        self,
+        *sources: Any,
+        name: str | None = None,
+        frame_rate: float = 30.0,
+        sinks: Sequence[Any] = (),
+        **options: Unpack[RunOptions],
+    ) -> Results:
+        """Analyses sources in the background and yields every frame's result.
+
+        As `streamfer.analyze`, with this session's networks; options that concern these belong to
+        the session.
+        """
+        config = self._run_config(options)
+        specs, own = given_sources(sources, name, frame_rate)
+        queue = ResultQueue()
+        return Results(self._prepared(config, specs, own, [*sinks, queue]), queue)
+
+    def analyze_image(self, picture: UInt8Array | str | PathLike[str]) -> FrameResult:
+        """Finds and reads the faces of one picture, without tracking or smoothing.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB or (H, W) uint8 gray, or the path of a file, of which the
+                first frame is read.
+
+        Returns:
+            Its faces; `frame.image` is the picture as (H, W, 3) uint8 RGB.
+
+        Raises:
+            ConfigError: it is neither.
+            SourceError: the file cannot be read, or the array is no picture.
+            EngineError: a network is missing, broken or cannot run here.
+        """
+        frame = given_picture(picture)
+        with self._networks.open().serving() as models:
+            config = dataclasses.replace(self._config, detect_every="1")
+            (result,) = build_analyzer(config, models, StageTimes())([frame])
+        return result
+
+    def run(
+        self,
+        *sources: Any,
+        name: str | None = None,
+        frame_rate: float = 30.0,
+        sinks: Sequence[Any] = (),
+        **options: Unpack[RunOptions],
+    ) -> Outcome:
+        """Analyses sources to their ends, into whatever outputs and sinks are named.
+
+        Args:
+            sources: as for `streamfer.analyze`.
+            name: of the stream, where there is one source only.
+            frame_rate: frames/s of pictures that come without times.
+            sinks: callables that take every result, or objects with `write(result)` and, if they
+                want, `event(event)` and `close()`. One thread at a time calls them.
+            options: those of `streamfer run` that do not concern the networks.
+
+        Returns:
+            How it ended; sources and outputs that failed while others went on are listed there.
+
+        Raises:
+            StreamferError: it could not start, or a stage failed; outputs are closed and playable.
+        """
+        config = self._run_config(options)
+        specs, own = given_sources(sources, name, frame_rate)
+        return self._prepared(config, specs, own, sinks)().run()
+
+    def snapshot(self) -> RunSnapshot:
+        """The figures of the run that was started last, as they are now."""
+        with self._lock:
+            return self._newest.snapshot()
+
+    def open(self, *, at_once: bool = False) -> None:
+        """Opens the networks now, if they are not open yet.
+
+        Args:
+            at_once: whether live streams wait, so that what takes long to compile is left to the
+                background.
+
+        Raises:
+            ConfigError: a network is not to be had.
+            EngineError: a network is missing, broken or cannot run here.
+        """
+        self._networks.open(at_once=at_once)
+        if self._progress is not None:
+            self._progress.end()
+
+    def job(
+        self,
+        config: RunConfig | None = None,
+        *,
+        feed: WindowFeed | None = None,
+        times: StageTimes | None = None,
+        sinks: Sequence[Any] = (),
+    ) -> Job:
+        """A run of the program, with its sources opened; without streams where nothing is left.
+
+        Args:
+            config: of this run, on the same networks; None for the session's.
+            feed: pictures for a window; None for no window.
+            times: where the time of each stage is counted.
+            sinks: as for `run`.
+
+        Raises:
+            StreamferError: a source or an output cannot be.
+        """
+        config = config or self._config
+        return self._prepared(config, expand_sources(config.source), {}, sinks, feed, times)()
+
+    def _run_config(self, options: RunOptions) -> RunConfig:
+        if fixed := _OF_THE_NETWORKS.intersection(options):
+            raise ConfigError(
+                f"{min(fixed)}: belongs to the session, whose networks are opened once; give it to"
+                " Session(…)"
+            )
+        return config_from_options(options, self._config)
+
+    def _prepared(
+        self,
+        config: RunConfig,
+        specs: Sequence[SourceSpec],
+        own: Mapping[str, MakeSource],
+        sinks: Sequence[Any],
+        feed: WindowFeed | None = None,
+        times: StageTimes | None = None,
+    ) -> Callable[[], Job]:
+        """Checks everything that can be checked before anything is opened; the rest is returned."""
+        check_run_outputs(config, specs)
+        resumption = resume(config, specs)
+        callers = [CallerSink(sink) for sink in sinks]
+        if config.save_config:
+            write_text(config.save_config, config.to_json())
+
+        def start() -> Job:
+            reports = LiveReports()
+            streams = open_streams(resumption.specs, config, reports, own)
+            job = Job(
+                config,
+                self._networks,
+                streams,
+                reports,
+                sinks=callers,
+                feed=feed,
+                times=times,
+                resumption=resumption,
+            )
+            with self._lock:
+                self._newest = job.statistics
+            return job
+
+        return start

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamfer.app.config import RunConfig
+from streamfer.app.networks.models import Models
+from streamfer.app.networks.refiner import RefinementConfig
+from streamfer.app.session.networks import SessionNetworks
+from streamfer.errors import ConfigError
+from streamfer.pipeline.refine.refiner import Refiner
+from streamfer.runtime.store.store import EngineStore
+from tests.support.detectors import FakeDetector
+from tests.support.engines import FakeEngine
+from tests.support.refinement import FakeBackend
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Models]:
+    """Collects what is opened; the first entry says what a session opens."""
+    made: list[Models] = []
+
+    def open_them(config: RunConfig, *_: object, at_once: bool) -> Models:
+        refinement = RefinementConfig() if config.refine else None
+        made.append(Models(FakeDetector(), FakeEngine(lambda inputs: {}), refinement))
+        return made[-1]
+
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", open_them)
+    monkeypatch.setattr(
+        "streamfer.app.session.networks.open_refiner", lambda _: Refiner(FakeBackend())
+    )
+    return made
+
+
+def networks(tmp_path: Path, *, refine: bool = True) -> SessionNetworks:
+    return SessionNetworks(RunConfig(refine=refine), EngineStore(tmp_path))
+
+
+def test_they_are_opened_once(opened: list[Models], tmp_path: Path) -> None:
+    session = networks(tmp_path)
+    assert opened == []
+    assert session.open() is session.open()
+    session.close()
+    session.close()
+    assert len(opened) == 1
+    assert opened[0].face.closed == 1  # type: ignore[attr-defined]
+
+
+def test_a_closed_session_says_so(opened: list[Models], tmp_path: Path) -> None:
+    session = networks(tmp_path)
+    session.close()
+    with pytest.raises(ConfigError, match="the session is closed"):
+        session.open()
+
+
+def test_runs_one_after_the_other_share_a_refiner(opened: list[Models], tmp_path: Path) -> None:
+    session = networks(tmp_path)
+    with session.refiner() as first:
+        assert first is not None
+    with session.refiner() as second:
+        assert second is first
+        with session.refiner() as at_the_same_time:
+            assert at_the_same_time is not first
+    session.close()
+
+
+def test_a_refiner_that_gave_up_is_not_lent_again(opened: list[Models], tmp_path: Path) -> None:
+    session = networks(tmp_path)
+    with session.refiner() as first:
+        assert first is not None
+        first._given_up = "it failed three times"
+    with session.refiner() as second:
+        assert second is not first
+    session.close()
+
+
+def test_there_is_no_refiner_where_it_is_off(opened: list[Models], tmp_path: Path) -> None:
+    session = networks(tmp_path, refine=False)
+    with session.refiner() as refiner:
+        assert refiner is None
+    session.close()
