@@ -18,6 +18,7 @@ from streamfer.app.bench.streams import StreamsBenchConfig, bench_streams, strea
 from streamfer.app.config import RunConfig
 from streamfer.app.session.summary import write_summary
 from streamfer.errors import ConfigError
+from streamfer.media.files.claims import OutputClaims
 from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store.store import EngineStore
 
@@ -64,6 +65,9 @@ def bench(
     counts = _counts(streams)
     if not config.source and (counts or not engines):
         raise ConfigError("bench: name a file or demo:, or measure the networks with --engines")
+    claims = OutputClaims(Path(source) for source in config.source)
+    if json_file is not None:
+        claims.name("--json", json_file)
     console = Console()
     figures = _circumstances()
     console.print(f"[bold]{'; '.join([figures['hardware'], *figures['gpus']])}[/]")
@@ -78,7 +82,7 @@ def bench(
         refinement = bench_refinement(config, EngineStore(), console)
         figures["refinement"] = refinement and refinement.as_json()
     if json_file is not None:
-        write_summary(json_file, figures)
+        write_summary(claims.replace(json_file), figures)
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamfer.errors import OutputError, SourceError
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.latents import complete_latents
 from streamfer.media.records.parquet import complete_journal
 
@@ -20,9 +21,11 @@ def complete(paths: Sequence[Path]) -> int:
         SourceError: a journal is damaged; it stays.
         OutputError: a file cannot be written; its journal stays.
     """
+    claims = OutputClaims()
     for path in paths:
         try:
-            done = complete_journal(path) or complete_latents(path)
+            named = claims.replace(path)
+            done = complete_journal(named) or complete_latents(named)
         except OSError as error:
             raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
         except ValueError as error:

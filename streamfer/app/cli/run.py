@@ -60,7 +60,7 @@ def run(config: RunConfig) -> int:
 def _watch(job: Job, feed: WindowFeed | None, signals: StopSignals, console: Console) -> Outcome:
     """Runs a job with its window and live view."""
     with (
-        Viewer(feed, job.config.snapshot_dir, console) as viewer,
+        Viewer(feed, job.config.snapshot_dir, console, job.claims) as viewer,
         LiveView(job.statistics.snapshot, console) as view,
     ):
         return job.run(_tick(job, signals, viewer, view))

@@ -27,6 +27,7 @@ from streamfer.app.session.sinks import (
 from streamfer.app.session.sources import OpenedStream
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.labels import LABELS
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.latents import LatentWriter
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
 from streamfer.media.sources.source_list import SourceKind
@@ -57,6 +58,8 @@ class RunParts:
     records: RecordWriter | None
     feed: WindowFeed | None
     """None where no window is shown."""
+    claims: OutputClaims
+    """What the run may write."""
     latents: LatentWriter | None = None
     refiner: Refiner | None = None
     notes: list[str] = field(default_factory=list)
@@ -141,7 +144,7 @@ def collector_config(device: str) -> CollectorConfig:
 
 
 def open_record_writer(
-    config: RunConfig, models: Models, infos: Sequence[StreamInfo]
+    config: RunConfig, models: Models, infos: Sequence[StreamInfo], claims: OutputClaims
 ) -> RecordWriter | None:
     """Opens the records, if any are asked for, with their header.
 
@@ -160,7 +163,7 @@ def open_record_writer(
         backend=models.face.backend,
         version=__version__,
     )
-    return open_records(config.records, header)
+    return open_records(config.records, header, claims)
 
 
 def frame_sizes_wh(streams: Sequence[OpenedStream]) -> list[tuple[int, int]]:
@@ -170,7 +173,9 @@ def frame_sizes_wh(streams: Sequence[OpenedStream]) -> list[tuple[int, int]]:
 
 
 @contextmanager
-def latent_writer(config: RunConfig) -> Iterator[LatentWriter | None]:
+def latent_writer(
+    config: RunConfig, streams: Sequence[OpenedStream], claims: OutputClaims
+) -> Iterator[LatentWriter | None]:
     """The file of latents, open, or None where none is asked for.
 
     Raises:
@@ -179,7 +184,8 @@ def latent_writer(config: RunConfig) -> Iterator[LatentWriter | None]:
     if config.latents is None:
         yield None
         return
-    with closing(LatentWriter(config.latents)) as writer:
+    live = any(stream.info.live for stream in streams)
+    with closing(LatentWriter(config.latents, live, claims)) as writer:
         yield writer
 
 
@@ -206,7 +212,7 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
             sinks.append(
                 VideoSink(
                     str(path),
-                    lambda: VideoWriter(path, info, _video_config(config), audio),
+                    lambda: VideoWriter(path, info, _video_config(config), audio, parts.claims),
                     picture,
                     parts.times,
                     parts.segments,
@@ -214,7 +220,9 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
                 )
             )
         if config.snapshot_every is not None:
-            sinks.append(SnapshotSink(config.snapshot_dir, config.snapshot_every, picture))
+            sinks.append(
+                SnapshotSink(config.snapshot_dir, config.snapshot_every, picture, parts.claims)
+            )
         return sinks
 
     return make

@@ -28,6 +28,7 @@ from streamfer.app.session.sources import LiveReports, OpenedStream
 from streamfer.app.session.summary import summarise, write_summary
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.errors import StreamferError
+from streamfer.media.files.claims import OutputClaims
 from streamfer.pipeline.pipeline import Pipeline, RunOutcome
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
@@ -62,6 +63,7 @@ class Job:
         networks: of its session.
         streams: opened, and closed with the run.
         reports: what they report to.
+        claims: which files it may write.
         sinks: of the caller's, which every stream's results and events go to.
         feed: pictures for a window; None for no window.
         times: where the time of each stage is counted.
@@ -74,6 +76,7 @@ class Job:
         networks: SessionNetworks,
         streams: Sequence[OpenedStream],
         reports: LiveReports,
+        claims: OutputClaims,
         *,
         sinks: Sequence[CallerSink] = (),
         feed: WindowFeed | None = None,
@@ -86,6 +89,7 @@ class Job:
         self._networks = networks
         self._streams = streams
         self._reports = reports
+        self.claims = claims
         self._sinks = sinks
         self._feed = feed
         self._resumption = resumption
@@ -155,7 +159,7 @@ class Job:
             models.warm_up(sizes_wh)
             self.statistics.set_engine(models.face.backend, models.face.device)
             done = self._resumption.done if self._resumption else ()
-            records = open_record_writer(config, models, [*done, *self.streams])
+            records = open_record_writer(config, models, [*done, *self.streams], self.claims)
         if records is not None:
             stack.callback(records.close)
             if self._resumption is not None:
@@ -167,7 +171,8 @@ class Job:
             Overlay(),
             records,
             self._feed,
-            latents=stack.enter_context(latent_writer(config)),
+            self.claims,
+            latents=stack.enter_context(latent_writer(config, self._streams, self.claims)),
             refiner=refiner,
             segments=Segments(config.segment or math.inf),
             extra=self._sinks,
@@ -191,5 +196,6 @@ class Job:
             notes=tuple(parts.notes),
         )
         if config.json_summary:
-            write_summary(config.json_summary, summarise(outcome.snapshot, outcome.notes))
+            summary = summarise(outcome.snapshot, outcome.notes)
+            write_summary(self.claims.replace(config.json_summary), summary)
         return outcome

@@ -55,9 +55,7 @@ class SessionNetworks:
             if self._closed:
                 raise ConfigError("the session is closed; open a new one")
             if self._serving is None:
-                models = open_models(
-                    self._config, self._store, self._on_progress, at_once=at_once
-                )
+                models = open_models(self._config, self._store, self._on_progress, at_once=at_once)
                 self._serving = ServingNetworks(models)
             return self._serving
 

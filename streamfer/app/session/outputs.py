@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from streamfer.app.config import RunConfig
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.files.output_path import same_file
-from streamfer.media.records.latents import check_latents_path
-from streamfer.media.records.writer import check_records_path
+from streamfer.media.files.claims import ClaimedPath, Companions, OutputClaims, no_companions
+from streamfer.media.files.output_file import write_whole
+from streamfer.media.records.latents import check_latents_path, latents_companions
+from streamfer.media.records.writer import check_records_path, record_companions
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.media.video.file import VideoConfig, check_encoder
 from streamfer.media.video.writer import check_video_path
@@ -18,14 +21,14 @@ from streamfer.media.video.writer import check_video_path
 STREAM_FIELD = "{stream}"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a small text file.
+def write_text(path: ClaimedPath, text: str) -> None:
+    """Writes a small text file, whole or not at all.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode())
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
 
@@ -35,26 +38,34 @@ def output_path(template: Path, stream: str) -> Path:
     return Path(str(template).replace(STREAM_FIELD, stream))
 
 
-def check_run_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> None:
-    """Refuses what cannot be written for the sources of a run; see `check_outputs`.
+def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaims:
+    """Claims what a run will write, and refuses what cannot be written; see `check_outputs`.
 
     Raises:
         ConfigError: as `check_outputs`, or the encoder does not exist or refuses its settings.
         OutputError: as `check_outputs`.
     """
-    inputs = [spec.path for spec in specs if spec.kind is SourceKind.FILE]
-    check_outputs(config, [spec.name for spec in specs], inputs)
+    inputs = [path for spec in specs for path in _files_read(spec)]
+    if config.tls_ca is not None:
+        inputs.append(config.tls_ca)
+    claims = check_outputs(config, [spec.name for spec in specs], inputs)
     if config.output is not None:
         check_encoder(VideoConfig(config.encoder, config.preset, config.crf))
+    return claims
 
 
-def check_outputs(config: RunConfig, streams: Sequence[str], inputs: Sequence[Path]) -> None:
+def check_outputs(
+    config: RunConfig, streams: Sequence[str], inputs: Sequence[Path]
+) -> OutputClaims:
     """Refuses outputs that cannot be, before any source or output is opened.
 
     Args:
         config: names the outputs.
         streams: names of all streams.
         inputs: files that will be read.
+
+    Returns:
+        What the run may write.
 
     Raises:
         ConfigError: two streams share one video, or an output is an input or another output.
@@ -69,41 +80,49 @@ def check_outputs(config: RunConfig, streams: Sequence[str], inputs: Sequence[Pa
         raise ConfigError(f"--records {config.records}: all streams share one file of records")
     if config.latents and STREAM_FIELD in str(config.latents):
         raise ConfigError(f"--latents {config.latents}: all streams share one file of latents")
-    seen: dict[str, str] = {}
-    for flag, path in _all_outputs(config, streams):
-        _check_not_an_input(flag, path, inputs)
-        _check_writable(flag, path)
-        if flag == "--output":
-            check_video_path(path)
-        elif flag == "--records":
-            check_records_path(path)
-        elif flag == "--latents":
-            check_latents_path(path)
-        place = os.path.realpath(path)
-        if place in seen:
-            raise ConfigError(f"{flag} {path}: the same file as {seen[place]}")
-        seen[place] = flag
+    claims = OutputClaims(inputs, segmented=config.segment is not None)
+    for named in _all_outputs(config, streams):
+        claims.name(named.flag, named.path, named.companions)
+        _check_writable(named.flag, named.path)
+        named.check(named.path)
+    return claims
 
 
-def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[tuple[str, Path]]:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An output that the user has named."""
+
+    flag: str
+    path: Path
+    check: Callable[[Path], None] = lambda path: None
+    """Refuses what its name makes impossible."""
+    companions: Companions = no_companions
+
+
+def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[_Named]:
     outputs = []
     if config.output:
-        outputs += [("--output", output_path(config.output, stream)) for stream in streams]
-    for flag, path in (
-        ("--records", config.records),
-        ("--latents", config.latents),
-        ("--json-summary", config.json_summary),
-        ("--save-config", config.save_config),
-    ):
-        if path:
-            outputs.append((flag, path))
+        paths = [output_path(config.output, stream) for stream in streams]
+        outputs += [_Named("--output", path, check_video_path) for path in paths]
+    if config.records:
+        outputs.append(_Named("--records", config.records, check_records_path, record_companions))
+    if config.latents:
+        outputs.append(_Named("--latents", config.latents, check_latents_path, latents_companions))
+    if config.json_summary:
+        outputs.append(_Named("--json-summary", config.json_summary))
+    if config.save_config:
+        outputs.append(_Named("--save-config", config.save_config))
     return outputs
 
 
-def _check_not_an_input(flag: str, path: Path, inputs: Sequence[Path]) -> None:
-    for source in inputs:
-        if same_file(path, source):
-            raise ConfigError(f"{flag} {path}: is the input {source}; choose another name")
+def _files_read(spec: SourceSpec) -> list[Path]:
+    """The files that a source reads, those among them that a filter graph names."""
+    if spec.kind is SourceKind.FILE:
+        return [spec.path]
+    if spec.kind is SourceKind.FILTER:
+        words = re.split(r"[=:,;'\[\]|]", spec.location)
+        return [Path(word) for word in words if word.strip() and os.path.isfile(word)]
+    return []
 
 
 def _check_writable(flag: str, path: Path) -> None:

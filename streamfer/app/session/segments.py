@@ -1,4 +1,4 @@
-"""`--segment`: video and records of all streams go on in new files together."""
+"""`--segment`: videos and records go on in new files as time passes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,31 @@ from contextlib import contextmanager
 from streamfer.types import Frame
 
 
-class Segments:
-    """Says which segment each frame belongs to; one count for all streams of a run.
+class _Clock:
+    """Counts the segments of one thing that goes on: the first begins at 0 s."""
 
-    The run's time is that of the stream that is furthest, each counted on from the moment it
-    joined. A frame's segment is settled once, so that its record and its picture stay together.
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._next_s = every_s
+        self.now_s = 0.0
+        self.number = 0
+
+    def advance(self, now_s: float) -> bool:
+        """Moves on; returns whether a new segment begins here."""
+        self.now_s = max(self.now_s, now_s)
+        if self.now_s < self._next_s:
+            return False
+        self.number += 1
+        self._next_s = (self.now_s // self._every_s + 1) * self._every_s
+        return True
+
+
+class Segments:
+    """Says which segment each frame belongs to.
+
+    A video goes on in a new file by the time of its own stream, counted from its first frame. The
+    records, which all streams share, go by the time of the stream that is furthest, each counted
+    on from the moment it joined; so with one stream both go on at the same frame.
 
     Args:
         every_s: length of a segment in seconds; infinity for a single one.
@@ -23,18 +43,19 @@ class Segments:
     def __init__(self, every_s: float = math.inf) -> None:
         self._every_s = every_s
         self._lock = threading.Lock()
-        self._number = 0
-        self._recorded = 0
-        self._run_s = 0.0
-        self._next_s = every_s
+        self._run = _Clock(every_s)
+        self._streams: dict[str, tuple[float, _Clock]] = {}
+        """By stream: the time of its first frame, and its own clock."""
         self._joined_s: dict[str, float] = {}
-        self._settled: dict[str, tuple[int, int]] = {}
-        """By stream: its newest frame's index and segment."""
 
     def number(self, frame: Frame) -> int:
-        """The frame's segment, from 0."""
+        """The segment of the stream's video that the frame belongs to, from 0."""
         with self._lock:
-            return self._settle(frame)
+            first_s, clock = self._streams.setdefault(
+                frame.stream, (frame.time_s, _Clock(self._every_s))
+            )
+            clock.advance(frame.time_s - first_s)
+            return clock.number
 
     @contextmanager
     def recording(self, frame: Frame) -> Iterator[bool]:
@@ -44,18 +65,5 @@ class Segments:
             Whether the records have to go on in a new file first.
         """
         with self._lock:
-            number = self._settle(frame)
-            must_roll, self._recorded = number != self._recorded, number
-            yield must_roll
-
-    def _settle(self, frame: Frame) -> int:
-        index, number = self._settled.get(frame.stream, (-1, 0))
-        if index == frame.index:
-            return number
-        joined_s = self._joined_s.setdefault(frame.stream, self._run_s - frame.time_s)
-        self._run_s = max(self._run_s, joined_s + frame.time_s)
-        if self._run_s >= self._next_s:
-            self._number += 1
-            self._next_s = (self._run_s // self._every_s + 1) * self._every_s
-        self._settled[frame.stream] = (frame.index, self._number)
-        return self._number
+            joined_s = self._joined_s.setdefault(frame.stream, self._run.now_s - frame.time_s)
+            yield self._run.advance(joined_s + frame.time_s)

@@ -17,7 +17,7 @@ from streamfer.app.session.heaps import share_heaps
 from streamfer.app.session.job import Job, Outcome
 from streamfer.app.session.networks import SessionNetworks
 from streamfer.app.session.options import RunOptions, config_from_options
-from streamfer.app.session.outputs import check_run_outputs, write_text
+from streamfer.app.session.outputs import claim_outputs, write_text
 from streamfer.app.session.results import ResultQueue, Results
 from streamfer.app.session.resume import resume
 from streamfer.app.session.sources import LiveReports, MakeSource, open_streams
@@ -240,11 +240,11 @@ class Session:
         times: StageTimes | None = None,
     ) -> Callable[[], Job]:
         """Checks everything that can be checked before anything is opened; the rest is returned."""
-        check_run_outputs(config, specs)
+        claims = claim_outputs(config, specs)
         resumption = resume(config, specs)
         callers = [CallerSink(sink) for sink in sinks]
         if config.save_config:
-            write_text(config.save_config, config.to_json())
+            write_text(claims.replace(config.save_config), config.to_json())
 
         def start() -> Job:
             reports = LiveReports()
@@ -254,6 +254,7 @@ class Session:
                 self._networks,
                 streams,
                 reports,
+                claims,
                 sinks=callers,
                 feed=feed,
                 times=times,

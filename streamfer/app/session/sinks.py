@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from streamfer.app.session.segments import Segments
 from streamfer.app.terminal.feed import WindowFeed, save_picture
+from streamfer.media.files.claims import OutputClaims
+from streamfer.media.files.output_path import wall_stamp
 from streamfer.media.records.latents import LatentWriter
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.video.writer import VideoWriter
@@ -180,15 +183,24 @@ class VideoSink:
 
 
 class SnapshotSink:
-    """Saves an annotated picture every so often, as `NAME-SECONDS.png`.
+    """Saves an annotated picture every so often, as `NAME-SECONDS.png`, or of a live stream as
+    `NAME.WALLTIME.png`; no file that exists is replaced.
 
     Args:
         folder: where to.
         every_s: media time between two pictures, in seconds.
         picture: draws the overlay.
+        claims: the run's; None where nothing else is written.
     """
 
-    def __init__(self, folder: Path, every_s: float, picture: AnnotatedPicture) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        every_s: float,
+        picture: AnnotatedPicture,
+        claims: OutputClaims | None = None,
+    ) -> None:
+        self._claims = claims or OutputClaims()
         self.name = f"snapshots in {folder}"
         self._folder = folder
         self._every_s = every_s
@@ -201,9 +213,10 @@ class SnapshotSink:
         if frame.time_s < self._next_s:
             return
         self._next_s = (frame.time_s // self._every_s + 1) * self._every_s
-        save_picture(
-            self._folder / f"{frame.stream}-{frame.time_s:08.2f}.png", self._picture.draw(result)
-        )
+        name = f"{frame.stream}-{frame.time_s:08.2f}.png"
+        if frame.wall is not None:
+            name = f"{frame.stream}.{wall_stamp(datetime.fromisoformat(frame.wall))}.png"
+        save_picture(self._folder / name, self._picture.draw(result), self._claims)
 
     def event(self, event: StreamEvent) -> None:
         """Events leave no picture."""

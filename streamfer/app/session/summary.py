@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from streamfer.app.session.outputs import write_text
+from streamfer.media.files.claims import ClaimedPath
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 
 SCHEMA = "streamfer.summary/1"
@@ -52,7 +52,7 @@ def summarise(snapshot: RunSnapshot, notes: tuple[str, ...] = ()) -> dict[str, A
     }
 
 
-def write_summary(path: Path, summary: dict[str, Any]) -> None:
+def write_summary(path: ClaimedPath, summary: dict[str, Any]) -> None:
     """Writes the summary.
 
     Raises:

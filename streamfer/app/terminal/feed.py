@@ -8,11 +8,16 @@ from pathlib import Path
 import cv2
 
 from streamfer.errors import OutputError
+from streamfer.media.files.claims import OutputClaims, free_path
+from streamfer.media.files.output_file import write_whole
 from streamfer.types import UInt8Array
 
 
-def save_picture(path: Path, image: UInt8Array) -> None:
+def save_picture(path: Path, image: UInt8Array, claims: OutputClaims) -> Path:
     """Writes an RGB picture as PNG, making the folder.
+
+    Returns:
+        Where it is: under a numbered name where a file stood at `path`.
 
     Raises:
         OutputError: it cannot be written.
@@ -21,7 +26,9 @@ def save_picture(path: Path, image: UInt8Array) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Encoded in memory: imwrite reports a failure without its reason.
         _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        path.write_bytes(encoded.tobytes())
+        free = free_path(claims, path)
+        write_whole(free, encoded.tobytes())
+        return free
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +10,8 @@ from rich.console import Console
 from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.app.terminal.window import Action, Window, display_available
 from streamfer.errors import OutputError
+from streamfer.media.files.claims import OutputClaims
+from streamfer.media.files.output_path import wall_stamp
 from streamfer.types import UInt8Array
 
 
@@ -33,9 +34,17 @@ class Viewer:
         feed: where pictures come from; None for no window.
         snapshot_dir: where the s key saves.
         console: where it says so.
+        claims: the run's; None where nothing else is written.
     """
 
-    def __init__(self, feed: WindowFeed | None, snapshot_dir: Path, console: Console) -> None:
+    def __init__(
+        self,
+        feed: WindowFeed | None,
+        snapshot_dir: Path,
+        console: Console,
+        claims: OutputClaims | None = None,
+    ) -> None:
+        self._claims = claims or OutputClaims()
         self._feed = feed
         self._snapshot_dir = snapshot_dir
         self._console = console
@@ -81,11 +90,11 @@ class Viewer:
             self._feed.pause(False)
 
     def _save(self) -> None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
+        stamp = wall_stamp(self._claims.clock())
         for stream, image in self._latest.items():
-            path = self._snapshot_dir / f"{stream}-{stamp}.png"
+            path = self._snapshot_dir / f"{stream}.{stamp}.png"
             try:
-                save_picture(path, image)
+                path = save_picture(path, image, self._claims)
                 self._console.print(f"saved {path}", markup=False, highlight=False)
             except OutputError as error:
                 self._console.print(str(error), markup=False, highlight=False)

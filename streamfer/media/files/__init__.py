@@ -1,1 +1,1 @@
-"""Output files: their paths, and how they come to stand whole at them."""
+"""Files that a run writes: which it may, and how."""

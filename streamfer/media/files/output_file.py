@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
+import stat
+
+from streamfer.media.files.claims import ClaimedPath
 
 
 class OutputFile:
@@ -14,13 +16,14 @@ class OutputFile:
     names with `:` for protocols.
 
     Args:
-        path: replaced if it exists.
+        path: claimed for this run; what stands there is replaced.
 
     Raises:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: ClaimedPath) -> None:
+        self._path = path
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115  (closed by close())
 
     def write(self, chunk: bytes) -> int:
@@ -48,6 +51,28 @@ class OutputFile:
             self._file.truncate(size)
             self._file.seek(size)
 
+    def discard(self) -> None:
+        """Closes the file and removes it: what is not whole has no place at a final name."""
+        is_regular = not self._file.closed and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+        self.close()
+        if is_regular:
+            self._path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Closes the file; closing twice is fine."""
         self._file.close()
+
+
+def write_whole(path: ClaimedPath, content: bytes) -> None:
+    """Writes a small file, or leaves none.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file = OutputFile(path)
+    try:
+        file.write(content)
+    except OSError:
+        file.discard()
+        raise
+    file.close()

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from streamfer.errors import OutputError
 
 
-def same_file(a: Path, b: Path) -> bool:
-    """Whether two paths name one file, through links and different spellings too."""
-    try:
-        return os.path.samefile(a, b)
-    except OSError:
-        return a.resolve() == b.resolve()
-
-
 def segment_path(path: Path, segment: int) -> Path:
     """Name of a file's n-th continuation: `talk.mp4`, `talk.1.mp4`, `talk.2.mp4`, …"""
     return path if segment == 0 else path.with_name(f"{path.stem}.{segment}{path.suffix}")
+
+
+def wall_stamp(moment: datetime) -> str:
+    """A moment as names carry it, in UTC and sorting by time: `20261128T142200Z`."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def dated_path(path: Path, moment: datetime) -> Path:
+    """Name of a live recording: `cam.mp4` makes `cam.20261128T142200Z.mp4`."""
+    return path.with_name(f"{path.stem}.{wall_stamp(moment)}{path.suffix}")
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from streamfer.labels import LABELS
-from streamfer.media.files.output_file import OutputFile
+from streamfer.media.files.claims import ClaimedPath
+from streamfer.media.files.output_file import OutputFile, write_whole
 from streamfer.media.files.output_path import beside
 from streamfer.media.records.schema import (
     FACE_FIELDS,
@@ -45,13 +46,13 @@ class LineFile:
         OSError: it cannot be written.
     """
 
-    def __init__(self, path: Path, first: str) -> None:
+    def __init__(self, path: ClaimedPath, first: str) -> None:
         self._file = OutputFile(path)
         self._size = 0
         try:
             self.append(first)
         except OSError:
-            self.close()
+            self._file.discard()
             raise
 
     def append(self, text: str) -> None:
@@ -66,6 +67,10 @@ class LineFile:
             self._file.cut(self._size)
             raise
 
+    def discard(self) -> None:
+        """Closes and removes the file."""
+        self._file.discard()
+
     def close(self) -> None:
         """Closes the file; closing twice is fine."""
         self._file.close()
@@ -79,7 +84,7 @@ def to_line(record: Mapping[str, Any]) -> str:
 class JsonlRecords:
     """Records as JSON lines: the header, then frames and events in order."""
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, path: ClaimedPath, header: Mapping[str, Any]) -> None:
         self._lines = LineFile(path, to_line(header))
 
     def frame(self, record: Mapping[str, Any]) -> None:
@@ -98,8 +103,8 @@ class JsonlRecords:
 class EventLines:
     """Events beside a table, as JSON lines; the file exists only if there are any."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = beside(path, "events.jsonl")
+    def __init__(self, path: ClaimedPath) -> None:
+        self._path = ClaimedPath(beside(path, "events.jsonl"))
         self._path.unlink(missing_ok=True)
         self._lines: LineFile | None = None
 
@@ -119,10 +124,15 @@ class EventLines:
 class CsvRecords:
     """Records as CSV: one row per face, the header in `….header.json` beside it."""
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        beside(path, "header.json").write_text(json.dumps(header, indent=2) + "\n", "utf-8")
+    def __init__(self, path: ClaimedPath, header: Mapping[str, Any]) -> None:
         self._events = EventLines(path)
         self._lines = LineFile(path, ",".join(CSV_COLUMNS) + "\n")
+        try:
+            text = json.dumps(header, indent=2) + "\n"
+            write_whole(ClaimedPath(beside(path, "header.json")), text.encode())
+        except OSError:
+            self._lines.discard()
+            raise
 
     def frame(self, record: Mapping[str, Any]) -> None:
         """Appends one frame's rows."""

@@ -11,11 +11,12 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.claims import ClaimedPath, FileSeries, OutputClaims
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import beside, check_folder, reason
+from streamfer.media.files.parquet_file import parquet_file
 from streamfer.types import FaceResult, FloatArray, FrameResult
 
 _SCHEMA = "streamfer.latents/1"
@@ -47,26 +48,34 @@ class LatentWriter:
     after row; its shape is in the file's metadata as `num_ws` and `w_dim`.
 
     Args:
-        path: an existing file is replaced.
+        path: where to; how it is named, and what is replaced, says `FileSeries`.
+        live: whether a stream among them cannot be played again.
+        claims: the run's; None where nothing else is written.
 
     Raises:
         ConfigError: the suffix is not `.parquet`.
         OutputError: the path cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, live: bool = False, claims: OutputClaims | None = None) -> None:
         check_latents_path(path)
         self.name = str(path)
-        self._path = path
+        series = FileSeries(claims or OutputClaims(), path, live, latents_companions)
         self._lock = threading.Lock()
         self._schema: pa.Schema | None = None
         self._size = 0
         self._closed = False
         try:
-            OutputFile(path).close()  # finds out now whether it can be written
-            self._journal = OutputFile(latents_journal_path(path))
+            self.path = series.next()
+            file = OutputFile(self.path)  # finds out now whether it can be written
+            try:
+                self._journal = OutputFile(ClaimedPath(latents_journal_path(self.path)))
+            except OSError:
+                file.discard()
+                raise
+            file.close()
         except OSError as error:
-            raise self._failure(error) from error
+            raise _failure(path, error) from error
 
     def write(self, result: FrameResult) -> None:
         """Appends the latents of one frame's faces, where they have some.
@@ -84,7 +93,7 @@ class LatentWriter:
                 self._size += self._journal.write(self._message(result, faces))
             except OSError as error:
                 self._journal.cut(self._size)
-                raise self._failure(error) from error
+                raise _failure(self.path, error) from error
 
     def close(self) -> None:
         """Makes the Parquet file of the journal; closing twice is fine.
@@ -98,9 +107,9 @@ class LatentWriter:
             self._closed = True
             self._journal.close()
             try:
-                complete_latents(self._path)
+                complete_latents(self.path)
             except (OSError, pa.ArrowException) as error:
-                raise self._failure(error) from error
+                raise _failure(self.path, error) from error
 
     def _message(self, result: FrameResult, faces: list[tuple[FaceResult, FloatArray]]) -> bytes:
         """One frame's rows as a message of the journal, the first with the schema before it."""
@@ -123,11 +132,17 @@ class LatentWriter:
         batch = pa.RecordBatch.from_pylist(rows, schema=self._schema)
         return head + batch.serialize().to_pybytes()
 
-    def _failure(self, error: Exception) -> OutputError:
-        return OutputError(f"{self._path}: cannot write the latents ({reason(error)})")
+
+def _failure(path: Path, error: Exception) -> OutputError:
+    return OutputError(f"{path}: cannot write the latents ({reason(error)})")
 
 
-def complete_latents(path: Path) -> bool:
+def latents_companions(path: Path) -> tuple[Path, ...]:
+    """What is written beside a file of latents."""
+    return (latents_journal_path(path),)
+
+
+def complete_latents(path: ClaimedPath) -> bool:
     """Makes a latents file of the journal that a killed run has left beside it.
 
     Must not be called while the run still writes.
@@ -139,7 +154,7 @@ def complete_latents(path: Path) -> bool:
         Whether there was a journal; it is gone then.
 
     Raises:
-        OSError: the file cannot be written; the journal stays.
+        OSError: the file cannot be written; the journal stays, and no half of a file.
     """
     journal = latents_journal_path(path)
     if not journal.exists():
@@ -148,7 +163,7 @@ def complete_latents(path: Path) -> bool:
         batches = _batches(file)
         first = next(batches, None)
         schema = _schema(0, 0) if first is None else first.schema
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        with parquet_file(path, schema) as writer:
             if first is not None:
                 writer.write_batch(first)
             while group := list(islice(batches, _ROWS_PER_GROUP)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from streamfer.media.files.claims import ClaimedPath
+from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import beside
+from streamfer.media.files.parquet_file import parquet_file
 from streamfer.media.records.formats import EventLines, JsonlRecords, read_lines
 from streamfer.media.records.schema import face_rows, frames_of_rows
 
@@ -50,11 +54,15 @@ def journal_path(path: Path) -> Path:
 class ParquetRecords:
     """Records as Parquet: written as JSONL first, because an unfinished Parquet file is nothing."""
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        with open(path, "wb"):  # finds out now whether it can be written
-            pass
+    def __init__(self, path: ClaimedPath, header: Mapping[str, Any]) -> None:
         self._path = path
-        self._journal = JsonlRecords(journal_path(path), header)
+        file = OutputFile(path)  # finds out now whether it can be written
+        try:
+            self._journal = JsonlRecords(ClaimedPath(journal_path(path)), header)
+        except OSError:
+            file.discard()
+            raise
+        file.close()
         self._closed = False
 
     def frame(self, record: Mapping[str, Any]) -> None:
@@ -74,7 +82,7 @@ class ParquetRecords:
         complete_journal(self._path)
 
 
-def complete_journal(path: Path) -> bool:
+def complete_journal(path: ClaimedPath) -> bool:
     """Makes a Parquet records file of the journal that a killed run has left beside it.
 
     Must not be called while the run still writes.
@@ -86,7 +94,7 @@ def complete_journal(path: Path) -> bool:
         Whether there was a journal; it is gone then.
 
     Raises:
-        OSError: the file cannot be written; the journal stays.
+        OSError: the file cannot be written; the journal stays, and no half of a file.
         ValueError: the journal is damaged; it stays.
     """
     journal = journal_path(path)
@@ -97,12 +105,10 @@ def complete_journal(path: Path) -> bool:
     if header is None:
         raise ValueError("the journal has no header")
     events = EventLines(path)
-    with pq.ParquetWriter(
-        path, _COLUMNS.with_metadata({_HEADER_KEY: json.dumps(header)}), compression="zstd"
-    ) as writer:
+    schema = _COLUMNS.with_metadata({_HEADER_KEY: json.dumps(header)})
+    with closing(events), parquet_file(path, schema) as writer:
         for group in _batched(_rows(lines, events), _ROWS_PER_GROUP):
             writer.write_table(pa.Table.from_pylist(group, schema=_COLUMNS))
-    events.close()
     journal.unlink()
     return True
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from streamfer.errors import ConfigError, OutputError, SourceError
-from streamfer.media.files.output_path import beside, check_folder, reason, segment_path
+from streamfer.media.files.claims import ClaimedPath, FileSeries, OutputClaims
+from streamfer.media.files.output_path import beside, check_folder, reason
 from streamfer.media.records.formats import CsvRecords, JsonlRecords, read_csv_frames, read_lines
 from streamfer.media.records.schema import ModelInfo, RecordHeader, event_record, frame_record
 from streamfer.types import FrameResult, StreamEvent
@@ -54,22 +55,40 @@ class RecordWriter:
     """The records of a run, shared by all its streams: any thread may write.
 
     Args:
-        path: the (first) file; an existing one is replaced.
+        path: the (first) file; how it is named, and what is replaced, says `FileSeries`.
         header: what holds for all records.
+        claims: the run's; None where nothing else is written.
 
     Raises:
         OutputError: the path cannot be written.
     """
 
-    def __init__(self, path: Path, header: RecordHeader) -> None:
+    def __init__(
+        self, path: Path, header: RecordHeader, claims: OutputClaims | None = None
+    ) -> None:
         check_records_path(path)
         self.name = str(path)
         self._path = path
         self._header = header.to_json()
-        self._segment = 0
+        self._series = FileSeries(
+            claims or OutputClaims(),
+            path,
+            live=any(stream.live for stream in header.streams),
+            companions=record_companions,
+        )
         self._lock = threading.Lock()
         self._closed = False
         self._file = self._start_file()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files written so far."""
+        return tuple(self._series.paths)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run's summary has to say about this output."""
+        return () if self._series.note is None else (self._series.note,)
 
     def write(self, result: FrameResult) -> None:
         """Appends one analysed frame.
@@ -109,7 +128,6 @@ class RecordWriter:
             if self._closed:
                 return
             self._guarded(self._file.close)
-            self._segment += 1
             self._file = self._start_file()
 
     def close(self) -> None:
@@ -139,9 +157,13 @@ class RecordWriter:
                 self._guarded(lambda: write(self._file))
 
     def _start_file(self) -> RecordFile:
-        path = segment_path(self._path, self._segment)
         opened: list[RecordFile] = []
-        self._guarded(lambda: opened.append(_format_of(path)(path, self._header)))
+
+        def start() -> None:
+            path = self._series.next()
+            opened.append(_format_of(path)(path, self._header))
+
+        self._guarded(start)
         return opened[0]
 
     def _guarded(self, action: Callable[[], object]) -> None:
@@ -177,14 +199,25 @@ def check_records_path(path: Path) -> None:
     check_folder(path, "records")
 
 
-def open_records(path: Path, header: RecordHeader) -> RecordWriter:
+def record_companions(path: Path) -> tuple[Path, ...]:
+    """What is written beside a records file."""
+    endings = {
+        ".csv": ("header.json", "events.jsonl"),
+        ".parquet": ("journal.jsonl", "events.jsonl"),
+    }
+    return tuple(beside(path, ending) for ending in endings.get(path.suffix.lower(), ()))
+
+
+def open_records(
+    path: Path, header: RecordHeader, claims: OutputClaims | None = None
+) -> RecordWriter:
     """Starts the records of a run; the suffix of `path` chooses the format.
 
     Raises:
         ConfigError: it names none.
         OutputError: the path cannot be written.
     """
-    return RecordWriter(path, header)
+    return RecordWriter(path, header, claims)
 
 
 def read_records(path: Path) -> Records:
@@ -208,7 +241,7 @@ def read_records(path: Path) -> Records:
     raise ConfigError(f"{path}: records end in {', '.join(RECORD_SUFFIXES)}")
 
 
-def _format_of(path: Path) -> Callable[[Path, Mapping[str, Any]], RecordFile]:
+def _format_of(path: Path) -> Callable[[ClaimedPath, Mapping[str, Any]], RecordFile]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         from streamfer.media.records.parquet import ParquetRecords  # pyarrow takes 0.2 s to import

@@ -14,6 +14,7 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
 from streamfer.media.video.audio import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
@@ -91,7 +92,7 @@ class VideoFile:
     ordinary MP4 or MOV with one index when it is closed.
 
     Args:
-        path: where to; its suffix chooses the container.
+        path: where to, claimed for this run; its suffix chooses the container.
         size_wh: of the pictures, in pixels.
         time_base: of the PTS.
         frame_rate: nominal frames/s; only a hint for the encoder's rate control.
@@ -105,7 +106,7 @@ class VideoFile:
 
     def __init__(
         self,
-        path: Path,
+        path: ClaimedPath,
         size_wh: tuple[int, int],
         time_base: Fraction,
         frame_rate: Fraction,

@@ -6,7 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamfer.errors import ConfigError, OutputError, SourceError
-from streamfer.media.files.output_path import check_folder, same_file, segment_path
+from streamfer.media.files.claims import FileSeries, OutputClaims
+from streamfer.media.files.output_path import check_folder, reason
 from streamfer.media.video.audio import AudioReader, AudioSpan
 from streamfer.media.video.file import CONTAINERS, VideoConfig, VideoFile
 from streamfer.types import Frame, StreamInfo, UInt8Array
@@ -37,16 +38,17 @@ class VideoWriter:
 
     Every frame keeps its PTS. Live streams, files played from later than their start, and files
     whose times begin below 0 have theirs moved so that the video starts at 0. Where the picture's
-    size changes, or `roll` is called, the video goes on in a new file (`talk.1.mp4`, …), which
-    starts at 0 as well.
+    size changes, or `roll` is called, the video goes on in a new file, which starts at 0 as well;
+    `FileSeries` says how the files are named.
 
     The file stands at its final path from the start, and is playable at any moment.
 
     Args:
-        path: the (first) file; an existing one is replaced.
+        path: the (first) file.
         info: the stream.
         config: encoder settings.
         audio: the sound to carry along; None for none.
+        claims: the run's; None where nothing else is written.
 
     Raises:
         ConfigError: the suffix names no container.
@@ -59,10 +61,12 @@ class VideoWriter:
         info: StreamInfo,
         config: VideoConfig | None = None,
         audio: AudioSpan | None = None,
+        claims: OutputClaims | None = None,
     ) -> None:
         check_video_path(path)
-        if audio is not None and same_file(path, audio.path):
-            raise OutputError(f"{path}: is the input; choose another name for the output")
+        if claims is None:
+            claims = OutputClaims([audio.path] if audio is not None else [])
+        self._series = FileSeries(claims, path, info.live)
         self.name = str(path)
         self._path = path
         self._info = info
@@ -70,7 +74,6 @@ class VideoWriter:
         self._rate = _frame_rate(info)
         self._notes: list[str] = []
         self._file: VideoFile | None = None
-        self._files = 0
         self._key: tuple[int, int, int] | None = None
         self._offset_s = Fraction(0)
         self._moved = info.live or (audio is not None and audio.start_s > 0)
@@ -81,12 +84,12 @@ class VideoWriter:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the run's summary has to say about this output, one sentence each."""
-        return tuple(self._notes)
+        return (*self._notes, *([self._series.note] if self._series.note else []))
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files written so far."""
-        return tuple(segment_path(self._path, i) for i in range(self._files))
+        return tuple(self._series.paths)
 
     def write(self, frame: Frame, picture: UInt8Array) -> None:
         """Encodes one annotated picture, and the sound up to it.
@@ -159,8 +162,13 @@ class VideoWriter:
 
     def _start_file(self, frame: Frame, size_wh: tuple[int, int]) -> VideoFile:
         source = self._audio.stream if self._audio is not None else None
+        try:
+            path = self._series.next(frame.wall)
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot write the video ({reason(error)})") from error
+        continues = len(self._series.paths) > 1
         file = VideoFile(
-            segment_path(self._path, self._files),
+            path,
             size_wh,
             frame.time_base,
             self._rate,
@@ -168,13 +176,12 @@ class VideoWriter:
             audio_source=source,
             indexed=_is_indexed(self._info),
         )
-        if self._moved or self._files > 0 or frame.pts < 0:  # players cut off what lies before 0
+        if self._moved or continues or frame.pts < 0:  # players cut off what lies before 0
             self._offset_s = -frame.pts * frame.time_base
-        if source is not None and file.transcodes_audio and self._files == 0:
+        if source is not None and file.transcodes_audio and not continues:
             self._notes.append(
                 f"sound made AAC: {self._path.suffix} cannot carry {source.codec_context.name}"
             )
-        self._files += 1
         return file
 
     def _write_audio(self, until_s: Fraction | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import check_outputs, output_path, write_text
 from streamfer.errors import ConfigError, OutputError, StreamferError
+from streamfer.media.files.claims import ClaimedPath
 
 
 def test_a_path_gets_the_stream_s_name() -> None:
@@ -34,6 +35,18 @@ def test_good_outputs_pass_and_their_folder_is_made(tmp_path: Path) -> None:
         ({"latents": "{stream}.parquet"}, ["a"], ConfigError, "share one file"),
         ({"latents": "x.csv"}, ["a"], ConfigError, "must end in"),
         ({"latents": "x.parquet", "records": "x.parquet"}, ["a"], ConfigError, "the same file as"),
+        (
+            {"records": "r.csv", "json_summary": "r.csv.header.json"},
+            ["a"],
+            ConfigError,
+            "same file",
+        ),
+        (
+            {"latents": "l.parquet", "save_config": "l.parquet.journal.arrows"},
+            ["a"],
+            ConfigError,
+            "same file",
+        ),
         ({"records": "x.txt"}, ["a"], ConfigError, "must end in"),
         ({"output": "x.avi"}, ["a"], ConfigError, "must end in"),
         ({"output": "folder"}, ["a"], OutputError, "is a folder"),
@@ -66,4 +79,4 @@ def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
 
 def test_text_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file"):
-        write_text(tmp_path / "none" / "x.json", "{}")
+        write_text(ClaimedPath(tmp_path / "none" / "x.json"), "{}")

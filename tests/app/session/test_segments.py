@@ -34,41 +34,58 @@ def test_a_long_gap_makes_no_empty_segments() -> None:
     assert numbers(Segments(10.0), *frames, frame("cam", 3, 101.0)) == [0, 1, 1, 2]
 
 
-def test_streams_change_over_together_whenever_they_joined() -> None:
+def test_each_stream_changes_over_by_its_own_clock() -> None:
     segments = Segments(10.0)
     steps = [
         frame("a", 0, 0.0), frame("a", 1, 6.0), frame("b", 0, 0.0),
-        frame("b", 1, 5.0), frame("a", 2, 7.0), frame("b", 2, 8.0),
+        frame("b", 1, 9.0), frame("a", 2, 10.0), frame("b", 2, 10.0),
     ]  # fmt: skip
-    assert numbers(segments, *steps) == [0, 0, 0, 1, 1, 1]
+    assert numbers(segments, *steps) == [0, 0, 0, 0, 1, 1]
 
 
-def test_record_and_picture_of_a_frame_stay_together() -> None:
+def test_a_clip_played_from_later_has_whole_segments() -> None:
+    frames = [frame("talk", i, 105.0 + i) for i in range(11)]
+    assert numbers(Segments(10.0), *frames) == [0] * 10 + [1]
+
+
+def rolls(segments: Segments, *frames: Frame) -> list[bool]:
+    found = []
+    for each in frames:
+        with segments.recording(each) as must_roll:
+            found.append(must_roll)
+    return found
+
+
+def test_shared_records_go_by_the_stream_that_is_furthest() -> None:
+    steps = [
+        frame("a", 0, 0.0), frame("a", 1, 6.0), frame("b", 0, 0.0),
+        frame("b", 1, 5.0), frame("a", 2, 11.0), frame("b", 2, 6.0),
+    ]  # fmt: skip
+    assert rolls(Segments(10.0), *steps) == [False, False, False, True, False, False]
+
+
+def test_record_and_picture_of_a_frame_of_one_stream_stay_together() -> None:
     segments = Segments(10.0)
-    late = frame("b", 0, 0.0)
-    with segments.recording(late) as must_roll:
-        assert not must_roll
-    for index, time_s in enumerate((0.0, 30.0)):
-        with segments.recording(frame("a", index, time_s)) as must_roll:
-            assert must_roll == (index == 1)
-    assert segments.number(late) == 0
-    with segments.recording(frame("b", 1, 0.1)) as must_roll:
-        assert not must_roll  # the records have rolled already
-    assert segments.number(frame("b", 1, 0.1)) == 1
+    frames = [frame("a", i, 3.0 + i * 3.7) for i in range(12)]
+    records = [sum(rolls(segments, each)) for each in frames]
+    pictures = numbers(segments, *frames)
+    assert [sum(records[: i + 1]) for i in range(12)] == pictures
 
 
-def test_no_other_stream_settles_while_a_record_is_written() -> None:
+def test_no_other_stream_rolls_the_records_while_one_is_written() -> None:
     segments = Segments(10.0)
-    settled = threading.Event()
-    other = threading.Thread(
-        target=lambda: (segments.number(frame("a", 1, 60.0)), settled.set()),
-    )
-    segments.number(frame("a", 0, 0.0))
+    rolled = threading.Event()
+
+    def roll() -> None:
+        with segments.recording(frame("a", 1, 60.0)):
+            rolled.set()
+
+    other = threading.Thread(target=roll)
     with segments.recording(frame("b", 0, 0.0)):
         other.start()
-        assert not settled.wait(0.05)
+        assert not rolled.wait(0.05)
     other.join()
-    assert segments.number(frame("b", 0, 0.0)) == 0
+    assert rolled.is_set()
 
 
 def test_rolling_and_skipping_exclude_each_other() -> None:

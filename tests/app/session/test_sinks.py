@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from streamfer.app.session.sinks import (
 )
 from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.errors import OutputError
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.latents import LatentWriter
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
@@ -58,17 +60,43 @@ def test_snapshots_come_at_their_interval_of_media_time(tmp_path: Path) -> None:
     assert saved.shape == (240, 320, 3)
 
 
+def test_pictures_of_a_live_stream_carry_the_wall_time_and_replace_nothing(tmp_path: Path) -> None:
+    for _ in range(2):  # a restarted recording
+        sink = SnapshotSink(tmp_path, 1.0, make_picture())
+        for index in (0, 1, 25):
+            shown = result(index)
+            wall = f"2026-11-28T15:22:{index // 25:02d}.250000+01:00"
+            sink.write(replace(shown, frame=replace(shown.frame, wall=wall)))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [
+        "talk.20261128T142200Z.1.png",
+        "talk.20261128T142200Z.png",
+        "talk.20261128T142201Z.1.png",
+        "talk.20261128T142201Z.png",
+    ]
+
+
+def test_a_picture_never_replaces_a_file(tmp_path: Path) -> None:
+    photo = tmp_path / "talk-00000.00.png"
+    photo.write_bytes(b"photo")
+    SnapshotSink(tmp_path, 1.0, make_picture(), OutputClaims([photo])).write(result(0))
+    assert photo.read_bytes() == b"photo"
+    assert (tmp_path / "talk-00000.00.1.png").exists()
+
+
 def test_saved_pictures_keep_their_colours(tmp_path: Path) -> None:
     image = np.zeros((2, 2, 3), dtype=np.uint8)
     image[..., 0] = 200  # red
-    save_picture(tmp_path / "red.png", image)
+    save_picture(tmp_path / "red.png", image, OutputClaims())
     assert cv2.imread(str(tmp_path / "red.png"))[0, 0].tolist() == [0, 0, 200]  # BGR
 
 
 def test_a_picture_that_cannot_be_saved_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot write"):
-        save_picture(tmp_path / "file" / "x.png", np.zeros((2, 2, 3), dtype=np.uint8))
+        save_picture(
+            tmp_path / "file" / "x.png", np.zeros((2, 2, 3), dtype=np.uint8), OutputClaims()
+        )
 
 
 def test_latents_of_all_streams_go_into_one_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ import pytest
 
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.labels import LABELS
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.parquet import complete_journal, journal_path
 from streamfer.media.records.schema import frame_record
 from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records, read_records
@@ -161,6 +163,7 @@ WRITE_UNTIL_KILLED = """
 import os, signal
 from pathlib import Path
 from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records, read_records
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.parquet import complete_journal, journal_path
 from tests.media.records.test_writer import header
 from tests.support.analysed import make_result
@@ -221,12 +224,14 @@ def test_rolling_goes_on_in_a_new_file_with_its_own_header(tmp_path: Path, suffi
 def test_a_file_begun_after_a_camera_came_up_states_its_size(tmp_path: Path) -> None:
     path = tmp_path / "cam.jsonl"
     camera = StreamInfo("cam", "camera:0", None, None, live=True)
-    with closing(open_records(path, replace(header(), streams=(camera,)))) as records:
+    clock = iter(datetime(2026, 11, 28, 14, 22, second, tzinfo=UTC) for second in range(9))
+    claims = OutputClaims(clock=lambda: next(clock))
+    with closing(open_records(path, replace(header(), streams=(camera,)), claims)) as records:
         records.event(StreamEvent("cam", "opened", 0.0, details={"width": 640, "height": 360}))
         records.roll()
     sizes = [
         (stream["width"], stream["height"])
-        for name in ("cam.jsonl", "cam.1.jsonl")
+        for name in ("cam.jsonl", "cam.20261128T142200Z.jsonl")
         for stream in read_records(tmp_path / name).header["streams"]
     ]
     assert sizes == [(None, None), (640, 360)]
@@ -280,6 +285,7 @@ import resource, signal
 from pathlib import Path
 from streamfer.errors import OutputError
 from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records, read_records
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.parquet import complete_journal, journal_path
 from tests.media.records.test_writer import header
 from tests.support.analysed import make_result

@@ -1,0 +1,292 @@
+"""Which files a run may write, asked whenever one is created.
+
+Every output opens its files under paths that come from here (`ClaimedPath`), so that no output,
+continuation or snapshot can ever destroy an input, another output, or a file that nobody named.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import NewType
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.output_path import dated_path, segment_path
+
+ClaimedPath = NewType("ClaimedPath", Path)
+"""A path that this run may write."""
+
+_MOST_NAMES = 3
+"""Files that a note lists by name."""
+
+Companions = Callable[[Path], tuple[Path, ...]]
+"""Names the files that are written beside a file, such as its journal."""
+
+
+def no_companions(path: Path) -> tuple[Path, ...]:
+    """Of a file that stands alone."""
+    return ()
+
+
+class OutputClaims:
+    """Every path that a run writes, held against its inputs and against each other.
+
+    Any thread may ask.
+
+    Args:
+        inputs: files that the run reads.
+        segmented: whether outputs go on in new files by time, so that every file of a live
+            recording carries its own time.
+        clock: the time of day, for the names of live recordings.
+    """
+
+    def __init__(
+        self,
+        inputs: Iterable[Path] = (),
+        segmented: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.segmented = segmented
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._inputs = {key: path for path in inputs for key in _identities(path)}
+        self._named: dict[object, str] = {}
+        self._written: set[object] = set()
+
+    def name(self, flag: str, path: Path, companions: Companions = no_companions) -> None:
+        """Notes a path that the user has named for an output: what stands there may be replaced.
+
+        Args:
+            flag: the option that names it, for messages.
+            path: of the output.
+            companions: what is written beside it.
+
+        Raises:
+            ConfigError: it is an input or another output, or a companion is.
+        """
+        with self._lock:
+            for each in (path, *companions(path)):
+                beside = "" if each == path else f" (writes {each.name} beside it)"
+                for key in _identities(each):
+                    if key in self._inputs:
+                        raise ConfigError(
+                            f"{flag} {path}{beside}: is the input {self._inputs[key]}; choose"
+                            " another name"
+                        )
+                    if key in self._named:
+                        raise ConfigError(
+                            f"{flag} {path}{beside}: the same file as {self._named[key]}"
+                        )
+            for each in (path, *companions(path)):
+                self._named.update(dict.fromkeys(_identities(each), flag))
+
+    def replace(self, path: Path, companions: Companions = no_companions) -> ClaimedPath:
+        """Claims a path that the user has named, whatever stands there.
+
+        Raises:
+            OutputError: it is an input, or this run has written it for another output.
+        """
+        with self._lock:
+            for each in (path, *companions(path)):
+                self.refuse_input(each)
+                if any(key in self._written for key in _identities(each)):
+                    raise OutputError(f"{each}: another output of this run stands there")
+            self._note(path, companions)
+        return ClaimedPath(path)
+
+    def refuse_input(self, path: Path) -> None:
+        """Makes sure that a path is no input.
+
+        Raises:
+            OutputError: it is one.
+        """
+        for key in _identities(path):
+            if key in self._inputs:
+                raise OutputError(
+                    f"{path}: is the input {self._inputs[key]}; choose another name for the output"
+                )
+
+    def create(self, path: Path, companions: Companions = no_companions) -> ClaimedPath | None:
+        """Claims a path for a file that nobody has named, making it there and then.
+
+        Returns:
+            None where the name is taken: by an input, by an output, by any file at all.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        with self._lock:
+            if any(self._is_reserved(each) for each in (path, *companions(path))):
+                return None
+            return self._make(path, companions)
+
+    def create_named(
+        self, path: Path, companions: Companions = no_companions
+    ) -> ClaimedPath | None:
+        """Claims a path that the user has named, unless a file stands there.
+
+        Returns:
+            None where one does.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        with self._lock:
+            return self._make(path, companions)
+
+    def wrote(self, path: Path) -> bool:
+        """Whether a file is this run's own."""
+        with self._lock:
+            return any(key in self._written for key in _identities(path))
+
+    def _make(self, path: Path, companions: Companions) -> ClaimedPath | None:
+        if any(os.path.lexists(each) for each in (path, *companions(path))):
+            return None
+        try:
+            with open(path, "xb"):
+                self._note(path, companions)
+        except FileExistsError:
+            return None
+        return ClaimedPath(path)
+
+    def _note(self, path: Path, companions: Companions) -> None:
+        for each in (path, *companions(path)):
+            self._written.update(_identities(each))
+
+    def _is_reserved(self, path: Path) -> bool:
+        keys = _identities(path)
+        return any(
+            key in taken for key in keys for taken in (self._named, self._inputs, self._written)
+        )
+
+
+class FileSeries:
+    """The files of one output, one after the other; used by one thread.
+
+    Of a file's analysis, the first stands at the path that the user named and replaces what was
+    there; continuations are numbered (`talk.1.mp4`, …) and step over names that are taken. Of a
+    live recording nothing is ever replaced: its continuations, its first file where that name is
+    taken, and with `--segment` all of its files carry the wall time (`cam.20261128T142200Z.mp4`).
+
+    Args:
+        claims: the run's.
+        path: as the user named it.
+        live: whether what is written cannot be played again.
+        companions: what is written beside each file.
+
+    Raises:
+        OutputError: the path is an input.
+    """
+
+    def __init__(
+        self,
+        claims: OutputClaims,
+        path: Path,
+        live: bool = False,
+        companions: Companions = no_companions,
+    ) -> None:
+        claims.refuse_input(path)
+        self._claims = claims
+        self._path = path
+        self._live = live
+        self._companions = companions
+        self._number = 0
+        self.paths: list[Path] = []
+        """The files claimed so far."""
+
+    @property
+    def note(self) -> str | None:
+        """What the user should know of files that look like continuations and are none: the
+        remains of an earlier run, or something else altogether."""
+        strangers = [] if self._live else list(self._strangers())
+        if not strangers:
+            return None
+        names = ", ".join(path.name for path in strangers[:_MOST_NAMES])
+        if len(strangers) > _MOST_NAMES:
+            names += f" and {len(strangers) - _MOST_NAMES} more"
+        return f"{self._path}: no part of it, from before this run: {names}"
+
+    def _strangers(self) -> Iterator[Path]:
+        for number in count(1):
+            path = segment_path(self._path, number)
+            if not os.path.lexists(path):
+                return
+            if not self._claims.wrote(path):
+                yield path
+
+    def next(self, wall: str | None = None) -> ClaimedPath:
+        """Claims the next file.
+
+        Args:
+            wall: UTC, ISO 8601, of what it begins with; None: now.
+
+        Raises:
+            OSError: it cannot be made.
+            OutputError: it is an input, or another output of this run.
+        """
+        claimed = self._next_live(wall) if self._live else self._next_numbered()
+        self.paths.append(claimed)
+        return claimed
+
+    def _next_numbered(self) -> ClaimedPath:
+        if not self.paths:
+            return self._claims.replace(self._path, self._companions)
+        while True:
+            self._number += 1
+            path = segment_path(self._path, self._number)
+            claimed = self._claims.create(path, self._companions)
+            if claimed is not None:
+                return claimed
+
+    def _next_live(self, wall: str | None) -> ClaimedPath:
+        if not self.paths and not self._claims.segmented:
+            claimed = self._claims.create_named(self._path, self._companions)
+            if claimed is not None:
+                return claimed
+        now = self._claims.clock() if wall is None else datetime.fromisoformat(wall)
+        return first_free(self._claims, _numbered(dated_path(self._path, now)), self._companions)
+
+
+def first_free(
+    claims: OutputClaims, paths: Iterable[Path], companions: Companions = no_companions
+) -> ClaimedPath:
+    """Claims the first path whose name is not taken.
+
+    Args:
+        claims: the run's.
+        paths: candidates, without end.
+        companions: what is written beside it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return next(
+        claimed for path in paths if (claimed := claims.create(path, companions)) is not None
+    )
+
+
+def free_path(claims: OutputClaims, path: Path) -> ClaimedPath:
+    """Claims a path that nobody has named, or the next of its numbered names that is free.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return first_free(claims, _numbered(path))
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    return (segment_path(path, number) for number in count())
+
+
+def _identities(path: Path) -> tuple[object, ...]:
+    """What tells whether two paths name one file: through links, and where case is ignored."""
+    place: object = os.path.realpath(path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (place,)
+    return place, (status.st_dev, status.st_ino)
