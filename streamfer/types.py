@@ -44,6 +44,14 @@ class StreamInfo:
     frame_count: int | None = None
     """Declared number of frames; an estimate, for progress bars."""
     duration_s: float | None = None
+    from_clip: bool = False
+    """Whether it can be played again: a file, also one played at its own rate as if it were live.
+    """
+
+    @property
+    def unrepeatable(self) -> bool:
+        """Whether what is not kept of it now is lost: a camera, a network stream, a screen."""
+        return self.live and not self.from_clip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

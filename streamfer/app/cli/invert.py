@@ -24,6 +24,7 @@ from streamfer.evaluation.inverted import (
     load_latent_models,
     load_portrait_models,
 )
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.source_list import SourceKind, expand_sources
 from streamfer.models.inversion.descent import InversionConfig
@@ -93,13 +94,18 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
     console = console or Console()
     device = pick_device(config.device)
     models = _load_models(config, device)
+    claims = OutputClaims(
+        spec.path for spec in expand_sources(config.images) if spec.kind is SourceKind.FILE
+    )
+    if config.json is not None:
+        claims.name("--json", config.json)
     align = align_face if config.face_model == "shipped" else align_portrait
     with closing(open_detector(store=EngineStore(), settings=_DETECTOR)) as detector:
         found = find_faces(read_pictures(config.images), detector, align)
     settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
     faces = invert_faces(models, found.crops, found.names, settings)
     try:
-        _write(faces, config)
+        _write(faces, config, claims)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{config.out}: cannot write the results: {reason}") from error
@@ -166,7 +172,7 @@ def find_faces(
     return FoundFaces(tuple(names), np.array(crops, np.uint8))
 
 
-def _write(faces: Sequence[InvertedFace], config: InvertConfig) -> None:
+def _write(faces: Sequence[InvertedFace], config: InvertConfig, claims: OutputClaims) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     for face in faces:
         for kind, picture in (
@@ -174,14 +180,14 @@ def _write(faces: Sequence[InvertedFace], config: InvertConfig) -> None:
             ("encoder", face.encoder),
             ("refined", face.refined),
         ):
-            write_png(picture, config.out / f"{face.name}.{kind}.png")
+            write_png(picture, claims.replace(config.out / f"{face.name}.{kind}.png"))
         np.savez(
-            config.out / f"{face.name}.npz",
+            claims.replace(config.out / f"{face.name}.npz"),
             latent_encoder=face.latent_encoder,
             latent_refined=face.latent_refined,
         )
     if faces:
-        write_png(inversion_sheet(faces), config.out / "contact_sheet.png")
+        write_png(inversion_sheet(faces), claims.replace(config.out / "contact_sheet.png"))
     numbers = {"faces": [face.numbers() for face in faces]}
-    path = config.json or config.out / "faces.json"
+    path = claims.replace(config.json or config.out / "faces.json")
     path.write_text(json.dumps(numbers, indent=1) + "\n")

@@ -184,7 +184,7 @@ def latent_writer(
     if config.latents is None:
         yield None
         return
-    live = any(stream.info.live for stream in streams)
+    live = any(stream.info.unrepeatable for stream in streams)
     with closing(LatentWriter(config.latents, live, claims)) as writer:
         yield writer
 

@@ -187,12 +187,17 @@ class Job:
         config = self.config
         if parts.refiner is not None and parts.refiner.given_up is not None:
             parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
-        shared = [path for path in (config.records, config.latents) if path is not None]
+        written = sorted(parts.videos)
+        if parts.records is not None:
+            parts.notes.extend(parts.records.notes)
+            written.extend(parts.records.paths)
+        if parts.latents is not None:
+            written.append(parts.latents.path)
         outcome = Outcome(
             interrupted=ended.interrupted,
             failures=(*ended.source_failures, *ended.output_failures),
             snapshot=self.statistics.snapshot(),
-            files=(*sorted(parts.videos), *shared),
+            files=tuple(written),
             notes=tuple(parts.notes),
         )
         if config.json_summary:

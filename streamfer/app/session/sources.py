@@ -17,7 +17,7 @@ from streamfer.media.sources.live import LiveCallbacks, LiveSource
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.screen import screen_endpoint
 from streamfer.media.sources.source import Source
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.source_list import CLIP_KINDS, SourceKind, SourceSpec
 from streamfer.media.sources.synthetic import DemoSource
 from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.stats import RunStatistics
@@ -102,7 +102,9 @@ def open_streams(
             source = (own or {})[spec.name](spec.name, _playback(config))
         else:
             source = _make_source(spec, config, reports)
-        info = StreamInfo(spec.name, spec.label, None, None, source.live)
+        info = StreamInfo(
+            spec.name, spec.label, None, None, source.live, from_clip=spec.kind in CLIP_KINDS
+        )
         is_open = False
         if source.live or open_files < config.concurrent_files:
             try:

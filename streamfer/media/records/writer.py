@@ -73,7 +73,7 @@ class RecordWriter:
         self._series = FileSeries(
             claims or OutputClaims(),
             path,
-            live=any(stream.live for stream in header.streams),
+            live=any(stream.unrepeatable for stream in header.streams),
             companions=record_companions,
         )
         self._lock = threading.Lock()

@@ -73,6 +73,7 @@ class FileSource:
             frame_rate=decoder.frame_rate,
             frame_count=self._options.expected_frames(decoder.duration_s, decoder.frame_count),
             duration_s=decoder.duration_s,
+            from_clip=True,
         )
 
     def frames(self) -> Iterator[PendingFrame]:

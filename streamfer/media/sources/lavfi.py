@@ -74,6 +74,7 @@ class LavfiSource:
             height=stream.codec_context.height,
             live=self.live,
             frame_rate=float(rate) if rate else None,
+            from_clip=True,
         )
 
     def frames(self) -> Iterator[PendingFrame]:

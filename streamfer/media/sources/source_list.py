@@ -42,6 +42,10 @@ class SourceKind(Enum):
     """Pictures or a source of whoever calls, from Python only."""
 
 
+CLIP_KINDS = frozenset({SourceKind.FILE, SourceKind.FILTER, SourceKind.DEMO})
+"""What can be played again."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
     """One source that the user asked for."""

@@ -85,6 +85,7 @@ class DemoSource:
             frame_rate=float(DEMO_RATE),
             frame_count=self._options.expected_frames(duration_s, DEMO_FRAMES),
             duration_s=duration_s,
+            from_clip=True,
         )
 
     def frames(self) -> Iterator[PendingFrame]:

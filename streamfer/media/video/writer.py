@@ -66,7 +66,7 @@ class VideoWriter:
         check_video_path(path)
         if claims is None:
             claims = OutputClaims([audio.path] if audio is not None else [])
-        self._series = FileSeries(claims, path, info.live)
+        self._series = FileSeries(claims, path, info.unrepeatable)
         self.name = str(path)
         self._path = path
         self._info = info

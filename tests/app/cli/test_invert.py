@@ -110,3 +110,12 @@ def test_the_curve_falls_with_the_loss() -> None:
     left, right = np.flatnonzero(dark[:, 4]).mean(), np.flatnonzero(dark[:, -5]).mean()
     assert left < 8
     assert right > 28
+
+
+def test_the_numbers_never_replace_a_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "wall.png"
+    cv2.imwrite(str(picture), np.full((300, 300, 3), 90, np.uint8))
+    before = picture.read_bytes()
+    with pytest.raises(ConfigError, match="is the input"):
+        invert(invert_config(tmp_path, str(picture), json=picture), quiet())
+    assert picture.read_bytes() == before
