@@ -162,8 +162,9 @@ class Job:
             records = open_record_writer(config, models, [*done, *self.streams], self.claims)
         if records is not None:
             stack.callback(records.close)
-            if self._resumption is not None:
-                self._resumption.restore(records)
+        latents = stack.enter_context(latent_writer(config, self._streams, self.claims))
+        if self._resumption is not None:
+            self._resumption.restore(records, latents)
         return RunParts(
             config,
             self.statistics,
@@ -172,7 +173,7 @@ class Job:
             records,
             self._feed,
             self.claims,
-            latents=stack.enter_context(latent_writer(config, self._streams, self.claims)),
+            latents=latents,
             refiner=refiner,
             segments=Segments(config.segment or math.inf),
             extra=self._sinks,

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from av.error import FFmpegError
-
 from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import output_path
 from streamfer.errors import ConfigError, SourceError
+from streamfer.media.records.latents import KeptLatents, LatentWriter, read_kept_latents
 from streamfer.media.records.writer import Records, RecordWriter, read_records
-from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.verify_whole import WholeInput
 from streamfer.types import StreamInfo
-
-_TOLERANCE_S = 0.002
-"""Rounding of times between two containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """What is left to do, and what an earlier run's records say of the rest."""
+    """What is left to do, and what an earlier run's outputs hold of the rest."""
 
     specs: list[SourceSpec]
     """Sources still to be analysed."""
@@ -32,51 +27,98 @@ class Resumption:
     """Streams that are complete, for the header of the records."""
     kept: Records | None = None
     """Records of the complete streams."""
+    latents: KeptLatents | None = None
+    """Latents of the complete streams."""
 
-    def restore(self, writer: RecordWriter) -> None:
-        """Writes the kept records into a new file.
+    def restore(self, records: RecordWriter | None, latents: LatentWriter | None) -> None:
+        """Writes what is kept into the new files.
 
         Raises:
-            OutputError: they cannot be written.
+            OutputError: it cannot be written.
         """
-        if self.kept is not None:
-            writer.restore(self.kept)
+        if self.kept is not None and records is not None:
+            records.restore(self.kept)
+        if self.latents is not None and latents is not None:
+            latents.restore(self.latents)
 
 
 def resume(config: RunConfig, specs: Sequence[SourceSpec]) -> Resumption:
     """Finds the files whose outputs are complete.
 
-    A file is complete when its annotated video ends where the file ends and, if records are asked
-    for, the existing records know it.
+    A file is complete when each output that is asked for has all of its frames: the annotated
+    video at their times, the records and the latents counted to the last.
 
     Raises:
-        ConfigError: there is no --output to tell by, only parts of files are to be analysed, or
-            latents are asked for.
+        ConfigError: there is no output to tell by, or only parts of files are to be analysed.
     """
     if not config.skip_existing:
         return Resumption(list(specs))
-    if config.output is None:
-        raise ConfigError("--skip-existing: needs --output, whose videos tell what is complete")
+    if (config.output, config.records, config.latents) == (None, None, None):
+        raise ConfigError(
+            "--skip-existing: needs --output, --records or --latents, which tell what is complete"
+        )
     if (config.start, config.duration, config.max_frames, config.loop) != (0.0, None, None, 1):
         raise ConfigError(
             "--skip-existing: takes whole files, without --start, --duration, --max-frames, --loop"
         )
-    if config.latents is not None:
-        raise ConfigError("--skip-existing: cannot add to --latents, whose file is written afresh")
-    records = _existing_records(config.records)
-    todo: list[SourceSpec] = []
-    done: list[StreamInfo] = []
-    for spec in specs:
-        known = None if records is None else _recorded(records, spec.name)
-        complete = (config.records is None or known is not None) and _is_complete(
-            spec, output_path(config.output, spec.name)
-        )
-        if complete:
-            done.append(known or StreamInfo(spec.name, spec.label, None, None, live=False))
-        else:
-            todo.append(spec)
+    earlier = _Earlier(config)
+    todo = [spec for spec in specs if not earlier.is_complete(spec)]
+    done = tuple(earlier.info(spec) for spec in specs if spec not in todo)
     names = {info.stream for info in done}
-    return Resumption(todo, tuple(done), _only(records, names) if records else None)
+    return Resumption(todo, done, earlier.kept_records(names), earlier.kept_latents(names))
+
+
+class _Earlier:
+    """The outputs of an earlier run."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        self._records = _existing_records(config.records)
+        self._latents = _existing_latents(config.latents)
+        self._frames: dict[str, tuple[int, float]] = {}
+        """By stream: how many frames the records have, and when the last one is."""
+        for frame in self._records.frames if self._records is not None else ():
+            count, _ = self._frames.get(frame["stream"], (0, 0.0))
+            self._frames[frame["stream"]] = (count + 1, frame["time_s"])
+
+    def is_complete(self, spec: SourceSpec) -> bool:
+        """Whether every output that is asked for has all of a file."""
+        if spec.kind is not SourceKind.FILE:
+            return False
+        whole, config = WholeInput(spec.path), self._config
+        if config.records is not None:
+            counted = self._frames.get(spec.name)
+            if not counted or not self._entry(spec.name) or not whole.is_counted(*counted):
+                return False
+        if config.latents is not None:
+            seen = self._latents.seen.get(spec.name) if self._latents is not None else None
+            if not seen or not whole.is_counted(*seen):
+                return False
+        return config.output is None or whole.is_in_video(output_path(config.output, spec.name))
+
+    def info(self, spec: SourceSpec) -> StreamInfo:
+        """What the records' header knows of a complete stream."""
+        entry = self._entry(spec.name) or {}
+        source = entry.get("source", spec.label)
+        return StreamInfo(spec.name, source, entry.get("width"), entry.get("height"), live=False)
+
+    def kept_records(self, streams: set[str]) -> Records | None:
+        """The records of some streams; None where there are none at all."""
+        if self._records is None:
+            return None
+        return Records(
+            self._records.header,
+            [frame for frame in self._records.frames if frame["stream"] in streams],
+            [event for event in self._records.events if event["stream"] in streams],
+        )
+
+    def kept_latents(self, streams: set[str]) -> KeptLatents | None:
+        """The latents of some streams; None where there are none at all."""
+        return None if self._latents is None else self._latents.only(streams)
+
+    def _entry(self, stream: str) -> dict[str, Any] | None:
+        entries = [] if self._records is None else self._records.header.get("streams", [])
+        return next((entry for entry in entries if entry.get("stream") == stream), None)
 
 
 def _existing_records(path: Path | None) -> Records | None:
@@ -88,43 +130,5 @@ def _existing_records(path: Path | None) -> Records | None:
         return None
 
 
-def _recorded(records: Records, stream: str) -> StreamInfo | None:
-    """What the records' header knows of a stream that they hold frames of."""
-    if not any(frame["stream"] == stream for frame in records.frames):
-        return None
-    entries = [e for e in records.header.get("streams", []) if e.get("stream") == stream]
-    if not entries:
-        return None
-    entry: dict[str, Any] = entries[0]
-    return StreamInfo(stream, entry["source"], entry.get("width"), entry.get("height"), live=False)
-
-
-def _only(records: Records, streams: set[str]) -> Records:
-    return Records(
-        records.header,
-        [frame for frame in records.frames if frame["stream"] in streams],
-        [event for event in records.events if event["stream"] in streams],
-    )
-
-
-def _is_complete(spec: SourceSpec, output: Path) -> bool:
-    if spec.kind is not SourceKind.FILE or not output.exists():
-        return False
-    expected, found = _length_s(spec.path), _length_s(output)
-    return expected is not None and found is not None and abs(expected - found) <= _TOLERANCE_S
-
-
-def _length_s(path: Path) -> float | None:
-    """Seconds from a file's first frame to its last; None where it cannot be decoded."""
-    try:
-        with open_media_file(path) as container:
-            stream = video_stream(container, path)
-            first = last = next(container.decode(stream)).pts
-            if container.duration is not None:
-                with contextlib.suppress(FFmpegError):  # then all of it is decoded
-                    container.seek((container.start_time or 0) + container.duration)
-            for frame in container.decode(stream):
-                last = max(last, frame.pts)
-            return float((last - first) * stream.time_base)
-    except (SourceError, FFmpegError, StopIteration, TypeError):  # TypeError: a frame without PTS
-        return None
+def _existing_latents(path: Path | None) -> KeptLatents | None:
+    return None if path is None else read_kept_latents(path)

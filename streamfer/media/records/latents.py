@@ -5,12 +5,16 @@ Latents are biometric data: a face can be recognised by them. They are written o
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath, FileSeries, OutputClaims
@@ -20,6 +24,7 @@ from streamfer.media.files.parquet_file import parquet_file
 from streamfer.types import FaceResult, FloatArray, FrameResult
 
 _SCHEMA = "streamfer.latents/1"
+_SEEN_KEY = b"streams"
 _ROWS_PER_GROUP = 1000
 """About 20 MB while a group is made, at ten layers of 512."""
 
@@ -65,6 +70,7 @@ class LatentWriter:
         self._schema: pa.Schema | None = None
         self._size = 0
         self._closed = False
+        self._seen: dict[str, tuple[int, float]] = {}
         try:
             self.path = series.next()
             file = OutputFile(self.path)  # finds out now whether it can be written
@@ -84,16 +90,32 @@ class LatentWriter:
             OutputError: they cannot be written; what was written stays.
         """
         faces = [(f, f.latent) for f in result.faces if f.latent is not None]
-        if not faces:
-            return
+        frame = result.frame
         with self._lock:
             if self._closed:
                 return
-            try:
-                self._size += self._journal.write(self._message(result, faces))
-            except OSError as error:
-                self._journal.cut(self._size)
-                raise _failure(self.path, error) from error
+            if faces:
+                self._append(self._message(result, faces))
+            count, _ = self._seen.get(frame.stream, (0, 0.0))
+            self._seen[frame.stream] = (count + 1, round(frame.time_s, 6))
+
+    def _append(self, message: bytes) -> None:
+        try:
+            self._size += self._journal.write(message)
+        except OSError as error:
+            self._journal.cut(self._size)
+            raise _failure(self.path, error) from error
+
+    def restore(self, kept: KeptLatents) -> None:
+        """Appends latents of an earlier run's file.
+
+        Raises:
+            OutputError: they cannot be written; what was written stays.
+        """
+        with self._lock:
+            self._seen.update(kept.seen)
+            for batch in kept.rows.to_batches(_ROWS_PER_GROUP):
+                self._append(self._serialized(batch))
 
     def close(self) -> None:
         """Makes the Parquet file of the journal; closing twice is fine.
@@ -107,17 +129,13 @@ class LatentWriter:
             self._closed = True
             self._journal.close()
             try:
-                complete_latents(self.path)
+                complete_latents(self.path, self._seen)
             except (OSError, pa.ArrowException) as error:
                 raise _failure(self.path, error) from error
 
     def _message(self, result: FrameResult, faces: list[tuple[FaceResult, FloatArray]]) -> bytes:
-        """One frame's rows as a message of the journal, the first with the schema before it."""
-        head = b""
-        if self._schema is None:
-            num_ws, w_dim = faces[0][1].shape
-            self._schema = _schema(num_ws, w_dim)
-            head = self._schema.serialize().to_pybytes()
+        """One frame's rows as a message of the journal."""
+        num_ws, w_dim = faces[0][1].shape
         frame = result.frame
         rows = [
             {
@@ -129,7 +147,14 @@ class LatentWriter:
             }
             for face, latent in faces
         ]
-        batch = pa.RecordBatch.from_pylist(rows, schema=self._schema)
+        return self._serialized(pa.RecordBatch.from_pylist(rows, schema=_schema(num_ws, w_dim)))
+
+    def _serialized(self, batch: pa.RecordBatch) -> bytes:
+        """A message of the journal, the first with the schema before it."""
+        head = b""
+        if self._schema is None:
+            self._schema = batch.schema
+            head = self._schema.serialize().to_pybytes()
         return head + batch.serialize().to_pybytes()
 
 
@@ -142,13 +167,16 @@ def latents_companions(path: Path) -> tuple[Path, ...]:
     return (latents_journal_path(path),)
 
 
-def complete_latents(path: ClaimedPath) -> bool:
+def complete_latents(
+    path: ClaimedPath, seen: Mapping[str, tuple[int, float]] | None = None
+) -> bool:
     """Makes a latents file of the journal that a killed run has left beside it.
 
     Must not be called while the run still writes.
 
     Args:
         path: of the Parquet file.
+        seen: what `KeptLatents` says of the streams that were analysed to their end.
 
     Returns:
         Whether there was a journal; it is gone then.
@@ -163,13 +191,47 @@ def complete_latents(path: ClaimedPath) -> bool:
         batches = _batches(file)
         first = next(batches, None)
         schema = _schema(0, 0) if first is None else first.schema
+        if seen:
+            schema = schema.with_metadata({**schema.metadata, _SEEN_KEY: json.dumps(seen)})
         with parquet_file(path, schema) as writer:
             if first is not None:
-                writer.write_batch(first)
+                writer.write_batch(first.replace_schema_metadata(schema.metadata))
             while group := list(islice(batches, _ROWS_PER_GROUP)):
-                writer.write_table(pa.Table.from_batches(group))
+                table = pa.Table.from_batches(group)
+                writer.write_table(table.replace_schema_metadata(schema.metadata))
     journal.unlink()
     return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptLatents:
+    """A file of latents read back, with what it holds all of."""
+
+    rows: pa.Table = field(repr=False)
+    seen: Mapping[str, tuple[int, float]]
+    """By stream: how many frames were analysed, with faces or without, and when the last one is."""
+
+    def only(self, streams: set[str]) -> KeptLatents:
+        """What it holds of some streams."""
+        wanted = pa.array(sorted(streams), pa.string())
+        metadata = {k: v for k, v in self.rows.schema.metadata.items() if k != _SEEN_KEY}
+        rows = self.rows.filter(pc.is_in(self.rows["stream"], wanted))
+        return KeptLatents(
+            rows.replace_schema_metadata(metadata),
+            {name: seen for name, seen in self.seen.items() if name in streams},
+        )
+
+
+def read_kept_latents(path: Path) -> KeptLatents | None:
+    """Reads a file of latents that was completed by its run; None where there is none such."""
+    if not path.exists() or latents_journal_path(path).exists():
+        return None
+    try:
+        rows = pq.read_table(path)
+        seen = json.loads(rows.schema.metadata[_SEEN_KEY])
+        return KeptLatents(rows, {name: (count, last) for name, (count, last) in seen.items()})
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
 
 
 def _schema(num_ws: int, w_dim: int) -> pa.Schema:
