@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class WrittenVideo:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._frames: Iterator[WrittenFrame] = iter(())
+        self._number = 0
         self.paths: list[Path] = []
         """The files opened so far."""
 
@@ -50,10 +52,25 @@ class WrittenVideo:
             SourceError: the file cannot be opened.
         """
         while len(self.paths) <= segment:
-            path = segment_path(self._path, len(self.paths))
+            path = self._next_path()
             self._frames = _frames(path)
             self.paths.append(path)
         return next(self._frames, None)
+
+    def _next_path(self) -> Path:
+        """The next continuation: what stood there before the first file was written is none."""
+        if not self.paths:
+            return self._path
+        begun = self._path.stat().st_mtime_ns
+        for number in count(self._number + 1):
+            path = segment_path(self._path, number)
+            if not path.exists():
+                break
+            if path.stat().st_mtime_ns >= begun:
+                self._number = number
+                return path
+        self._number += 1
+        return segment_path(self._path, self._number)
 
     def count_rest(self) -> int:
         """How many frames of the current file have not been read."""

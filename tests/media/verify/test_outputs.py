@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -24,6 +25,7 @@ from streamfer.vision.overlay.overlay import Overlay, StripInfo
 from tests.support.analysed import make_face
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.shared import shared_file
+from tests.support.written import copy_stream
 
 Lines = list[dict[str, Any]]
 
@@ -336,3 +338,19 @@ def test_a_cut_input_agrees_with_what_was_made_of_it(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         run_on(cut, tmp_path)
     assert verify_outputs(cut, output, records) == []
+
+
+def test_files_from_before_are_no_part_of_a_video_that_stepped_over_them(tmp_path: Path) -> None:
+    parts = [
+        make_clip(tmp_path / f"{i}.ts", ClipSpec(frames=8, size=size)).read_bytes()
+        for i, size in enumerate([(96, 64), (64, 96)])
+    ]
+    source = tmp_path / "resized.ts"
+    source.write_bytes(b"".join(parts))
+    stranger = make_clip(tmp_path / "out.1.mp4", ClipSpec(frames=8, size=(64, 96)))
+    os.utime(stranger, (0, 0))
+    writer = copy_stream(source, tmp_path / "out.mp4")
+    assert writer.paths[1].name == "out.2.mp4"
+    assert verify_outputs(source, writer.paths[0], None) == []
+    writer.paths[1].unlink()
+    assert verify_outputs(source, writer.paths[0], None) != []
