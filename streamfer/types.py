@@ -7,12 +7,15 @@ it. Arrays in these objects are treated as read-only unless a docstring says oth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamfer.fields import FieldValue, face_to_dict
 
 UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -22,6 +25,8 @@ StreamState = Literal[
 ]
 """`waiting`: not opened yet; `running`: a file at work; the others as their names say."""
 
+
+_TIME_DIGITS = 6
 
 UNCERTAIN_BELOW = 0.5
 """Trust below which an answer is likelier wrong than right, so that none is shown."""
@@ -127,11 +132,17 @@ class FaceResult:
     refined_age_s: float | None = None
     trust: float | None = None
     """Probability that `emotion` is right, 0–1."""
+    extra: Mapping[str, FieldValue] = field(default_factory=dict)
+    """What the heads answered (`streamfer.vision.heads`), by field; ready for JSON."""
 
     @property
     def uncertain(self) -> bool:
         """Whether `emotion` is known to be no more than a guess."""
         return self.trust is not None and self.trust < UNCERTAIN_BELOW
+
+    def to_dict(self) -> dict[str, Any]:
+        """The face as the records have it, ready for JSON."""
+        return face_to_dict(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +151,20 @@ class FrameResult:
 
     frame: Frame
     faces: tuple[FaceResult, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record line (`streamfer.records/1`), ready for JSON."""
+        frame = self.frame
+        record: dict[str, Any] = {
+            "stream": frame.stream,
+            "frame": frame.index,
+            "time_s": round(frame.time_s, _TIME_DIGITS),
+        }
+        if frame.wall is not None:
+            record["wall"] = frame.wall
+        record["dropped"] = frame.dropped
+        record["faces"] = [face.to_dict() for face in self.faces]
+        return record
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,6 +179,17 @@ class StreamEvent:
     """UTC, ISO 8601, for live streams."""
     details: dict[str, Any] = field(default_factory=dict)
     """JSON-ready extras: width and height of `opened`, reason of `error`, …"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event's record line, ready for JSON."""
+        record: dict[str, Any] = {
+            "stream": self.stream,
+            "event": self.event,
+            "time_s": round(self.time_s, _TIME_DIGITS),
+        }
+        if self.wall is not None:
+            record["wall"] = self.wall
+        return record | self.details
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -134,7 +134,6 @@ def test_a_serial_loop_gives_the_same_records_as_the_threaded_run(
     from streamfer.app.config import RunConfig
     from streamfer.app.networks.models import open_models
     from streamfer.app.session.build import build_analyzer
-    from streamfer.media.records.schema import frame_record
     from streamfer.media.sources.file import FileSource
     from streamfer.pipeline.stats.timing import StageTimes
     from streamfer.runtime.store.store import EngineStore
@@ -152,7 +151,7 @@ def test_a_serial_loop_gives_the_same_records_as_the_threaded_run(
     for pending in source.frames():
         if len(serial) == 60:
             break
-        serial.append(frame_record(analyzer([pending.to_frame("single_face", 0)])[0]))
+        serial.append(analyzer([pending.to_frame("single_face", 0)])[0].to_dict())
     source.close()
     models.close()
     threaded = frame_records(records)

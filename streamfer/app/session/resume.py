@@ -10,11 +10,21 @@ from typing import Any
 from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import output_path
 from streamfer.errors import ConfigError, SourceError
+from streamfer.media.record_reader import read_records
 from streamfer.media.records.latents import KeptLatents, LatentWriter, read_kept_latents
-from streamfer.media.records.writer import Records, RecordWriter, read_records
+from streamfer.media.records.writer import RecordWriter
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.media.verify_whole import WholeInput
 from streamfer.types import StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecords:
+    """An earlier run's records, in memory: their file is written anew."""
+
+    header: dict[str, Any]
+    frames: list[dict[str, Any]]
+    events: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,7 @@ class Resumption:
     """Sources still to be analysed."""
     done: tuple[StreamInfo, ...] = ()
     """Streams that are complete, for the header of the records."""
-    kept: Records | None = None
+    kept: KeptRecords | None = None
     """Records of the complete streams."""
     latents: KeptLatents | None = None
     """Latents of the complete streams."""
@@ -37,7 +47,7 @@ class Resumption:
             OutputError: it cannot be written.
         """
         if self.kept is not None and records is not None:
-            records.restore(self.kept)
+            records.restore(self.kept.frames, self.kept.events)
         if self.latents is not None and latents is not None:
             latents.restore(self.latents)
 
@@ -102,11 +112,11 @@ class _Earlier:
         source = entry.get("source", spec.label)
         return StreamInfo(spec.name, source, entry.get("width"), entry.get("height"), live=False)
 
-    def kept_records(self, streams: set[str]) -> Records | None:
+    def kept_records(self, streams: set[str]) -> KeptRecords | None:
         """The records of some streams; None where there are none at all."""
         if self._records is None:
             return None
-        return Records(
+        return KeptRecords(
             self._records.header,
             [frame for frame in self._records.frames if frame["stream"] in streams],
             [event for event in self._records.events if event["stream"] in streams],
@@ -121,11 +131,12 @@ class _Earlier:
         return next((entry for entry in entries if entry.get("stream") == stream), None)
 
 
-def _existing_records(path: Path | None) -> Records | None:
+def _existing_records(path: Path | None) -> KeptRecords | None:
     if path is None or not path.exists():
         return None
     try:
-        return read_records(path)
+        read = read_records(path)
+        return KeptRecords(read.header, list(read.frames), read.events)
     except SourceError:  # unreadable: everything is analysed again
         return None
 

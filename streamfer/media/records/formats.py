@@ -5,34 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamfer.labels import LABELS
+from streamfer.fields import FieldSpec, declared_fields
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile, write_whole
 from streamfer.media.files.output_path import beside
-from streamfer.media.records.schema import (
-    FACE_FIELDS,
-    FRAME_FIELDS,
-    LANDMARK_NAMES,
-    face_rows,
-    frames_of_rows,
-)
+from streamfer.media.records.schema import face_rows, frames_of_rows, row_fields
 
-_SPREAD: dict[str, tuple[str, ...]] = {
-    "box": tuple(f"box_{edge}" for edge in ("x1", "y1", "x2", "y2")),
-    "landmarks": tuple(f"landmark_{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy"),
-    "probs": tuple(f"prob_{label}" for label in LABELS),
-    "smoothed": tuple(f"smoothed_{label}" for label in LABELS),
-}
-"""List fields and the CSV columns of their elements."""
-CSV_COLUMNS: tuple[str, ...] = tuple(
-    column for name in (*FRAME_FIELDS, *FACE_FIELDS) for column in _SPREAD.get(name, (name,))
-)
-_TEXT_FIELDS = {"stream", "wall", "emotion", "latent"}
-_INTEGER_FIELDS = {"frame", "dropped", "track"}
+_KEYS = ("stream", "frame", "time_s")
+"""Without these columns a table is none of records."""
 
 
 class LineFile:
@@ -125,8 +109,10 @@ class CsvRecords:
     """Records as CSV: one row per face, the header in `….header.json` beside it."""
 
     def __init__(self, path: ClaimedPath, header: Mapping[str, Any]) -> None:
+        self._fields = row_fields(declared_fields(header))
         self._events = EventLines(path)
-        self._lines = LineFile(path, ",".join(CSV_COLUMNS) + "\n")
+        columns = [name for spec in self._fields for name in spec.cell_names]
+        self._lines = LineFile(path, ",".join(columns) + "\n")
         try:
             text = json.dumps(header, indent=2) + "\n"
             write_whole(ClaimedPath(beside(path, "header.json")), text.encode())
@@ -137,7 +123,10 @@ class CsvRecords:
     def frame(self, record: Mapping[str, Any]) -> None:
         """Appends one frame's rows."""
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(_cells(row) for row in face_rows(record))
+        csv.writer(text, lineterminator="\n").writerows(
+            [cell for spec in self._fields for cell in spec.cells(row[spec.name])]
+            for row in face_rows(record, self._fields)
+        )
         self._lines.append(text.getvalue())
 
     def event(self, record: Mapping[str, Any]) -> None:
@@ -150,16 +139,22 @@ class CsvRecords:
         self._events.close()
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path, marker: bytes = b"") -> Iterator[dict[str, Any]]:
     """The JSON objects of a JSONL file; a last line without its end is passed over.
+
+    Args:
+        path: the file.
+        marker: lines without these bytes are passed over unread.
 
     Raises:
         ValueError: a line is no JSON object; says which.
     """
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
+            if marker not in line:
+                continue
             try:
                 record = json.loads(line)
             except json.JSONDecodeError as error:
@@ -169,56 +164,54 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def read_csv_frames(path: Path) -> Iterator[dict[str, Any]]:
-    """The frame records of a CSV file.
+def read_csv_frames(path: Path, header: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The frame records of a CSV file; a last line without its end is passed over.
+
+    Columns that this program or the header doesn't know are taken as they look.
+
+    Args:
+        path: the file.
+        header: beside it.
 
     Raises:
-        ValueError: columns are missing or a cell is no number.
+        ValueError: columns are missing, or a cell is no number.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(CSV_COLUMNS) - set(reader.fieldnames or ())
+    with open(path, "rb") as file:
+        rows = csv.reader(_whole_lines(file))
+        names = next(rows, [])
+        missing = [name for name in _KEYS if name not in names]
         if missing:
-            raise ValueError(f"columns are missing: {', '.join(sorted(missing))}")
-        yield from frames_of_rows(_row_of_cells(cells) for cells in reader)
+            raise ValueError(f"columns are missing: {', '.join(missing)}")
+        yield from frames_of_rows(_parsed_rows(rows, names, row_fields(declared_fields(header))))
 
 
-def _cells(row: Mapping[str, Any]) -> list[Any]:
-    cells: list[Any] = []
-    for name, value in row.items():
-        columns = _SPREAD.get(name)
-        if columns is None:
-            cells.append(value)
-        elif value is None:
-            cells.extend([None] * len(columns))
-        elif name == "landmarks":
-            cells.extend(number for point in value for number in point)
-        else:
-            cells.extend(value)
-    return cells
+def _whole_lines(file: Iterable[bytes]) -> Iterator[str]:
+    return (line.decode() for line in file if line.endswith(b"\n"))
 
 
-def _row_of_cells(cells: Mapping[str, str]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name in (*FRAME_FIELDS, *FACE_FIELDS):
-        columns = _SPREAD.get(name)
-        if columns is None:
-            row[name] = _parsed(name, cells[name])
-        elif not cells[columns[0]]:
-            row[name] = None
-        else:
-            numbers = [float(cells[column]) for column in columns]
-            row[name] = _pairs(numbers) if name == "landmarks" else numbers
-    return row
+def _parsed_rows(
+    rows: Iterator[list[str]], names: Sequence[str], fields: Sequence[FieldSpec]
+) -> Iterator[dict[str, Any]]:
+    places = {name: place for place, name in enumerate(names)}
+    known = [spec for spec in fields if all(name in places for name in spec.cell_names)]
+    unknown = set(names).difference(*(spec.cell_names for spec in known))
+    for row in rows:
+        if len(row) != len(names):
+            if next(rows, None) is None:  # cut inside a quoted cell
+                return
+            raise ValueError(f"line {len(row)} cells long, not {len(names)}")
+        parsed: dict[str, Any] = {
+            spec.name: spec.of_cells([row[places[name]] for name in spec.cell_names])
+            for spec in known
+        }
+        yield parsed | {name: _guessed(row[places[name]]) for name in unknown}
 
 
-def _pairs(numbers: list[float]) -> list[list[float]]:
-    return [list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
-
-
-def _parsed(name: str, text: str) -> Any:
-    if not text:
-        return None
-    if name in _TEXT_FIELDS:
-        return text
-    return int(text) if name in _INTEGER_FIELDS else float(text)
+def _guessed(cell: str) -> int | float | str | None:
+    """What a cell of an unknown column looks like."""
+    for read in (int, float):
+        try:
+            return read(cell)
+        except ValueError:
+            continue
+    return cell or None

@@ -12,38 +12,35 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from streamfer.fields import FieldKind, declared_fields
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import beside
 from streamfer.media.files.parquet_file import parquet_file
 from streamfer.media.records.formats import EventLines, JsonlRecords, read_lines
-from streamfer.media.records.schema import face_rows, frames_of_rows
+from streamfer.media.records.schema import face_rows, frames_of_rows, row_fields
 
 _HEADER_KEY = b"streamfer.header"
 _ROWS_PER_GROUP = 20_000
 """About 10 MB of memory while a group is made."""
+_ROWS_PER_READ = 2_000
+"""Rows that are objects at the same time while a file is read."""
 
 _NUMBERS = pa.list_(pa.float64())
-_COLUMNS = pa.schema(
-    [
-        ("stream", pa.string()),
-        ("frame", pa.int64()),
-        ("time_s", pa.float64()),
-        ("wall", pa.string()),
-        ("dropped", pa.int64()),
-        ("track", pa.int64()),
-        ("box", _NUMBERS),
-        ("score", pa.float64()),
-        ("landmarks", pa.list_(_NUMBERS)),
-        ("emotion", pa.string()),
-        ("probs", _NUMBERS),
-        ("smoothed", _NUMBERS),
-        ("latent", pa.string()),
-        ("reconstruction_error", pa.float64()),
-        ("refined_age_s", pa.float64()),
-        ("trust", pa.float64()),
-    ]
-)
+_TYPES: dict[FieldKind, pa.DataType] = {
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "text": pa.string(),
+    "flag": pa.bool_(),
+    "numbers": _NUMBERS,
+    "points": pa.list_(_NUMBERS),
+}
+
+
+def table_schema(header: Mapping[str, Any]) -> pa.Schema:
+    """The columns of records as a table: those of every run, then what the header declares."""
+    fields = row_fields(declared_fields(header))
+    return pa.schema([(spec.name, _TYPES[spec.kind]) for spec in fields])
 
 
 def journal_path(path: Path) -> Path:
@@ -105,10 +102,8 @@ def complete_journal(path: ClaimedPath) -> bool:
     if header is None:
         raise ValueError("the journal has no header")
     events = EventLines(path)
-    schema = _COLUMNS.with_metadata({_HEADER_KEY: json.dumps(header)})
-    with closing(events), parquet_file(path, schema) as writer:
-        for group in _batched(_rows(lines, events), _ROWS_PER_GROUP):
-            writer.write_table(pa.Table.from_pylist(group, schema=_COLUMNS))
+    with closing(events):
+        write_parquet(path, header, _without_events(lines, events))
     journal.unlink()
     return True
 
@@ -126,22 +121,64 @@ def read_parquet_header(path: Path) -> dict[str, Any]:
     return header
 
 
+def write_parquet(
+    path: ClaimedPath, header: Mapping[str, Any], frames: Iterable[Mapping[str, Any]]
+) -> None:
+    """Writes frame records as a Parquet file.
+
+    Args:
+        path: replaced if it exists; nothing is there if this fails.
+        header: goes into its metadata.
+        frames: the records, in order.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: a field has another type than its column.
+    """
+    metadata = {_HEADER_KEY: json.dumps(header)}
+    schema = table_schema(header)
+    with parquet_file(path, schema.with_metadata(metadata)) as writer:
+        for batch in table_batches(header, frames):
+            writer.write_batch(batch)
+
+
+def table_batches(
+    header: Mapping[str, Any], frames: Iterable[Mapping[str, Any]]
+) -> Iterator[pa.RecordBatch]:
+    """Frame records as batches of rows, one per face.
+
+    Raises:
+        ValueError: a field has another type than its column.
+    """
+    schema = table_schema(header)
+    fields = row_fields(declared_fields(header))
+    rows = iter(row for frame in frames for row in face_rows(frame, fields))
+    while group := list(islice(rows, _ROWS_PER_GROUP)):
+        try:
+            yield pa.RecordBatch.from_pylist(group, schema=schema)
+        except pa.ArrowTypeError as error:
+            raise ValueError(f"a field has another type than its column ({error})") from error
+
+
 def read_parquet_frames(path: Path) -> Iterator[dict[str, Any]]:
-    """The frame records of a Parquet file."""
+    """The frame records of a Parquet file, columns that this program doesn't know included.
+
+    Raises:
+        ValueError: it is damaged, or columns are missing.
+    """
     with pq.ParquetFile(path) as file:
-        batches = file.iter_batches(columns=_COLUMNS.names)
+        missing = [name for name in ("stream", "frame", "time_s") if name not in file.schema.names]
+        if missing:
+            raise ValueError(f"columns are missing: {', '.join(missing)}")
+        batches = file.iter_batches(batch_size=_ROWS_PER_READ)
         yield from frames_of_rows(row for batch in batches for row in batch.to_pylist())
 
 
-def _rows(records: Iterable[Mapping[str, Any]], events: EventLines) -> Iterator[dict[str, Any]]:
+def _without_events(
+    records: Iterable[Mapping[str, Any]], events: EventLines
+) -> Iterator[Mapping[str, Any]]:
     for record in records:
         if "event" in record:
             events.append(record)
         else:
-            yield from face_rows(record)
-
-
-def _batched(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    rows = iter(rows)
-    while group := list(islice(rows, size)):
-        yield group
+            yield record

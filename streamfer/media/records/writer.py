@@ -1,4 +1,4 @@
-"""Records: what was found, frame by frame, as JSONL, CSV or Parquet (`streamfer.records/1`).
+"""Writing records: what was found, frame by frame, as JSONL, CSV or Parquet.
 
 The file's suffix chooses the format. Every record is on disk before the next one is made, so that
 a killed run leaves whole lines.
@@ -6,33 +6,26 @@ a killed run leaves whole lines.
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, Protocol
 
-from streamfer.errors import ConfigError, OutputError, SourceError
+from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath, FileSeries, OutputClaims
 from streamfer.media.files.output_path import beside, check_folder, reason
-from streamfer.media.records.formats import CsvRecords, JsonlRecords, read_csv_frames, read_lines
-from streamfer.media.records.schema import ModelInfo, RecordHeader, event_record, frame_record
+from streamfer.media.records.formats import CsvRecords, JsonlRecords
+from streamfer.media.records.schema import RECORD_SUFFIXES, ModelInfo, RecordHeader
 from streamfer.types import FrameResult, StreamEvent
 
 __all__ = [
-    "RECORD_SUFFIXES",
     "ModelInfo",
     "RecordHeader",
     "RecordWriter",
-    "Records",
     "check_records_path",
     "open_records",
-    "read_records",
 ]
-
-RECORD_SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 
 class RecordFile(Protocol):
@@ -96,7 +89,7 @@ class RecordWriter:
         Raises:
             OutputError: it cannot be written; whole records stay.
         """
-        self._append(methodcaller("frame", frame_record(result)))
+        self._append(methodcaller("frame", result.to_dict()))
 
     def event(self, event: StreamEvent) -> None:
         """Appends something that happened.
@@ -104,18 +97,20 @@ class RecordWriter:
         Raises:
             OutputError: it cannot be written; whole records stay.
         """
-        self._append(methodcaller("event", event_record(event)))
+        self._append(methodcaller("event", event.to_dict()))
         self._learn_size(event)
 
-    def restore(self, records: Records) -> None:
+    def restore(
+        self, frames: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]]
+    ) -> None:
         """Appends frames and events of an earlier run's file.
 
         Raises:
             OutputError: they cannot be written; whole records stay.
         """
-        for frame in records.frames:
+        for frame in frames:
             self._append(methodcaller("frame", frame))
-        for event in records.events:
+        for event in events:
             self._append(methodcaller("event", event))
 
     def roll(self) -> None:
@@ -175,15 +170,6 @@ class RecordWriter:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
-    """A records file read back, whatever its format: objects as in JSONL."""
-
-    header: dict[str, Any]
-    frames: list[dict[str, Any]]
-    events: list[dict[str, Any]]
-
-
 def check_records_path(path: Path) -> None:
     """Finds out before a run whether records can be written there.
 
@@ -220,27 +206,6 @@ def open_records(
     return RecordWriter(path, header, claims)
 
 
-def read_records(path: Path) -> Records:
-    """Reads a records file, or the journal of an unfinished Parquet file.
-
-    Raises:
-        ConfigError: the suffix names no format.
-        SourceError: it cannot be read, or is not a records file.
-    """
-    suffix = path.suffix.lower()
-    try:
-        if suffix == ".jsonl":
-            return _read_jsonl(path)
-        if suffix == ".csv":
-            header = json.loads(beside(path, "header.json").read_text("utf-8"))
-            return Records(header, list(read_csv_frames(path)), _read_events(path))
-        if suffix == ".parquet":
-            return _read_parquet(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise SourceError(f"{path}: cannot read the records ({reason(error)})") from error
-    raise ConfigError(f"{path}: records end in {', '.join(RECORD_SUFFIXES)}")
-
-
 def _format_of(path: Path) -> Callable[[ClaimedPath, Mapping[str, Any]], RecordFile]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
@@ -248,32 +213,3 @@ def _format_of(path: Path) -> Callable[[ClaimedPath, Mapping[str, Any]], RecordF
 
         return ParquetRecords
     return CsvRecords if suffix == ".csv" else JsonlRecords
-
-
-def _read_jsonl(path: Path) -> Records:
-    lines = read_lines(path)
-    header = next(lines, None)
-    if header is None or "schema" not in header:
-        raise ValueError("its first line is no header")
-    records = Records(header, [], [])
-    for line in lines:
-        (records.events if "event" in line else records.frames).append(line)
-    return records
-
-
-def _read_parquet(path: Path) -> Records:
-    from streamfer.media.records.parquet import (
-        journal_path,
-        read_parquet_frames,
-        read_parquet_header,
-    )
-
-    if journal_path(path).exists():
-        return _read_jsonl(journal_path(path))
-    frames = list(read_parquet_frames(path))
-    return Records(read_parquet_header(path), frames, _read_events(path))
-
-
-def _read_events(path: Path) -> list[dict[str, Any]]:
-    events = beside(path, "events.jsonl")
-    return list(read_lines(events)) if events.exists() else []

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from streamfer.errors import SourceError
-from streamfer.media.records.writer import Records, read_records
+from streamfer.media.record_reader import Record, read_records
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.source import PendingFrame
 from streamfer.media.verify.audio import audio_difference
@@ -38,8 +38,8 @@ def verify_outputs(source: Path, output: Path | None, records: Path | None) -> l
     frames: list[tuple[int, float]] = []
     with closing(FileSource(source, "verify")) as opened:
         info = opened.open()
-        stream = None if read is None else stream_of(read.header, info)
-        analysed = [] if read is None else [f for f in read.frames if f.get("stream") == stream]
+        stream = None if read is None else stream_of(read[0], info)
+        analysed = [] if read is None else [f for f in read[1] if f.get("stream") == stream]
         video = None if output is None else VideoCheck(output, info, analysed)
         playing = _Playing(opened)
         for pending in playing.frames():
@@ -52,7 +52,7 @@ def verify_outputs(source: Path, output: Path | None, records: Path | None) -> l
         if video.readable:
             differences += audio_difference(source, video.paths, video.moved_s, playing.cut)
     if read is not None:
-        found = record_differences(read.header, stream, analysed, info, frames)
+        found = record_differences(read[0], stream, analysed, info, frames)
         differences += [f"{records}: {line}" for line in found]
     return differences
 
@@ -72,11 +72,13 @@ class _Playing:
             self.cut = True
 
 
-def _read_records(path: Path | None, differences: list[str]) -> Records | None:
+def _read_records(path: Path | None, differences: list[str]) -> tuple[Record, list[Record]] | None:
+    """Header and frames."""
     if path is None:
         return None
     try:
-        return read_records(path)
+        records = read_records(path)
+        return records.header, list(records.frames)
     except SourceError as error:
         differences.append(str(error))
         return None

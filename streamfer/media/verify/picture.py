@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamfer.fields import FACE_FIELDS
 from streamfer.labels import LABELS
 from streamfer.types import Detection, FaceResult, UInt8Array
 from streamfer.vision.overlay.drawing import Rect
@@ -24,6 +25,7 @@ _CHANGED_SHARE_UNKNOWN = 0.6
 """The same where the faces are not known, so that the overlay may be anywhere."""
 _MARGIN_PX = 8
 """Around what is drawn: compression smears that far."""
+_OWN_FIELDS = {field.spec.name for field in FACE_FIELDS}
 _NO_PICTURE: UInt8Array = np.zeros((1, 1), dtype=np.uint8)
 """For a face whose reconstruction was drawn: records hold no pictures."""
 
@@ -111,7 +113,8 @@ def _face_of_record(face: Mapping[str, Any]) -> FaceResult:
         emotion=face["emotion"],
         probs=smoothed,
         smoothed=smoothed,
-        trust=face["trust"],
-        latent_kind=face["latent"],
-        reconstruction=_NO_PICTURE if face["latent"] == "refined" else None,
+        trust=face.get("trust"),
+        latent_kind=face.get("latent"),
+        reconstruction=_NO_PICTURE if face.get("latent") == "refined" else None,
+        extra={name: value for name, value in face.items() if name not in _OWN_FIELDS},
     )

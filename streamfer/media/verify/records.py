@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
+from streamfer.fields import (
+    FACE_FIELDS,
+    FRAME_FIELDS,
+    PROBABILITY_TOLERANCE,
+    FieldSpec,
+    declared_fields,
+    fits,
+    is_number,
+)
 from streamfer.labels import LABELS
-from streamfer.media.records.schema import FACE_FIELDS, SCHEMA
+from streamfer.media.records.schema import SCHEMA
 from streamfer.types import StreamInfo
 
 _TIME_TOLERANCE_S = 2e-6
 """Times are written with six digits."""
-_SUM_TOLERANCE = 1e-3
-"""By which probabilities may miss 1: seven float32 of a half-precision network, rounded."""
+_OPTIONAL_OF_A_FRAME = {"wall"}
 
 
 def stream_of(header: Mapping[str, Any], info: StreamInfo) -> str | None:
@@ -49,7 +56,7 @@ def record_differences(
         _header_problems(header, stream, info),
         _order_problems(analysed, frames),
         _time_problems(analysed, dict(frames)),
-        _content_problems(analysed, info),
+        _content_problems(analysed, info, declared_fields(header)),
     )
     return [problem for check in checks if (problem := next(check, None)) is not None]
 
@@ -83,35 +90,47 @@ def _time_problems(
         expected_s = times_s.get(index) if isinstance(index, int) else None
         if expected_s is None:
             continue
-        if not _is_number(time_s) or abs(time_s - expected_s) > _TIME_TOLERANCE_S:
+        if not is_number(time_s) or abs(time_s - expected_s) > _TIME_TOLERANCE_S:
             yield f"frame {index} is at {time_s} s, not {expected_s:.6f} s"
 
 
-def _content_problems(analysed: Sequence[Mapping[str, Any]], info: StreamInfo) -> Iterator[str]:
+def _content_problems(
+    analysed: Sequence[Mapping[str, Any]], info: StreamInfo, declared: Sequence[FieldSpec]
+) -> Iterator[str]:
+    needed = {spec.name for spec in FRAME_FIELDS} - _OPTIONAL_OF_A_FRAME
     for record in analysed:
         where = f"frame {record.get('frame')}"
-        if set(record) - {"wall"} != {"stream", "frame", "time_s", "dropped", "faces"}:
-            yield f"{where} has the fields {', '.join(record)}"
+        missing = sorted(needed - set(record))
+        if missing:
+            yield f"{where} lacks {', '.join(missing)}"
         faces = record.get("faces")
         if not isinstance(faces, list) or not all(isinstance(face, dict) for face in faces):
             yield f"{where} has no list of faces"
             continue
         tracks = [face.get("track") for face in faces]
-        if len(set(tracks)) != len(tracks):
+        if len(set(map(str, tracks))) != len(tracks):
             yield f"{where} has a track twice: {tracks}"
         for face in faces:
-            for problem in _face_problems(face, info):
+            for problem in _face_problems(face, info, declared):
                 yield f"{where}, track {face.get('track')}: {problem}"
 
 
-def _face_problems(face: Mapping[str, Any], info: StreamInfo) -> Iterator[str]:
-    if set(face) != set(FACE_FIELDS):
-        wrong = sorted(set(face) ^ set(FACE_FIELDS))
-        yield f"missing or unknown fields: {', '.join(wrong)}"
-        return
-    for name, (is_right, wanted) in _FACE_RULES.items():
-        if not is_right(face[name]):
-            yield f"{name} is {face[name]}, not {wanted}"
+def _face_problems(
+    face: Mapping[str, Any], info: StreamInfo, declared: Sequence[FieldSpec]
+) -> Iterator[str]:
+    """What is wrong with the fields that are known; files may hold less and more."""
+    for field in FACE_FIELDS:
+        name = field.spec.name
+        if name not in face:
+            if field.required:
+                yield f"{name} is missing"
+                return
+        elif not field.is_right(face[name]):
+            yield f"{name} is {face[name]}, not {field.wanted}"
+            return
+    for spec in declared:
+        if not fits(spec, face.get(spec.name)):
+            yield f"{spec.name} is {face[spec.name]}, which is no {spec.kind}"
             return
     x1, y1, x2, y2 = face["box"]
     centre_x, centre_y = (x1 + x2) / 2, (y1 + y2) / 2
@@ -119,49 +138,5 @@ def _face_problems(face: Mapping[str, Any], info: StreamInfo) -> Iterator[str]:
     if not (x1 < x2 and y1 < y2 and inside):
         yield f"box {face['box']} is not in the picture"
     best = max(face["smoothed"])
-    if face["smoothed"][LABELS.index(face["emotion"])] < best - _SUM_TOLERANCE:
+    if face["smoothed"][LABELS.index(face["emotion"])] < best - PROBABILITY_TOLERANCE:
         yield f"emotion is {face['emotion']}, which is not the likeliest of smoothed"
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _are_numbers(values: Any, length: int) -> bool:
-    return isinstance(values, list) and len(values) == length and all(map(_is_number, values))
-
-
-def _are_probabilities(values: Any) -> bool:
-    return (
-        _are_numbers(values, len(LABELS))
-        and min(values) >= 0
-        and abs(sum(values) - 1) <= _SUM_TOLERANCE
-    )
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _are_landmarks(points: Any) -> bool:
-    return (
-        isinstance(points, list)
-        and len(points) == 5
-        and all(_are_numbers(point, 2) for point in points)
-    )
-
-
-_FACE_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "track": (lambda v: isinstance(v, int) and v >= 1, "a number from 1"),
-    "box": (lambda v: _are_numbers(v, 4), "four numbers"),
-    "score": (_is_share, "from 0 to 1"),
-    "landmarks": (_are_landmarks, "five points"),
-    "emotion": (lambda v: v in LABELS, "a label"),
-    "probs": (_are_probabilities, "seven probabilities that sum to 1"),
-    "smoothed": (_are_probabilities, "seven probabilities that sum to 1"),
-    "latent": (lambda v: v in (None, "encoder", "refined"), "null, encoder or refined"),
-    "reconstruction_error": (lambda v: v is None or (_is_number(v) and v >= 0), "null or ≥ 0"),
-    "refined_age_s": (lambda v: v is None or (_is_number(v) and v >= 0), "null or ≥ 0"),
-    "trust": (lambda v: v is None or _is_share(v), "null or from 0 to 1"),
-}
-"""What each field of a face must be."""

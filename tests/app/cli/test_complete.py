@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from streamfer.labels import LABELS
+from streamfer.media.record_reader import read_records
 from streamfer.media.records.parquet import journal_path
-from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records, read_records
+from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records
 from streamfer.types import FrameResult
 from tests.support.program import streamfer
 from tests.support.results import face_result
