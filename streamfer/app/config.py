@@ -124,6 +124,12 @@ class RunConfig:
     label_set: LabelSet = option(
         "ferplus", "Whose labels: FER+ crowd votes, or FER2013's.", group="Analysis"
     )
+    heads: str = option(
+        "all",
+        "What else to say of each face: all, none, or of pose, valence, expressiveness.",
+        group="Analysis",
+        metavar="all|none|NAME,…",
+    )
     refine: bool = option(
         True, "Refine the latent codes of tracked faces in the background.", group="Analysis"
     )

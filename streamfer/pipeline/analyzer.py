@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal
+
+import numpy as np
 
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.refine.latent_memory import LatentMemory
@@ -28,6 +31,7 @@ from streamfer.types import (
     UInt8Array,
 )
 from streamfer.vision.face_reader import FaceReader, PictureBatch
+from streamfer.vision.heads.head import FaceHead, read_heads
 from streamfer.vision.trust import TrustModel
 
 
@@ -75,6 +79,8 @@ class Analyzer:
         times: where the time of each step is counted.
         refiner: refines latents in the background; started and closed by its owner.
         trust: says how far answers can be trusted; None leaves that open.
+        heads: what else is said of each face, of all faces of a batch at once; without any nothing
+            is done.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Analyzer:
         times: StageTimes | None = None,
         refiner: Refiner | None = None,
         trust: TrustModel | None = None,
+        heads: Sequence[FaceHead] = (),
     ) -> None:
         self._reader = reader
         self._config = config or AnalyzerConfig()
@@ -91,6 +98,7 @@ class Analyzer:
         self._memories: dict[str, _StreamMemory] = {}
         self._latents = LatentMemory(refiner, self._config.residual)
         self._trust = trust
+        self._heads = tuple(heads)
 
     def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
         """Analyses a batch.
@@ -102,14 +110,21 @@ class Analyzer:
             One result per frame, in the same order.
 
         Raises:
-            EngineError: a network failed.
+            EngineError: a network or a head failed.
         """
         pictures = self._reader.take([frame.image for frame in frames])
         tracked = self._find_faces(frames, pictures)
-        readings = iter(self._read_faces(pictures, tracked))
+        readings = self._read_faces(pictures, tracked)
         self._latents.collect()
+        found = [(f, face) for f, faces in zip(frames, tracked, strict=True) for face in faces]
+        finished = [self._finish(*pair, r) for pair, r in zip(found, readings, strict=True)]
+        if self._heads and finished:
+            with self._times.stage("heads", len(finished)):
+                crops = np.stack([reading.crop for reading in readings])
+                finished = read_heads(self._heads, crops, finished)
+        rest = iter(finished)
         return [
-            FrameResult(frame, tuple(self._finish(frame, face, next(readings)) for face in faces))
+            FrameResult(frame, tuple(islice(rest, len(faces))))
             for frame, faces in zip(frames, tracked, strict=True)
         ]
 

@@ -23,6 +23,8 @@ class AnnotatedPicture:
     boxes_xyxy: FloatArray
     landmarks: FloatArray
     """(n, 5, 2) px, in the order of `Detection.landmarks`."""
+    points: FloatArray
+    """(n, 68, 2) px, iBUG's."""
 
 
 def read_rgb(relative: str) -> UInt8Array:
@@ -37,11 +39,12 @@ def dlib_pictures() -> list[AnnotatedPicture]:
 
 
 def _picture(element: ElementTree.Element) -> AnnotatedPicture:
-    boxes, landmarks = [], []
+    boxes, landmarks, all_points = [], [], []
     for box in element.iter("box"):
         left, top, width, height = (int(box.get(k, "")) for k in ("left", "top", "width", "height"))
         boxes.append([left, top, left + width, top + height])
         points = np.array([[int(p.get("x", "")), int(p.get("y", ""))] for p in box.iter("part")])
+        all_points.append(points)
         eyes = [points[part].mean(axis=0) for part in _IBUG_68["eyes"]]
         mouth = [points[i] for i in _IBUG_68["mouth"]]
         landmarks.append(np.stack([*eyes, points[_IBUG_68["nose"]], *mouth]))
@@ -49,6 +52,7 @@ def _picture(element: ElementTree.Element) -> AnnotatedPicture:
         read_rgb(f"media/dlib/{element.get('file')}"),
         np.array(boxes, dtype=np.float32),
         np.array(landmarks, dtype=np.float32),
+        np.array(all_points, dtype=np.float32),
     )
 
 

@@ -14,7 +14,7 @@ from streamfer.app.networks.face_reader import open_face_reader
 from streamfer.app.networks.models import Models
 from streamfer.app.networks.refiner import residual_config
 from streamfer.app.networks.takeover import ServingNetworks, SharedAnalyzer
-from streamfer.app.session.outputs import output_path
+from streamfer.app.session.outputs import STREAM_FIELD, output_path
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sinks import (
     AnnotatedPicture,
@@ -25,6 +25,7 @@ from streamfer.app.session.sinks import (
     WindowSink,
 )
 from streamfer.app.session.sources import OpenedStream
+from streamfer.app.session.stream_records import StreamRecordSink
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
@@ -44,6 +45,7 @@ from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import StreamEvent, StreamInfo
+from streamfer.vision.heads.head import FaceHead, head_fields
 from streamfer.vision.overlay.overlay import Overlay
 
 
@@ -66,6 +68,8 @@ class RunParts:
     """What the summary has to say of the outputs, added as they are completed."""
     videos: list[Path] = field(default_factory=list)
     """Annotated videos, added as they are completed."""
+    record_files: list[Path] = field(default_factory=list)
+    """Records of single streams, added as they are completed."""
     segments: Segments = field(default_factory=Segments)
     """When video and records go on in new files."""
     extra: Sequence[Sink] = ()
@@ -74,15 +78,26 @@ class RunParts:
     """Whether the results' pictures stay as they came, so that the overlay goes over copies."""
     announce: Callable[[StreamEvent], None] = lambda event: None
     """Takes events to the streams' outputs."""
+    heads: tuple[FaceHead, ...] = ()
+    """What else is said of each face."""
 
     def video_finished(self, writer: VideoWriter) -> None:
         """Notes a completed video; called by output threads."""
         self.notes.extend(writer.notes)
         self.videos.extend(writer.paths)
 
+    def records_finished(self, writer: RecordWriter) -> None:
+        """Notes one stream's completed records; called by output threads."""
+        self.notes.extend(writer.notes)
+        self.record_files.extend(writer.paths)
+
 
 def build_analyzer(
-    config: RunConfig, models: Models, times: StageTimes, refiner: Refiner | None = None
+    config: RunConfig,
+    models: Models,
+    times: StageTimes,
+    refiner: Refiner | None = None,
+    heads: Sequence[FaceHead] = (),
 ) -> Analyzer:
     """The analyzer of a run.
 
@@ -96,7 +111,7 @@ def build_analyzer(
         residual=residual_config(refinement) if refinement else ResidualConfig(),
     )
     reader = open_face_reader(models.detector, models.face)
-    return Analyzer(reader, settings, times, refiner, models.trust)
+    return Analyzer(reader, settings, times, refiner, models.trust, heads)
 
 
 def build_pipeline(
@@ -109,12 +124,12 @@ def build_pipeline(
     """
     config = parts.config
     with networks.serving() as models:
-        analyzer = build_analyzer(config, models, parts.times, parts.refiner)
+        analyzer = build_analyzer(config, models, parts.times, parts.refiner, parts.heads)
         device = models.face.device
     plans = [
         StreamPlan(
             source=stream.source,
-            make_sinks=_sink_factory(parts, stream),
+            make_sinks=_sink_factory(parts, stream, models),
             info=stream.info,
             is_open=stream.is_open,
             lossless=config.drop == "never" or (config.drop == "auto" and not stream.info.live),
@@ -144,17 +159,27 @@ def collector_config(device: str) -> CollectorConfig:
 
 
 def open_record_writer(
-    config: RunConfig, models: Models, infos: Sequence[StreamInfo], claims: OutputClaims
+    config: RunConfig,
+    models: Models,
+    infos: Sequence[StreamInfo],
+    claims: OutputClaims,
+    heads: Sequence[FaceHead] = (),
 ) -> RecordWriter | None:
-    """Opens the records, if any are asked for, with their header.
+    """Opens the records that all streams share, if such are asked for, with their header.
 
     Raises:
         ConfigError: the suffix names no format.
         OutputError: they cannot be written.
     """
-    if config.records is None:
+    if config.records is None or STREAM_FIELD in str(config.records):
         return None
-    header = RecordHeader(
+    return open_records(config.records, _record_header(config, models, infos, heads), claims)
+
+
+def _record_header(
+    config: RunConfig, models: Models, infos: Sequence[StreamInfo], heads: Sequence[FaceHead]
+) -> RecordHeader:
+    return RecordHeader(
         streams=tuple(infos),
         labels=LABELS,
         label_set=config.label_set,
@@ -162,8 +187,8 @@ def open_record_writer(
         face=ModelInfo(models.face.name, models.face.sha256),
         backend=models.face.backend,
         version=__version__,
+        fields=head_fields(heads),
     )
-    return open_records(config.records, header, claims)
 
 
 def frame_sizes_wh(streams: Sequence[OpenedStream]) -> list[tuple[int, int]]:
@@ -189,7 +214,9 @@ def latent_writer(
         yield writer
 
 
-def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo], list[Sink]]:
+def _sink_factory(
+    parts: RunParts, stream: OpenedStream, models: Models
+) -> Callable[[StreamInfo], list[Sink]]:
     """The sinks of one stream; those that draw come last."""
 
     def make(info: StreamInfo) -> list[Sink]:
@@ -202,6 +229,8 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
             sinks.append(
                 RecordSink(parts.records, str(config.records), parts.times, parts.segments)
             )
+        elif config.records is not None:
+            sinks.append(_own_records(parts, models, info, config.records))
         if parts.latents is not None:
             sinks.append(LatentSink(parts.latents, parts.times))
         if parts.feed is not None:
@@ -226,6 +255,20 @@ def _sink_factory(parts: RunParts, stream: OpenedStream) -> Callable[[StreamInfo
         return sinks
 
     return make
+
+
+def _own_records(
+    parts: RunParts, models: Models, info: StreamInfo, template: Path
+) -> StreamRecordSink:
+    path = output_path(template, info.stream)
+    header = _record_header(parts.config, models, [info], parts.heads)
+    return StreamRecordSink(
+        path,
+        lambda: open_records(path, header, parts.claims),
+        parts.times,
+        parts.segments,
+        parts.records_finished,
+    )
 
 
 def _video_config(config: RunConfig) -> VideoConfig:

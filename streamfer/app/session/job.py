@@ -34,6 +34,7 @@ from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import StreamInfo
+from streamfer.vision.heads.head import FaceHead
 from streamfer.vision.overlay.overlay import Overlay
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Job:
         streams: opened, and closed with the run.
         reports: what they report to.
         claims: which files it may write.
+        heads: what else is said of each face.
         sinks: of the caller's, which every stream's results and events go to.
         feed: pictures for a window; None for no window.
         times: where the time of each stage is counted.
@@ -78,6 +80,7 @@ class Job:
         reports: LiveReports,
         claims: OutputClaims,
         *,
+        heads: tuple[FaceHead, ...] = (),
         sinks: Sequence[CallerSink] = (),
         feed: WindowFeed | None = None,
         times: StageTimes | None = None,
@@ -90,6 +93,7 @@ class Job:
         self._streams = streams
         self._reports = reports
         self.claims = claims
+        self._heads = heads
         self._sinks = sinks
         self._feed = feed
         self._resumption = resumption
@@ -159,7 +163,9 @@ class Job:
             models.warm_up(sizes_wh)
             self.statistics.set_engine(models.face.backend, models.face.device)
             done = self._resumption.done if self._resumption else ()
-            records = open_record_writer(config, models, [*done, *self.streams], self.claims)
+            records = open_record_writer(
+                config, models, [*done, *self.streams], self.claims, self._heads
+            )
         if records is not None:
             stack.callback(records.close)
         latents = stack.enter_context(latent_writer(config, self._streams, self.claims))
@@ -179,6 +185,7 @@ class Job:
             extra=self._sinks,
             keep_pictures=bool(self._sinks),
             announce=self._reports.announce,
+            heads=self._heads,
         )
 
     def _nothing_to_do(self) -> Outcome:
@@ -188,7 +195,7 @@ class Job:
         config = self.config
         if parts.refiner is not None and parts.refiner.given_up is not None:
             parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
-        written = sorted(parts.videos)
+        written = [*sorted(parts.videos), *sorted(parts.record_files)]
         if parts.records is not None:
             parts.notes.extend(parts.records.notes)
             written.extend(parts.records.paths)

@@ -9,7 +9,7 @@ import operator
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -23,6 +23,7 @@ from streamfer.app.config import (
 )
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
+from streamfer.vision.heads.head import FaceHead
 
 _MEANINGLESS = {
     "display": "a library opens no window; give a sink that shows the frames",
@@ -53,6 +54,7 @@ class RunOptions(TypedDict, total=False):
     min_face: int
     face_model: FaceModelName
     label_set: LabelSet
+    heads: str | Sequence[FaceHead]
     refine: bool
     refine_every: float
     refine_steps: int
@@ -98,6 +100,14 @@ def config_from_options(options: Mapping[str, Any], base: RunConfig | None = Non
         values[name] = _coerced(name, value, hints[name])
     base = base or RunConfig(display=False, quiet=True)
     return dataclasses.replace(base, **values)
+
+
+def without_own_heads(options: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[FaceHead]]:
+    """Takes heads of the caller's out of the options; beside them, all of the program's answer."""
+    heads = options.get("heads", "all")
+    if isinstance(heads, str):
+        return dict(options), ()
+    return {**options, "heads": "all"}, tuple(heads)
 
 
 def _coerced(name: str, value: Any, kind: Any) -> Any:

@@ -76,8 +76,6 @@ def check_outputs(
             f"--output {config.output}: {len(streams)} streams would overwrite each other; put"
             f" {STREAM_FIELD} into the name"
         )
-    if config.records and STREAM_FIELD in str(config.records):
-        raise ConfigError(f"--records {config.records}: all streams share one file of records")
     if config.latents and STREAM_FIELD in str(config.latents):
         raise ConfigError(f"--latents {config.latents}: all streams share one file of latents")
     claims = OutputClaims(inputs, segmented=config.segment is not None)
@@ -105,7 +103,11 @@ def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[_Named]:
         paths = [output_path(config.output, stream) for stream in streams]
         outputs += [_Named("--output", path, check_video_path) for path in paths]
     if config.records:
-        outputs.append(_Named("--records", config.records, check_records_path, record_companions))
+        own = STREAM_FIELD in str(config.records)
+        paths = [output_path(config.records, s) for s in streams] if own else [config.records]
+        outputs += [
+            _Named("--records", path, check_records_path, record_companions) for path in paths
+        ]
     if config.latents:
         outputs.append(_Named("--latents", config.latents, check_latents_path, latents_companions))
     if config.json_summary:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamfer.app.config import RunConfig
-from streamfer.app.session.outputs import output_path
+from streamfer.app.session.outputs import STREAM_FIELD, output_path
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.record_reader import read_records
 from streamfer.media.records.latents import KeptLatents, LatentWriter, read_kept_latents
@@ -36,7 +36,7 @@ class Resumption:
     done: tuple[StreamInfo, ...] = ()
     """Streams that are complete, for the header of the records."""
     kept: KeptRecords | None = None
-    """Records of the complete streams."""
+    """Records of the complete streams, where they share a file with the others."""
     latents: KeptLatents | None = None
     """Latents of the complete streams."""
 
@@ -83,13 +83,15 @@ class _Earlier:
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
-        self._records = _existing_records(config.records)
         self._latents = _existing_latents(config.latents)
         self._frames: dict[str, tuple[int, float]] = {}
         """By stream: how many frames the records have, and when the last one is."""
-        for frame in self._records.frames if self._records is not None else ():
-            count, _ = self._frames.get(frame["stream"], (0, 0.0))
-            self._frames[frame["stream"]] = (count + 1, frame["time_s"])
+        self._entries: dict[str, dict[str, Any]] = {}
+        """By stream: what the records' header says of it."""
+        self._shared: KeptRecords | None = None
+        """Records that all streams share."""
+        if config.records is not None and STREAM_FIELD not in str(config.records):
+            self._shared = self._read(config.records)
 
     def is_complete(self, spec: SourceSpec) -> bool:
         """Whether every output that is asked for has all of a file."""
@@ -97,8 +99,10 @@ class _Earlier:
             return False
         whole, config = WholeInput(spec.path), self._config
         if config.records is not None:
+            if STREAM_FIELD in str(config.records):
+                self._read(output_path(config.records, spec.name))
             counted = self._frames.get(spec.name)
-            if not counted or not self._entry(spec.name) or not whole.is_counted(*counted):
+            if not counted or spec.name not in self._entries or not whole.is_counted(*counted):
                 return False
         if config.latents is not None:
             seen = self._latents.seen.get(spec.name) if self._latents is not None else None
@@ -108,27 +112,35 @@ class _Earlier:
 
     def info(self, spec: SourceSpec) -> StreamInfo:
         """What the records' header knows of a complete stream."""
-        entry = self._entry(spec.name) or {}
+        entry = self._entries.get(spec.name, {})
         source = entry.get("source", spec.label)
         return StreamInfo(spec.name, source, entry.get("width"), entry.get("height"), live=False)
 
     def kept_records(self, streams: set[str]) -> KeptRecords | None:
-        """The records of some streams; None where there are none at all."""
-        if self._records is None:
+        """The records of some streams, where all share a file; None where there are none."""
+        if self._shared is None:
             return None
         return KeptRecords(
-            self._records.header,
-            [frame for frame in self._records.frames if frame["stream"] in streams],
-            [event for event in self._records.events if event["stream"] in streams],
+            self._shared.header,
+            [frame for frame in self._shared.frames if frame["stream"] in streams],
+            [event for event in self._shared.events if event["stream"] in streams],
         )
 
     def kept_latents(self, streams: set[str]) -> KeptLatents | None:
         """The latents of some streams; None where there are none at all."""
         return None if self._latents is None else self._latents.only(streams)
 
-    def _entry(self, stream: str) -> dict[str, Any] | None:
-        entries = [] if self._records is None else self._records.header.get("streams", [])
-        return next((entry for entry in entries if entry.get("stream") == stream), None)
+    def _read(self, path: Path) -> KeptRecords | None:
+        """Takes note of what a records file knows."""
+        records = _existing_records(path)
+        if records is None:
+            return None
+        for entry in records.header.get("streams", []):
+            self._entries[entry.get("stream")] = entry
+        for frame in records.frames:
+            count, _ = self._frames.get(frame["stream"], (0, 0.0))
+            self._frames[frame["stream"]] = (count + 1, frame["time_s"])
+        return records
 
 
 def _existing_records(path: Path | None) -> KeptRecords | None:

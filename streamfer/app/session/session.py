@@ -16,7 +16,7 @@ from streamfer.app.session.given import given_picture, given_sources
 from streamfer.app.session.heaps import share_heaps
 from streamfer.app.session.job import Job, Outcome
 from streamfer.app.session.networks import SessionNetworks
-from streamfer.app.session.options import RunOptions, config_from_options
+from streamfer.app.session.options import RunOptions, config_from_options, without_own_heads
 from streamfer.app.session.outputs import claim_outputs, write_text
 from streamfer.app.session.results import ResultQueue, Results
 from streamfer.app.session.resume import resume
@@ -30,6 +30,8 @@ from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.runtime.store.store import EngineStore
 from streamfer.types import FrameResult, UInt8Array
+from streamfer.vision.heads.head import FaceHead
+from streamfer.vision.heads.registry import chosen_heads
 
 _OF_THE_NETWORKS = frozenset(
     {
@@ -61,8 +63,11 @@ class Session:
         ConfigError: an option is unknown, of the wrong type or out of range.
     """
 
+    _own_heads: Sequence[FaceHead]
+
     def __init__(self, **options: Unpack[RunOptions]) -> None:
-        self._set_up(config_from_options(options))
+        plain, self._own_heads = without_own_heads(options)
+        self._set_up(config_from_options(plain))
 
     @classmethod
     def configured(
@@ -79,6 +84,7 @@ class Session:
             stopped: whether the user has had enough, so that what takes a while is given up.
         """
         session = cls.__new__(cls)
+        session._own_heads = ()
         session._set_up(config, progress, stopped)
         return session
 
@@ -126,10 +132,11 @@ class Session:
         As `streamfer.analyze`, with this session's networks; options that concern these belong to
         the session.
         """
-        config = self._run_config(options)
+        config, heads = self._of_run(options)
         specs, own = given_sources(sources, name, frame_rate)
         queue = ResultQueue()
-        return Results(self._prepared(config, specs, own, [*sinks, queue]), queue)
+        start = self._prepared(config, specs, own=own, heads=heads, sinks=[*sinks, queue])
+        return Results(start, queue)
 
     def analyze_image(self, picture: UInt8Array | str | PathLike[str]) -> FrameResult:
         """Finds and reads the faces of one picture, without tracking or smoothing.
@@ -148,8 +155,9 @@ class Session:
         """
         frame = given_picture(picture)
         with self._networks.open().serving() as models:
+            heads = chosen_heads(self._config.heads, self._own_heads)
             config = dataclasses.replace(self._config, detect_every="1")
-            (result,) = build_analyzer(config, models, StageTimes())([frame])
+            (result,) = build_analyzer(config, models, StageTimes(), heads=heads)([frame])
         return result
 
     def run(
@@ -176,9 +184,9 @@ class Session:
         Raises:
             StreamferError: it could not start, or a stage failed; outputs are closed and playable.
         """
-        config = self._run_config(options)
+        config, heads = self._of_run(options)
         specs, own = given_sources(sources, name, frame_rate)
-        return self._prepared(config, specs, own, sinks)().run()
+        return self._prepared(config, specs, own=own, heads=heads, sinks=sinks)().run()
 
     def snapshot(self) -> RunSnapshot:
         """The figures of the run that was started last, as they are now."""
@@ -220,22 +228,30 @@ class Session:
             StreamferError: a source or an output cannot be.
         """
         config = config or self._config
-        return self._prepared(config, expand_sources(config.source), {}, sinks, feed, times)()
+        heads = chosen_heads(config.heads)
+        specs = expand_sources(config.source)
+        return self._prepared(config, specs, heads=heads, sinks=sinks, feed=feed, times=times)()
 
-    def _run_config(self, options: RunOptions) -> RunConfig:
+    def _of_run(self, options: RunOptions) -> tuple[RunConfig, tuple[FaceHead, ...]]:
+        """The configuration and the heads of one run."""
         if fixed := _OF_THE_NETWORKS.intersection(options):
             raise ConfigError(
                 f"{min(fixed)}: belongs to the session, whose networks are opened once; give it to"
                 " Session(…)"
             )
-        return config_from_options(options, self._config)
+        plain, own = without_own_heads(options)
+        config = config_from_options(plain, self._config)
+        own = own if "heads" in options else self._own_heads
+        return config, chosen_heads(config.heads, own)
 
     def _prepared(
         self,
         config: RunConfig,
         specs: Sequence[SourceSpec],
-        own: Mapping[str, MakeSource],
+        *,
+        heads: tuple[FaceHead, ...],
         sinks: Sequence[Any],
+        own: Mapping[str, MakeSource] | None = None,
         feed: WindowFeed | None = None,
         times: StageTimes | None = None,
     ) -> Callable[[], Job]:
@@ -255,6 +271,7 @@ class Session:
                 streams,
                 reports,
                 claims,
+                heads=heads,
                 sinks=callers,
                 feed=feed,
                 times=times,

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 STAGES = (
-    "decode", "convert", "detect", "track", "align", "classify", "overlay", "encode", "records"
+    "decode", "convert", "detect", "track", "align", "classify", "heads", "overlay", "encode",
+    "records",
 )  # fmt: skip
 """In the order in which a frame passes through them."""
 

@@ -30,7 +30,7 @@ def test_figures_are_printed_and_written(
     assert figures["fps"] > 0
     assert len(figures["fps_rounds"]) == 1
     assert set(figures["latency_ms"]) == {"p50", "p95", "p99"}
-    faceless = [stage for stage in STAGES if stage not in ("align", "classify")]
+    faceless = [stage for stage in STAGES if stage not in ("align", "classify", "heads")]
     assert list(figures["stages_ms_per_frame"]) == faceless
     out = capsys.readouterr().out
     assert "frames/s" in out
