@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 
+from streamfer.fields import FieldValue
 from streamfer.labels import COLOURS_RGB, LABELS, NUM_LABELS
 from streamfer.types import FloatArray, UInt8Array
+from streamfer.vision.measures import MeasureRow, filled_spans
 from streamfer.vision.overlay.drawing import (
     INK,
     WHITE,
@@ -26,6 +29,8 @@ from streamfer.vision.overlay.drawing import (
 
 DIM: Colour = (200, 204, 212)
 """Text that is not the answer."""
+_MEASURE: Colour = (226, 230, 238)
+"""Bars that belong to no label."""
 BOLD = 0.022
 """Stroke in em that makes the one font look half bold."""
 
@@ -52,6 +57,8 @@ class PanelLayout:
     bar_height: int
     caption: str
     """Under the reconstruction; empty without one."""
+    measures: tuple[MeasureRow, ...] = ()
+    """Rows under the seven."""
 
     @property
     def bars_x(self) -> int:
@@ -74,28 +81,53 @@ class PanelLayout:
         width = self.bars_x + self.bar_width + self.padding
         if self.caption:
             width += self.picture_column + self.padding
-        return width, NUM_LABELS * self.pitch + 2 * self.padding
+        height = NUM_LABELS * self.pitch + 2 * self.padding
+        if self.measures:
+            height += self.gap + len(self.measures) * self.pitch
+        return width, height
+
+    @property
+    def gap(self) -> int:
+        """Between the seven and the measures."""
+        return self.padding
+
+    @property
+    def measures_y(self) -> int:
+        """Top of the first measure."""
+        return self.padding + NUM_LABELS * self.pitch + self.gap
+
+    def bar_places(self, row: MeasureRow) -> list[tuple[int, int]]:
+        """Left end and width of each of a measure's bars."""
+        count = len(row.bars)
+        space = max(2, self.size // 4) if count > 1 else 0
+        width = (self.bar_width - (count - 1) * space) // count
+        return [(self.bars_x + i * (width + space), width) for i in range(count)]
 
 
 @lru_cache(maxsize=64)
-def panel_layout(size: int, variant: int, caption: str = "") -> PanelLayout:
+def panel_layout(
+    size: int, variant: int, caption: str = "", measures: tuple[MeasureRow, ...] = ()
+) -> PanelLayout:
     """Measures of a panel.
 
     Args:
         size: font size in px.
         variant: 0 whole labels, 1 three letters, 2 bars alone.
         caption: text under the reconstruction; empty where there is none, and in variant 2.
+        measures: rows under the seven; none in variant 2.
     """
     labels = _LABELS_BY_VARIANT[variant]
+    names = [*labels, *(row.label for row in measures)]
     return PanelLayout(
         size=size,
         labels=labels,
         padding=max(3, round(size * 0.55)),
         pitch=max(4, round(size * _PITCH_EM[variant])),
-        label_width=max(text_width(label, size) for label in labels) if labels[0] else 0,
+        label_width=max(text_width(name, size) for name in names) if labels[0] else 0,
         bar_width=round(size * _BAR_EM[variant]),
         bar_height=max(3, round(size * _BAR_HEIGHT_EM[variant])),
         caption=caption if labels[0] else "",
+        measures=measures if labels[0] else (),
     )
 
 
@@ -107,8 +139,9 @@ def draw_panel(
     answer: int | None,
     reconstruction: UInt8Array | None,
     opacity: float,
+    extra: Mapping[str, FieldValue] | None = None,
 ) -> None:
-    """Draws the seven bars, in place.
+    """Draws the seven bars and what the heads say, in place.
 
     Args:
         image: (H, W, 3) uint8 RGB; the panel lies wholly inside.
@@ -118,6 +151,7 @@ def draw_panel(
         answer: which label is brightened; None where the answer is uncertain.
         reconstruction: (R, R) or (R, R, 3) uint8; drawn where the layout has a caption for it.
         opacity: of the background.
+        extra: what the layout's measures show.
     """
     left, top = position
     blend(image, _panel_background(layout, opacity), left, top)
@@ -135,6 +169,20 @@ def draw_panel(
             blend(image, bar, left + layout.bars_x, row_y + row * layout.pitch + inset)
     if reconstruction is not None and layout.caption:
         _draw_picture(image, left, row_y, layout, reconstruction)
+    _draw_measures(image, left, top, layout, extra or {})
+
+
+def _draw_measures(
+    image: UInt8Array, left: int, top: int, layout: PanelLayout, extra: Mapping[str, FieldValue]
+) -> None:
+    inset = (layout.pitch - layout.bar_height) // 2
+    for number, spans in enumerate(filled_spans(layout.measures, extra)):
+        y = top + layout.measures_y + number * layout.pitch + inset
+        places = layout.bar_places(layout.measures[number])
+        for (x, width), span in zip(places, spans, strict=True):
+            if span is not None:
+                start, end = (left + x + round(share * width) for share in span)
+                image[y : y + layout.bar_height, start : max(end, start + 1)] = _MEASURE
 
 
 def _draw_picture(
@@ -165,6 +213,13 @@ def _panel_background(layout: PanelLayout, opacity: float) -> Sprite:
             text = text_coverage(label, layout.size, layout.pitch)
             canvas.paint(text, DIM, layout.padding, y)
         canvas.paint(groove, WHITE, layout.bars_x, y + inset, opacity=0.16)
+    for number, measure in enumerate(layout.measures):
+        y = layout.measures_y + number * layout.pitch
+        text = text_coverage(measure.label, layout.size, layout.pitch)
+        canvas.paint(text, DIM, layout.padding, y)
+        for x, bar_width in layout.bar_places(measure):
+            coverage = rounded_coverage(bar_width, layout.bar_height, layout.bar_height / 4)
+            canvas.paint(coverage, WHITE, x, y + inset, opacity=0.16)
     if layout.caption:
         text = text_coverage(layout.caption, layout.size, layout.pitch)
         column = layout.bars_x + layout.bar_width + layout.padding

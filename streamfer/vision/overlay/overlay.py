@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from streamfer.labels import COLOURS_RGB, LABELS, UNCERTAIN
 from streamfer.types import FaceResult, UInt8Array
+from streamfer.vision.measures import rows_of
 from streamfer.vision.overlay.drawing import Colour, Rect, draw_frame, frame_corner
 from streamfer.vision.overlay.face_panel import (
     NUM_PANEL_VARIANTS,
@@ -158,7 +159,10 @@ class Overlay:
         caption = ""
         if face.reconstruction is not None:
             caption = face.latent_kind or "reconstruction"
-        layouts = [panel_layout(size, variant, caption) for variant in range(NUM_PANEL_VARIANTS)]
+        measures = rows_of(face.extra)
+        layouts = [
+            panel_layout(size, variant, caption, measures) for variant in range(NUM_PANEL_VARIANTS)
+        ]
         candidates = panel_candidates(
             scene.boxes[index], [layout.size_wh for layout in layouts], scene.area, size // 2
         )
@@ -173,6 +177,7 @@ class Overlay:
             None if face.uncertain else LABELS.index(face.emotion),
             face.reconstruction,
             self._config.opacity,
+            face.extra,
         )
         scene.placed.append(spot.rect)
         return spot.choice

@@ -167,3 +167,51 @@ def test_the_same_input_gives_the_same_picture() -> None:
         pictures.append((image, rects))
     assert (pictures[0][0] == pictures[1][0]).all()
     assert pictures[0][1] == pictures[1][1]
+
+
+MEASURED = {"valence": 0.5, "expressiveness": 0.8, "yaw": -45.0, "pitch": 0.0, "roll": 10.0}
+
+
+def measured_pixels(extra: dict[str, object]) -> UInt8Array:
+    """Where the panel has the colour of measures, (H, W) bool."""
+    image: UInt8Array = np.zeros((720, 1280, 3), dtype=np.uint8)
+    face = replace(make_face((300, 100, 600, 400)), extra=extra)
+    Overlay().draw(image, [face], STRIP)
+    return (image == (226, 230, 238)).all(axis=2)
+
+
+def test_what_heads_say_stands_under_the_seven_bars() -> None:
+    assert not measured_pixels({}).any()
+    rows = measured_pixels(MEASURED).any(axis=1).astype(int)
+    assert (np.diff(rows) == 1).sum() == 3
+    half, whole = (
+        int(measured_pixels({"valence": value}).any(axis=0).sum()) for value in (0.5, 1.0)
+    )
+    assert whole == pytest.approx(2 * half, abs=2)
+    right, left = (
+        float(np.nonzero(measured_pixels({"valence": value}))[1].mean()) for value in (0.5, -0.5)
+    )
+    assert left < right
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "high", [1.0]])
+def test_what_a_head_leaves_open_keeps_its_row_empty(value: object) -> None:
+    assert not measured_pixels({"valence": value}).any()
+    sizes = set()
+    for shown in (0.5, value):
+        image: UInt8Array = np.zeros((720, 1280, 3), dtype=np.uint8)
+        face = replace(make_face((300, 100, 600, 400)), extra={"valence": shown})
+        sizes.add(Overlay().draw(image, [face], STRIP))
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_measures_stay_inside_the_returned_rectangles(width: int, height: int) -> None:
+    before = noise(width, height)
+    image = before.copy()
+    face = replace(
+        make_face((width * 0.4, height * 0.3, width * 0.6, height * 0.7)), extra=MEASURED
+    )
+    rects = Overlay().draw(image, [face], STRIP)
+    mask = untouched((width, height), rects)
+    assert (image[mask] == before[mask]).all()
