@@ -27,6 +27,7 @@ __all__ = [
     "ConfigError",
     "Detection",
     "EngineError",
+    "FaceHead",
     "FaceResult",
     "Frame",
     "FrameResult",
@@ -43,14 +44,17 @@ __all__ = [
     "analyze",
     "analyze_async",
     "analyze_image",
+    "read_records",
 ]
 
 if TYPE_CHECKING:
     from streamfer.app.api import analyze, analyze_async, analyze_image
     from streamfer.app.session.session import Session
+    from streamfer.media.record_reader import read_records
     from streamfer.media.sources.source import Source
     from streamfer.pipeline.outlet import Sink
     from streamfer.types import Detection, FaceResult, Frame, FrameResult, StreamEvent, StreamInfo
+    from streamfer.vision.heads.head import FaceHead
 
 _FOUND_IN = {
     "analyze": "streamfer.app.api",
@@ -59,6 +63,8 @@ _FOUND_IN = {
     "Session": "streamfer.app.session.session",
     "Source": "streamfer.media.sources.source",
     "Sink": "streamfer.pipeline.outlet",
+    "FaceHead": "streamfer.vision.heads.head",
+    "read_records": "streamfer.media.record_reader",
     **dict.fromkeys(
         ("Detection", "FaceResult", "Frame", "FrameResult", "StreamEvent", "StreamInfo"),
         "streamfer.types",

@@ -56,7 +56,7 @@ def test_the_public_names_are_those_of_the_contract() -> None:
     assert set(streamfer.__all__) == {
         *("analyze", "analyze_async", "analyze_image", "Session", "LABELS", "__version__"),
         *("Frame", "Detection", "FaceResult", "FrameResult", "StreamEvent", "StreamInfo"),
-        *("Source", "Sink"),
+        *("Source", "Sink", "FaceHead", "read_records"),
         *("StreamferError", "ConfigError", "SourceError", "OutputError", "EngineError"),
         "PipelineError",
     }

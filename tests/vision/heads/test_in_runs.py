@@ -31,9 +31,7 @@ class Brightness:
 
 
 def analysed(records: Path, **options: Any) -> list[dict[str, Any]]:
-    results = analyze(
-        "demo:", records=records, max_frames=2, refine=False, display=False, **options
-    )
+    results = analyze("demo:", records=records, max_frames=2, refine=False, **options)
     return [result.to_dict() for result in results]
 
 
