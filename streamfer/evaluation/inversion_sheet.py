@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfer.evaluation.inverted import InvertedFace
+from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.types import FloatArray, UInt8Array
 
 _TILE_PX = 160

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from streamfer.errors import EngineError
+from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.labels import LABELS
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.inversion.inversion import InversionResult, Inverter
@@ -23,7 +23,7 @@ from streamfer.models.published_encoder import EncoderKind, load_inversion_netwo
 from streamfer.models.storage import load_encoder, load_generator
 from streamfer.models.stylegan2 import Generator, from_uint8, to_pictures
 from streamfer.models.vgg import FaceVGG, load_face_vgg
-from streamfer.types import FloatArray, UInt8Array
+from streamfer.types import UInt8Array
 
 BATCH = 32
 """Faces of 64 px that are refined together; of larger pictures fewer, for the memory's sake."""
@@ -40,52 +40,6 @@ class LatentModels:
     network: FaceVGG
     lens: Lens | PortraitLens
     device: torch.device
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InvertedFace:
-    """One face, what the encoder made of it, and what refinement did."""
-
-    name: str
-    input: UInt8Array = field(repr=False)
-    """(S, S) uint8 gray, or (S, S, 3) uint8 RGB."""
-    encoder: UInt8Array = field(repr=False)
-    """(R, R) or (R, R, 3) uint8: drawn from the encoder's estimate."""
-    refined: UInt8Array = field(repr=False)
-    """The same, drawn from the refined code."""
-    latent_encoder: FloatArray = field(repr=False)
-    """(num_ws, w_dim) float32."""
-    latent_refined: FloatArray = field(repr=False)
-    history: FloatArray = field(repr=False)
-    """(steps + 1,) total loss of this face before each step, and at the end."""
-    loss_encoder: float
-    """Distance through the lens."""
-    loss_refined: float
-    mse_encoder: float
-    """Pixel MSE on a [0, 1] scale."""
-    mse_refined: float
-    steps: int
-    seconds: float
-    """Its share of the time of the faces refined together with it."""
-    emotion_input: str
-    emotion_encoder: str
-    """Read from the picture drawn from the encoder's estimate."""
-    emotion_refined: str
-
-    def numbers(self) -> dict[str, Any]:
-        """All but pictures and arrays, ready for JSON."""
-        return {
-            "name": self.name,
-            "loss_encoder": self.loss_encoder,
-            "loss_refined": self.loss_refined,
-            "mse_encoder": self.mse_encoder,
-            "mse_refined": self.mse_refined,
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "emotion_input": self.emotion_input,
-            "emotion_encoder": self.emotion_encoder,
-            "emotion_refined": self.emotion_refined,
-        }
 
 
 def load_latent_models(

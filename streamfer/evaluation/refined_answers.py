@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamfer.evaluation.inverted import InvertedFace
+from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.evaluation.mcnemar import compare_paired
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.fused import FusedNetwork

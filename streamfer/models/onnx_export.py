@@ -24,6 +24,7 @@ def export_onnx(
     input_names: Sequence[str],
     output_names: Sequence[str],
     side_multiple: int | None = None,
+    fixed_inputs: int = 0,
 ) -> bytes:
     """Exports a module with a free batch size.
 
@@ -35,6 +36,8 @@ def export_onnx(
         output_names: the outputs' names.
         side_multiple: frees axes 1 and 2 as well, for pictures [NHWC] whose sides are multiples
             of it; the example's must be unequal, and more than one such multiple.
+        fixed_inputs: so many of the last inputs have the examples' shapes, batch and all; the
+            module then takes all of them as one `*inputs`.
 
     Returns:
         The serialised, checked ONNX model; its weights are inside.
@@ -43,7 +46,10 @@ def export_onnx(
     if side_multiple is not None:
         free[1] = side_multiple * torch.export.Dim("rows", min=1, max=256)
         free[2] = side_multiple * torch.export.Dim("columns", min=1, max=256)
-    free_axes = tuple(free for _ in example_inputs)
+    count = len(example_inputs) - fixed_inputs
+    free_axes: tuple[Any, ...] = (*[free] * count, *[{}] * fixed_inputs)
+    if fixed_inputs:
+        free_axes = (free_axes,)
     return _export(module, example_inputs, input_names, output_names, free_axes)
 
 
@@ -63,7 +69,7 @@ def _export(
     example_inputs: Sequence[Tensor],
     input_names: Sequence[str],
     output_names: Sequence[str],
-    free_axes: tuple[dict[int, Any], ...] | None,
+    free_axes: tuple[Any, ...] | None,
 ) -> bytes:
     with _quiet_exporter():
         program = torch.onnx.export(

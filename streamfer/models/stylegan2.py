@@ -236,6 +236,13 @@ class Generator(nn.Module):
                 module.square_sum = module.sum_squares()
         return self
 
+    def thaw(self) -> Generator:
+        """Takes `freeze`'s sums back: they are computed from the weights again, in every call."""
+        for module in self.modules():
+            if isinstance(module, ModulatedConv):
+                module.square_sum = None
+        return self
+
 
 def to_uint8(images: Tensor) -> Tensor:
     """Pictures of −1…1 as uint8, clipped and rounded."""

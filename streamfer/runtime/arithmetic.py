@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from streamfer.errors import EngineError
 from streamfer.runtime.model import OnnxModel
@@ -67,8 +70,8 @@ def measure_flops_limit(
     seconds: float = 1.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> float | None:
-    """The most floating-point operations per second that torch reaches on a device: those of a
-    large matrix product.
+    """The most floating-point operations per second that a device reaches: those of a large matrix
+    product, by numpy in float32 on a CPU, else by torch.
 
     Args:
         device: `cpu` or `cuda:N`.
@@ -77,23 +80,14 @@ def measure_flops_limit(
         clock: monotonic seconds.
 
     Returns:
-        None for a precision that torch's matrix product lacks.
+        None for a precision that the matrix product lacks, or that takes torch where it is missing.
     """
-    import torch
-
-    dtypes = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-    if precision not in dtypes:
+    if (device, precision) == ("cpu", "fp32"):
+        run = _numpy_product(_MATRIX_SIDE["cpu"])
+    elif precision in ("fp32", "fp16", "bf16") and importlib.util.find_spec("torch"):
+        run = _torch_product(device, precision)
+    else:
         return None
-    side = _MATRIX_SIDE[device.partition(":")[0]]
-    # Random: a GPU draws less power, and so clocks higher, for equal numbers.
-    matrix = torch.rand((side, side), device=device).to(dtypes[precision])
-    product = torch.empty_like(matrix)
-
-    def run() -> None:
-        torch.mm(matrix, matrix, out=product)
-        if matrix.is_cuda:
-            torch.cuda.synchronize(matrix.device)
-
     best = math.inf
     for _ in range(_WARM_UP_RUNS):
         run()
@@ -104,4 +98,31 @@ def measure_flops_limit(
         now = clock()
         best = min(best, now - began)
         if now >= ends:
-            return 2.0 * side**3 / best
+            return 2.0 * _side(device) ** 3 / best
+
+
+def _side(device: str) -> int:
+    return _MATRIX_SIDE[device.partition(":")[0]]
+
+
+def _numpy_product(side: int) -> Callable[[], object]:
+    matrix = np.random.default_rng(0).random((side, side), dtype=np.float32)
+    product = np.empty_like(matrix)
+    return lambda: np.matmul(matrix, matrix, out=product)
+
+
+def _torch_product(device: str, precision: str) -> Callable[[], object]:
+    import torch
+
+    dtypes = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    side = _side(device)
+    # Random: a GPU draws less power, and so clocks higher, for equal numbers.
+    matrix = torch.rand((side, side), device=device).to(dtypes[precision])
+    product = torch.empty_like(matrix)
+
+    def run() -> None:
+        torch.mm(matrix, matrix, out=product)
+        if matrix.is_cuda:
+            torch.cuda.synchronize(matrix.device)
+
+    return run

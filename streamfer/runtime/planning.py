@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamfer.errors import ConfigError, EngineError
+from streamfer.runtime.extras import install_command
 from streamfer.runtime.hardware import Cpu, Gpu, find_cpu, find_gpus
 from streamfer.runtime.model import OnnxModel, Precision
 
@@ -145,7 +146,8 @@ def _device(backend: Backend, machine: Machine, device: str) -> str:
         EngineError: the backend is missing, or cannot run on the device.
     """
     if backend not in machine.versions:
-        raise EngineError(f"{backend} is not installed")
+        command = install_command(backend) or f"pip install {backend}"
+        raise EngineError(f"{backend} is not installed: {command}")
     wants_cuda = device.startswith("cuda")
     if backend in ("openvino", "onnxruntime"):
         if wants_cuda:

@@ -9,29 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 
 from streamfer.app.config import FaceModelName
 from streamfer.app.networks.detectors import open_detector
 from streamfer.app.networks.portraits import find_portrait
 from streamfer.errors import ConfigError, OutputError, SourceError
+from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_engines
 from streamfer.evaluation.inversion_sheet import inversion_sheet
-from streamfer.evaluation.inverted import (
-    InvertedFace,
-    LatentModels,
-    invert_faces,
-    load_latent_models,
-    load_portrait_models,
-)
+from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.source_list import SourceKind, expand_sources
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
+from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
+from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.training.faces.landmarks import whole_picture
-from streamfer.training.runs.command import pick_device
 from streamfer.types import AlignedFace, Detection, UInt8Array
 from streamfer.vision.align import align_face
 from streamfer.vision.detection.detector import Detector, DetectorConfig
@@ -92,8 +87,7 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
         OutputError: a result cannot be written.
     """
     console = console or Console()
-    device = pick_device(config.device)
-    models = _load_models(config, device)
+    inverted = _inverter(config)
     claims = OutputClaims(
         spec.path for spec in expand_sources(config.images) if spec.kind is SourceKind.FILE
     )
@@ -102,8 +96,7 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
     align = align_face if config.face_model == "shipped" else align_portrait
     with closing(open_detector(store=EngineStore(), settings=_DETECTOR)) as detector:
         found = find_faces(read_pictures(config.images), detector, align)
-    settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
-    faces = invert_faces(models, found.crops, found.names, settings)
+    faces = inverted(found)
     try:
         _write(faces, config, claims)
     except OSError as error:
@@ -123,11 +116,53 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
     return 0 if faces else SourceError.exit_code
 
 
-def _load_models(config: InvertConfig, device: torch.device) -> LatentModels:
+def _inverter(config: InvertConfig) -> Callable[[FoundFaces], list[InvertedFace]]:
+    """What encodes and refines: engines on a CPU, torch on a GPU and for networks of other shapes.
+
+    Raises:
+        ConfigError: there is no such device.
+        EngineError: a network is missing or broken.
+    """
+    settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
+    files = {
+        "generator": config.generator,
+        "encoder": config.encoder,
+        "classifier": config.classifier,
+    }
+    shipped = config.face_model == "shipped"
+    on_cpu = config.device == "cpu" or (
+        config.device == "auto" and not find_machine().torch_sees_gpu
+    )
+    if shipped and on_cpu and all(fits(name, files) for name in (CLASSIFIER, ENCODER, STEP)):
+
+        def on_engines(found: FoundFaces) -> list[InvertedFace]:
+            with closing(open_latent_engines(files, EngineStore())) as engines:
+                return invert_on_engines(engines, found.crops, found.names, settings)
+
+        return on_engines
+    return _torch_inverter(config, settings)
+
+
+# Loads torch.
+def _torch_inverter(
+    config: InvertConfig, settings: InversionConfig
+) -> Callable[[FoundFaces], list[InvertedFace]]:
+    from streamfer.evaluation.inverted import (
+        invert_faces,
+        load_latent_models,
+        load_portrait_models,
+    )
+    from streamfer.training.runs.command import pick_device
+
+    device = pick_device(config.device)
     if config.face_model == "shipped":
-        return load_latent_models(config.generator, config.encoder, config.classifier, device)
-    files = find_portrait(config.face_model, config.classifier)
-    return load_portrait_models(files.checkpoint, files.kind, files.classifier, device)
+        models = load_latent_models(config.generator, config.encoder, config.classifier, device)
+    else:
+        portrait = find_portrait(config.face_model, config.classifier)
+        models = load_portrait_models(
+            portrait.checkpoint, portrait.kind, portrait.classifier, device
+        )
+    return lambda found: invert_faces(models, found.crops, found.names, settings)
 
 
 def read_pictures(images: Sequence[str]) -> list[tuple[str, UInt8Array]]:

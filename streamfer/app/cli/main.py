@@ -19,7 +19,8 @@ from streamfer.app.cli.learn_latent import add_latent_commands
 from streamfer.app.cli.options import ConfigFile, merged_config, with_run_options
 from streamfer.app.cli.weights_commands import weights_app
 from streamfer.app.terminal.logs import complain
-from streamfer.errors import PipelineError, StreamferError
+from streamfer.errors import ConfigError, PipelineError, StreamferError
+from streamfer.runtime.extras import install_command
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         log.debug("traceback", exc_info=error)
-        complain(_message(error))
-        return error.exit_code if isinstance(error, StreamferError) else 1
+        told = _missing_extra(error) or error
+        complain(_message(told))
+        return told.exit_code if isinstance(told, StreamferError) else 1
     return code if isinstance(code, int) else 0
 
 
@@ -74,6 +76,15 @@ def run_process() -> NoReturn:
     if threading.active_count() > 1:
         os._exit(code)
     sys.exit(code)
+
+
+def _missing_extra(error: Exception) -> ConfigError | None:
+    """What to say where a command needs a package that only some users have."""
+    package = error.name if isinstance(error, ModuleNotFoundError) else None
+    command = install_command(package or "")
+    return (
+        ConfigError(f"this needs {package}, which is not installed: {command}") if command else None
+    )
 
 
 def _message(error: Exception) -> str:

@@ -9,37 +9,48 @@ from typing import Any
 from streamfer.models.int8_calibration import read_calibration
 from streamfer.models.int8_export import quantise_convolutions
 from streamfer.models.shipped import WeightFiles, digest
+from streamfer.models.structures import (
+    CLASSIFIER,
+    FILES_OF,
+    FUSED,
+    network_bytes,
+    structures_digest,
+)
 from streamfer.runtime.model import Int8Form, OnnxModel, Progress
 from streamfer.runtime.store.engine_key import onnx_key
 from streamfer.runtime.store.store import EngineStore
 
-_RECIPE = 2
-"""Counts changes of the code that exports the networks."""
+_RECIPE = 3
+"""Counts changes of the code that makes the networks."""
 _INT8_RECIPE = 1
 """Counts changes of the code that quantises them."""
 
 
 def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) -> OnnxModel:
-    """The face network as ONNX, from the store or exported now.
+    """The face network as ONNX, from the store or made now.
 
     Args:
         weights: with all latent networks the fused one is made of them, else the plain classifier.
         store: exported networks.
-        on_progress: told of the export.
+        on_progress: told of what is done once.
 
     Raises:
         EngineError: its weights are missing or broken, or what is known of its int8 form is.
     """
 
-    def export() -> bytes:
-        on_progress("exporting the face network (once)", 0.0)
-        data = _export(weights)
-        on_progress("exporting the face network (once)", 1.0)
+    structure = CLASSIFIER if weights.missing_latent else FUSED
+    files = dict(zip(FILES_OF[structure], weights.face_network, strict=True))
+
+    def make() -> bytes:
+        on_progress("preparing the face network (once)", 0.0)
+        data = network_bytes(structure, files, lambda: _export(weights))
+        on_progress("preparing the face network (once)", 1.0)
         return data
 
     name = face_model_name(weights)
-    key = onnx_key(name, digest(weights.face_network), _RECIPE)
-    data = store.open(key, export, bytes)
+    sources = digest(weights.face_network) + structures_digest(structure, files)
+    key = onnx_key(name, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
+    data = store.open(key, make, bytes)
     return OnnxModel.from_bytes(
         name,
         data,

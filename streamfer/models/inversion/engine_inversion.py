@@ -14,8 +14,25 @@ from streamfer.models.inversion.descent import BETAS, EPSILON, InversionConfig
 from streamfer.types import FloatArray, Refinement, UInt8Array
 
 
-class EngineRefiner:
-    """Optimises codes of faces, one after the other. Used by one thread at a time.
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search came to for one face. `first` and `best` are what the step answered, by the
+    names of `models.refine_graphs.STEP_OUTPUTS`."""
+
+    first: dict[str, Array] = field(repr=False)
+    best: dict[str, Array] = field(repr=False)
+    totals: tuple[float, ...] = field(repr=False)
+    """Total loss before each step, and at the end."""
+    seconds: float
+
+    @property
+    def steps(self) -> int:
+        """Of the optimiser."""
+        return len(self.totals) - 1
+
+
+class EngineSearch:
+    """Looks for the code of one face after the other. Used by one thread at a time.
 
     Args:
         target: what `models.refine_graphs.export_target` makes.
@@ -36,6 +53,46 @@ class EngineRefiner:
         self._config = config
         self._clock = clock
 
+    def search(self, crop: UInt8Array, code: FloatArray) -> Found:
+        """Optimises the code of a face.
+
+        Args:
+            crop: (S, S) uint8 gray aligned face.
+            code: (num_ws, w_dim) float32 to start from.
+
+        Raises:
+            EngineError: an engine failed.
+        """
+        began = self._clock()
+        config = self._config
+        fixed = {"start": code[None], **self._target.run({"faces": crop[None]})}
+        descent = _Descent(np.zeros_like(code[None]))
+        totals: list[float] = []
+        first: dict[str, Array] = {}
+        best: dict[str, Array] = {}
+        for taken in itertools.count():
+            last = config.is_over(totals, self._clock() - began)
+            found = self._step.run({"offset": descent.offset, **fixed})
+            totals.append(float(found["total"][0]))
+            first = first or found
+            if not best or found["total"] < best["total"]:
+                best = found
+            if last:
+                break
+            descent.move(found["gradient"], config.rate(taken))
+        return Found(first, best, tuple(totals), self._clock() - began)
+
+
+class EngineRefiner:
+    """Optimises codes of faces, one after the other. Used by one thread at a time.
+
+    Args:
+        search: of one of them.
+    """
+
+    def __init__(self, search: EngineSearch) -> None:
+        self._search = search
+
     def refine(self, crops: UInt8Array, latents: FloatArray) -> Refinement:
         """Optimises the codes of faces.
 
@@ -46,42 +103,20 @@ class EngineRefiner:
         Raises:
             EngineError: an engine failed.
         """
-        began = self._clock()
-        found = [self._search(crop, code) for crop, code in zip(crops, latents, strict=True)]
-        images = np.concatenate([best.image[:, 0] for best in found])
+        pairs = zip(crops, latents, strict=True)
+        found = [self._search.search(crop, code) for crop, code in pairs]
         return Refinement(
-            latents=np.concatenate([best.codes for best in found]),
-            reconstructions=np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8),
-            errors=np.concatenate([best.mse for best in found]),
-            steps=max(best.steps for best in found),
-            seconds=self._clock() - began,
+            latents=np.concatenate([one.best["codes"] for one in found]),
+            reconstructions=np.stack([drawn(one.best) for one in found]),
+            errors=np.concatenate([one.best["mse"] for one in found]),
+            steps=max(one.steps for one in found),
+            seconds=sum(one.seconds for one in found),
         )
 
-    def _search(self, crop: UInt8Array, code: FloatArray) -> _Best:
-        began = self._clock()
-        config = self._config
-        fixed = {"start": code[None], **self._target.run({"faces": crop[None]})}
-        descent = _Descent(np.zeros_like(code[None]))
-        totals: list[float] = []
-        best: dict[str, Array] = {}
-        for taken in itertools.count():
-            last = config.is_over(totals, self._clock() - began)
-            found = self._step.run({"offset": descent.offset, **fixed})
-            totals.append(float(found["total"][0]))
-            if not best or found["total"] < best["total"]:
-                best = found
-            if last:
-                break
-            descent.move(found["gradient"], config.rate(taken))
-        return _Best(best["codes"], best["image"], best["mse"], len(totals) - 1)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Best:
-    codes: FloatArray = field(repr=False)
-    image: FloatArray = field(repr=False)
-    mse: FloatArray
-    steps: int
+def drawn(answer: dict[str, Array]) -> UInt8Array:
+    """The picture in what a step answered, (S, S) uint8 gray."""
+    return np.clip(np.rint((answer["image"][0, 0] + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 class _Descent:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamfer.engine import Engine
 from streamfer.models.shipped import digest
+from streamfer.models.structures import FILES_OF, STEP, TARGET, network_bytes, structures_digest
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.open_engine import open_engine
 from streamfer.runtime.store.engine_key import EngineKey, onnx_key
 from streamfer.runtime.store.store import EngineStore
 
-_RECIPE = 1
-"""Counts changes of the code that exports the graphs, and of the losses."""
-
-
-_TARGET, _STEP = "refine_target", "refine_step"
+_RECIPE = 2
+"""Counts changes of the code that makes the graphs, and of the losses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,41 +38,45 @@ def open_refine_engines(
     backend: str,
     store: EngineStore,
     on_progress: Progress = lambda *_: None,
+    threads: int | None = 1,
 ) -> RefineEngines:
-    """The engines of refinement, with one thread each, from the store or made now.
+    """The engines of refinement, from the store or made now.
 
     Args:
         generator: file of a generator of gray pictures.
         classifier: file of the face network that becomes the lens.
         backend: `auto`, `openvino` or `onnxruntime`.
         store: exported graphs and compiled engines.
-        on_progress: told of an export, which takes some ten seconds.
+        on_progress: told of what is done once; for weights of another shape than the shipped ones
+            that takes a minute.
+        threads: of one step; None leaves them to the backend.
 
     Raises:
         EngineError: a file is missing, damaged or of another kind, or no backend works.
     """
-    sources = digest((generator, classifier))
+    files = {"generator": generator, "classifier": classifier}
 
     def opened(name: str, export: Callable[[Path, Path], bytes]) -> Engine:
         def make() -> bytes:
-            on_progress("exporting the refinement (once)", 0.0)
-            data = export(generator, classifier)
-            on_progress("exporting the refinement (once)", 1.0)
+            on_progress("preparing the refinement (once)", 0.0)
+            own = {key: files[key] for key in FILES_OF[name]}
+            data = network_bytes(name, own, lambda: export(generator, classifier))
+            on_progress("preparing the refinement (once)", 1.0)
             return data
 
-        data = store.open(_key(name, sources), make, bytes)
+        data = store.open(_key(name, files), make, bytes)
         return open_engine(
             OnnxModel.from_bytes(name, data),
             backend=backend,
             device="cpu",
             precision="fp32",
             store=store,
-            threads=1,
+            threads=threads,
         )
 
-    target = opened(_TARGET, _export_target)
+    target = opened(TARGET, _export_target)
     try:
-        return RefineEngines(target, opened(_STEP, _export_step))
+        return RefineEngines(target, opened(STEP, _export_step))
     except BaseException:
         target.close()
         raise
@@ -85,12 +88,13 @@ def are_exported(generator: Path, classifier: Path, store: EngineStore) -> bool:
     Raises:
         EngineError: a file is missing or damaged.
     """
-    sources = digest((generator, classifier))
-    return all((store.root / _key(name, sources).folder).is_dir() for name in (_TARGET, _STEP))
+    files = {"generator": generator, "classifier": classifier}
+    return all((store.root / _key(name, files).folder).is_dir() for name in (TARGET, STEP))
 
 
-def _key(name: str, sources: str) -> EngineKey:
-    return onnx_key(name, sources, _RECIPE)
+def _key(name: str, files: Mapping[str, Path]) -> EngineKey:
+    sources = digest(files.values()) + structures_digest(name, files)
+    return onnx_key(name, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
 
 
 # What follows loads torch.

@@ -7,23 +7,26 @@ written out, the step runs in less than half the time on the backends that serve
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import onnx
 import torch
 from torch import Tensor, fx, nn
 from torch._decomp import get_decompositions
+from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
 
 from streamfer.models.inversion.descent import LossWeights
 from streamfer.models.inversion.inversion import style_spread
 from streamfer.models.inversion.lens import Lens
-from streamfer.models.inversion.search import Place, evaluate
+from streamfer.models.inversion.search import Losses, Place, evaluate
 from streamfer.models.onnx_export import export_fixed, export_onnx
+from streamfer.models.structure_export import Origins, finished, tensors_from
 from streamfer.models.stylegan2 import Generator, from_uint8
+from streamfer.runtime.structure import with_separate_constants
 
-STEP_OUTPUTS = ("total", "mse", "gradient", "image", "codes")
+STEP_OUTPUTS = ("total", "feature", "mse", "gradient", "image", "codes")
 """What a step answers: losses (1,), the gradient (1, num_ws, w_dim) of the total at `offset`, the
 picture (1, 1, S, S) of −1…1 and the codes (1, num_ws, w_dim) there."""
 
@@ -43,7 +46,7 @@ def export_target(lens: Lens, size: int) -> bytes:
     """
     faces = torch.randint(0, 256, (2, size, size), dtype=torch.uint8)
     names = ["target", *feature_names(lens)]
-    return export_onnx(_Target(lens), [faces], input_names=["faces"], output_names=names)
+    return export_onnx(TargetBody(lens), [faces], input_names=["faces"], output_names=names)
 
 
 def export_step(generator: Generator, lens: Lens, weights: LossWeights) -> bytes:
@@ -55,38 +58,117 @@ def export_step(generator: Generator, lens: Lens, weights: LossWeights) -> bytes
         lens: what they are compared through.
         weights: of the losses.
     """
-    lens = _with_plain_pooling(lens)
-    config = generator.config
-    start = torch.zeros(1, config.num_ws, config.w_dim)
-    target = torch.zeros(1, 1, config.resolution, config.resolution)
-    with torch.no_grad():
-        features = lens(target)
-    spread = style_spread(generator)
+    body = StepBody(generator, lens, weights)
+    inputs = body.example_inputs()
+    graph = _with_gradient(body, dict, len(inputs))(inputs)
+    names = step_inputs(lens)
+    data = export_fixed(graph, inputs, input_names=names, output_names=STEP_OUTPUTS)
+    return with_separate_constants(data)
 
-    def step(offset: Tensor, start: Tensor, target: Tensor, *features: Tensor) -> list[Tensor]:
-        offset = offset.detach().requires_grad_(True)
-        place = Place(start, offset, spread, target, features)
-        losses = evaluate(generator, lens, weights, place)
+
+def export_step_structure(body: StepBody, origins: Origins, weights: Mapping[str, Tensor]) -> bytes:
+    """The structure of the step, which takes its weights as inputs.
+
+    Args:
+        body: the losses of networks for inference.
+        origins: of its tensors.
+        weights: examples of its weights; their values leave no trace.
+    """
+    weight_names = sorted(weights)
+    own = body.example_inputs()
+
+    def tensors(*values: Tensor) -> dict[str, Tensor]:
+        return tensors_from(origins, dict(zip(weight_names, values, strict=True)))
+
+    inputs = (*own, *(weights[name] for name in weight_names))
+    graph = _with_gradient(body, tensors, len(own))(inputs)
+    data = export_fixed(
+        graph,
+        inputs,
+        input_names=[*step_inputs(body.lens), *weight_names],
+        output_names=STEP_OUTPUTS,
+    )
+    return finished(data, origins)
+
+
+def step_inputs(lens: Lens) -> list[str]:
+    """Names of a step's own inputs."""
+    return ["offset", "start", "target", *feature_names(lens)]
+
+
+class StepBody(nn.Module):
+    """The losses of one face's code, as `evaluate` has them.
+
+    Args:
+        generator: draws gray pictures; not changed.
+        lens: what they are compared through; not changed.
+        weights: of the losses.
+    """
+
+    spread: Tensor
+
+    def __init__(self, generator: Generator, lens: Lens, weights: LossWeights) -> None:
+        super().__init__()
+        self.generator = generator
+        self.lens = _with_plain_pooling(lens)
+        self.register_buffer("spread", style_spread(generator))
+        self._weights = weights
+
+    def forward(
+        self, offset: Tensor, start: Tensor, target: Tensor, *features: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Losses total, feature and mse (1,), the picture and the codes; see STEP_OUTPUTS."""
+        place = Place(start, offset, self.spread, target, features)
+        return evaluate(self.generator, self.lens, self._weights, place)
+
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """One of each input."""
+        config = self.generator.config
+        start = torch.zeros(1, config.num_ws, config.w_dim)
+        target = torch.zeros(1, 1, config.resolution, config.resolution)
+        with torch.no_grad():
+            features = self.lens(target)
+        return torch.zeros_like(start), start, target, *features
+
+
+def _with_gradient(
+    body: StepBody, tensors: Callable[..., dict[str, Tensor]], own_inputs: int
+) -> Callable[[Sequence[Tensor]], fx.GraphModule]:
+    """Traces the step with its gradient written out.
+
+    Args:
+        body: the losses.
+        tensors: those of the body's, from the inputs after its own.
+        own_inputs: how many are its own.
+    """
+
+    def step(*inputs: Tensor) -> list[Tensor]:
+        offset = inputs[0].detach().requires_grad_(True)
+        own = (offset, *inputs[1:own_inputs])
+        losses = Losses(*functional_call(body, tensors(*inputs[own_inputs:]), own))
         (gradient,) = torch.autograd.grad(losses.total.sum(), offset)
-        answers = (losses.total, losses.mse, gradient, losses.image, losses.codes)
+        answers = (losses.total, losses.feature, losses.mse, gradient, losses.image, losses.codes)
         return [answer.detach() for answer in answers]
 
-    inputs = (torch.zeros_like(start), start, target, *features)
-    graph = make_fx(step, decomposition_table=_gradient_rules())(*inputs)
-    _fold_constants(graph)
-    names = ["offset", "start", "target", *feature_names(lens)]
-    data = export_fixed(graph, inputs, input_names=names, output_names=STEP_OUTPUTS)
-    return _with_separate_constants(data)
+    def traced(inputs: Sequence[Tensor]) -> fx.GraphModule:
+        graph = make_fx(step, decomposition_table=_gradient_rules())(*inputs)
+        _fold_constants(graph)
+        return graph
+
+    return traced
 
 
-class _Target(nn.Module):
+class TargetBody(nn.Module):
+    """What `export_target` exports."""
+
     def __init__(self, lens: Lens) -> None:
         super().__init__()
-        self._lens = lens
+        self.lens = lens
 
     def forward(self, faces: Tensor) -> tuple[Tensor, ...]:
+        """uint8 faces [NHW] → the pictures [NCHW] of −1…1 and the lens's feature maps."""
         target = from_uint8(faces)
-        return target, *self._lens(target)
+        return target, *self.lens(target)
 
 
 class _PlainPooling(nn.Module):
@@ -180,25 +262,3 @@ def _fold_constants(graph: fx.GraphModule) -> None:
     graph.graph.eliminate_dead_code()
     graph.delete_all_unused_submodules()
     graph.recompile()
-
-
-def _with_separate_constants(data: bytes) -> bytes:
-    """Gives every node that reads a constant one of its own.
-
-    OpenVINO (2026.4) keeps rearranged weights by their content, and takes those of a transposed
-    convolution for those of the plain one that is its gradient where a layer has as many inputs as
-    outputs: the gradient came out wrong.
-    """
-    model = onnx.load_model_from_string(data)
-    constants = {constant.name: constant for constant in model.graph.initializer}
-    used: set[str] = set()
-    for node in model.graph.node:
-        for index, name in enumerate(node.input):
-            if name in used:
-                copied = onnx.TensorProto()
-                copied.CopyFrom(constants[name])
-                copied.name = node.input[index] = f"{name}_{len(model.graph.initializer)}"
-                model.graph.initializer.append(copied)
-            elif name in constants:
-                used.add(name)
-    return model.SerializeToString()

@@ -105,14 +105,14 @@ def _load(options: argparse.Namespace) -> _Refines:
 
         torch.set_num_threads(1)
         return load_refiner(options.generator, options.classifier, config, "cpu")
-    from streamfer.models.inversion.engine_inversion import EngineRefiner
+    from streamfer.models.inversion.engine_inversion import EngineRefiner, EngineSearch
     from streamfer.models.inversion.engines import open_refine_engines
     from streamfer.runtime.store.store import EngineStore
 
     engines = open_refine_engines(
         options.generator, options.classifier, options.backend, EngineStore(options.engines)
     )
-    return EngineRefiner(engines.target, engines.step, config)
+    return EngineRefiner(EngineSearch(engines.target, engines.step, config))
 
 
 def _yield_to_everybody() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from streamfer.engine import Array
 from streamfer.models.inversion.descent import InversionConfig
-from streamfer.models.inversion.engine_inversion import EngineRefiner
+from streamfer.models.inversion.engine_inversion import EngineRefiner, EngineSearch
 from streamfer.models.inversion.engines import open_refine_engines
 from streamfer.models.inversion.inversion import Inverter
 from streamfer.models.inversion.lens import Lens
@@ -45,7 +45,8 @@ class Valley:
 
 def refiner(valley: Valley, config: InversionConfig, step_s: float = 0.0) -> EngineRefiner:
     now = iter(np.arange(100_000) * step_s)
-    return EngineRefiner(valley.target, valley.step, config, lambda: float(next(now)))
+    search = EngineSearch(valley.target, valley.step, config, lambda: float(next(now)))
+    return EngineRefiner(search)
 
 
 def faces(count: int) -> tuple[Array, Array]:
@@ -108,7 +109,8 @@ def test_it_finds_what_torch_finds(backend: str, folder: Path) -> None:
     engines = open_refine_engines(
         files["generator"], files["classifier"], backend, EngineStore(folder / "engines")
     )
-    found = EngineRefiner(engines.target, engines.step, config).refine(crops.numpy(), start.numpy())
+    search = EngineSearch(engines.target, engines.step, config)
+    found = EngineRefiner(search).refine(crops.numpy(), start.numpy())
     engines.close()
     expected = Inverter(generator, lens, config, lambda: 0.0).invert(crops, start)
     np.testing.assert_allclose(found.errors, expected.mse, rtol=0.05)
