@@ -72,8 +72,8 @@ def box_area(boxes: ArrayLike) -> FloatArray:
     return wh[:, 0] * wh[:, 1]
 
 
-def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> FloatArray:
-    """Intersection over union of every pair, (n, m) float32 in [0, 1].
+def box_overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> FloatArray:
+    """Area that every pair shares, (n, m) float32 px².
 
     Args:
         boxes_a: (n, 4) px.
@@ -84,8 +84,18 @@ def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> FloatArray:
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     wh = np.maximum(bottom_right - top_left, 0.0)
-    overlap = wh[..., 0] * wh[..., 1]
-    union = box_area(a)[:, None] + box_area(b)[None, :] - overlap
+    return wh[..., 0] * wh[..., 1]
+
+
+def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> FloatArray:
+    """Intersection over union of every pair, (n, m) float32 in [0, 1].
+
+    Args:
+        boxes_a: (n, 4) px.
+        boxes_b: (m, 4) px.
+    """
+    overlap = box_overlap(boxes_a, boxes_b)
+    union = box_area(boxes_a)[:, None] + box_area(boxes_b)[None, :] - overlap
     return np.where(union > 0.0, overlap / np.maximum(union, 1e-9), 0.0).astype(np.float32)
 
 

@@ -26,6 +26,9 @@ FaceModelName = Literal["shipped", "e4e-ffhq", "psp-ffhq"]
 DropPolicy = Literal["auto", "never", "oldest"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
+DETECTION_SIDE = 640
+"""Long side of the detector's input for a whole picture, where `--detect-size` is auto."""
+
 
 def option(
     default: Any,
@@ -110,8 +113,11 @@ class RunConfig:
         group="Analysis",
         metavar="N|auto",
     )
-    detect_size: int = option(
-        640, "Long side of the detector's input in pixels.", group="Analysis", low=64, high=4096
+    detect_size: str = option(
+        "auto",
+        "Long side of the detector's input in pixels; auto: small, and parts at full size in turn.",
+        group="Analysis",
+        metavar="N|auto",
     )
     min_face: int = option(
         16, "Smallest face to report, in pixels.", group="Analysis", low=1, metavar="PX"
@@ -216,6 +222,12 @@ class RunConfig:
             raise ConfigError(
                 f"--detect-every: expected a number of frames or auto, got {self.detect_every!r}"
             )
+        if self.detect_size != "auto" and not (
+            self.detect_size.isdigit() and 64 <= int(self.detect_size) <= 4096
+        ):
+            raise ConfigError(
+                f"--detect-size: expected 64 to 4096 pixels or auto, got {self.detect_size!r}"
+            )
         if self.segment is not None and self.skip_existing:
             raise ConfigError(
                 "--segment cannot go with --skip-existing: which files make a complete output is"
@@ -229,6 +241,11 @@ class RunConfig:
     def detection_interval(self) -> int | Literal["auto"]:
         """`detect_every` as the tracker takes it."""
         return "auto" if self.detect_every == "auto" else int(self.detect_every)
+
+    @property
+    def detection_side(self) -> int:
+        """Long side of the detector's input for a whole picture, in pixels."""
+        return DETECTION_SIDE if self.detect_size == "auto" else int(self.detect_size)
 
     def to_json(self) -> str:
         """The configuration as JSON text, keys as on the command line, without credentials."""

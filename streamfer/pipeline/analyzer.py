@@ -32,6 +32,7 @@ from streamfer.types import (
 )
 from streamfer.vision.face_reader import FaceReader, PictureBatch
 from streamfer.vision.heads.head import FaceHead, read_heads
+from streamfer.vision.search import StreamSearch
 from streamfer.vision.trust import TrustModel
 
 
@@ -41,6 +42,8 @@ class AnalyzerConfig:
 
     detect_every: int | Literal["auto"] = "auto"
     """Run the detector on every n-th frame, or as often as new faces need it."""
+    search_everywhere: bool = False
+    """Look at every place of a file's pictures in each detection, not by turns."""
     label_set: LabelSet = "ferplus"
     """Which head of the network answers."""
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
@@ -65,6 +68,9 @@ class _StreamMemory:
     def __init__(self, config: AnalyzerConfig) -> None:
         self.tracker = Tracker(config.tracker)
         self.schedule = DetectionSchedule(config.detect_every)
+        self.search = StreamSearch()
+        self.segment: int | None = None
+        """Of the last frame in which faces were looked for."""
         self.smoother = ProbabilitySmoother(config.smoothing)
 
 
@@ -176,11 +182,27 @@ class Analyzer:
         """Runs the detector on the frames with these indices."""
         if not due:
             return []
+        searches = [self._search(frames[i]) for i in due]
         with self._times.stage("detect", len(due)):
-            found = pictures.detect(due)
+            found = pictures.detect(due, searches)
         for i in due:
             self._memory(frames[i]).schedule.detected(frames[i].index, frames[i].time_s)
         return found
+
+    def _search(self, frame: Frame) -> StreamSearch:
+        """Where to look in a frame: everywhere in a file's first one, which may be its only one."""
+        memory = self._memory(frame)
+        is_live = frame.wall is not None
+        is_first = frame.segment != memory.segment
+        memory.segment = frame.segment
+        memory.search.begin(
+            frame.time_s,
+            memory.tracker.boxes_xyxy,
+            memory.tracker.lost,
+            everywhere=not is_live and (is_first or self._config.search_everywhere),
+            hurried=memory.schedule.pressed,
+        )
+        return memory.search
 
     def _track(
         self,
@@ -196,7 +218,10 @@ class Analyzer:
             for place, i in enumerate(members):
                 frame = frames[i]
                 found = None if detections is None else detections[place]
-                tracked[i] = self._memory(frame).tracker.update(frame.image, frame.time_s, found)
+                memory = self._memory(frame)
+                tracked[i] = memory.tracker.update(
+                    frame.image, frame.time_s, found, memory.search.looked_at
+                )
 
     def _detection_due(self, frame: Frame) -> bool:
         memory = self._memory(frame)

@@ -56,6 +56,11 @@ class DetectionSchedule:
         `due` will ask again."""
         return self._can_wait
 
+    @property
+    def pressed(self) -> bool:
+        """Whether frames have been dropped lately."""
+        return any(self._drops)
+
     def since_detected_s(self, time_s: float) -> float:
         """Media time from the last detection to this, in seconds."""
         return time_s - self._last_detected_s
@@ -93,7 +98,7 @@ class DetectionSchedule:
             self._first_after_s = time_s
         if time_s < self._last_detected_s or patience_s <= 0:
             return True
-        if not any(self._drops):
+        if not self.pressed:
             return self._waits_too_long(time_s + max(self._intervals_s) - _ROUNDING_S, patience_s)
         if time_s - self._last_detected_s >= _PRESSED_MAX_WAIT_S:
             return True

@@ -10,16 +10,18 @@ assignment, is shorter than the code that would adapt them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamfer.tracking.appearance import describe, likeness
 from streamfer.tracking.association import match_confident, match_doubtful
 from streamfer.tracking.track import Track
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import landmarks_reliable
+from streamfer.vision.suppression import on_same_head
 
 _MAX_COAST_S = 0.25
 """How long a face is reported by prediction alone."""
@@ -29,6 +31,13 @@ _NEW_S = 0.3
 """How long a face counts as new."""
 _QUICK = 2.0
 """Face sizes per second from which on a face moves quickly."""
+
+LookedAt = Callable[[FloatArray], NDArray[np.bool_]]
+
+
+def looked_everywhere(boxes_xyxy: FloatArray) -> NDArray[np.bool_]:
+    """What a detection of the whole picture would have found: every face."""
+    return np.ones(len(boxes_xyxy), dtype=bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +93,22 @@ class Tracker:
         unsure = any(t.speed > _QUICK or self._time_s - t.since_s < _NEW_S for t in self._live)
         return _UNSURE_PATIENCE_S if unsure else math.inf
 
+    @property
+    def boxes_xyxy(self) -> FloatArray:
+        """(n, 4) float32 px, where the faces that are followed were last."""
+        return _track_boxes(self._live)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """(n,) bool, those of them that the flow has lost."""
+        return np.array([t.supported_s < self._time_s for t in self._live], dtype=bool)
+
     def update(
-        self, image: UInt8Array, time_s: float, detections: Sequence[Detection] | None
+        self,
+        image: UInt8Array,
+        time_s: float,
+        detections: Sequence[Detection] | None,
+        looked_at: LookedAt = looked_everywhere,
     ) -> list[TrackedFace]:
         """Takes in the next frame.
 
@@ -93,10 +116,13 @@ class Tracker:
             image: (H, W, 3) uint8 RGB, upright.
             time_s: media time, increasing.
             detections: what the detector found, low scores included; None where it did not run.
+            looked_at: of which faces, given their boxes (n, 4), it would have found that they are
+                there, (n,) bool.
 
         Returns:
-            The faces in this frame, by number. After a detection these are the ones it found;
-            without one, the ones that were there before, carried along.
+            The faces in this frame, by number. After a detection these are the ones it found, and
+            those that it did not look at; without one, the ones that were there before, carried
+            along.
         """
         self._follow_frame_size(image)
         dt_s = max(time_s - self._time_s, 0.0) if self._live or self._lost else 0.0
@@ -108,7 +134,7 @@ class Tracker:
         if detections is None:
             self._drop_unsupported()
         else:
-            self._associate(image, detections)
+            self._associate(image, detections, looked_at)
         self._lost = [t for t in self._lost if time_s - t.reported_s <= self._config.memory_s]
         for track in self._live:
             track.reported_s = time_s
@@ -139,20 +165,25 @@ class Tracker:
             track.detection.box_xyxy, self._frame_wh
         )
 
-    def _associate(self, image: UInt8Array, detections: Sequence[Detection]) -> None:
+    def _associate(
+        self, image: UInt8Array, detections: Sequence[Detection], looked_at: LookedAt
+    ) -> None:
         """Two stages: confident detections to all tracks, the others to the live ones left."""
         confident = [d for d in detections if self._may_be_new(d)]
         doubtful = [d for d in detections if not self._may_be_new(d)]
         looks = [describe(image, d.box_xyxy) for d in confident]
-        found = self._match_confident(image, confident, looks)
+        found = self._match_confident(image, confident, looks, looked_at)
         rest = [t for t in self._live if t not in found]
         for row, column in match_doubtful(_track_boxes(rest), _boxes(doubtful)):
             rest[row].found(image, self._time_s, doubtful[column])
             found.append(rest[row])
-        gone = [t for t in self._live if t not in found]
-        self._missed = bool(gone)
+        rest = [t for t in self._live if t not in found]
+        seen = looked_at(_track_boxes(rest))
+        missed = [t for t, was_seen in zip(rest, seen, strict=True) if was_seen]
+        gone = [t for t in rest if t in missed or self._has_left(t)]
+        self._missed = bool(missed)
         self._lost = [t for t in self._lost if t not in found] + gone
-        self._live = found
+        self._live = found + [t for t in rest if t not in gone]
 
     def _may_be_new(self, detection: Detection) -> bool:
         config = self._config
@@ -161,9 +192,17 @@ class Tracker:
         )
 
     def _match_confident(
-        self, image: UInt8Array, detections: Sequence[Detection], looks: Sequence[FloatArray]
+        self,
+        image: UInt8Array,
+        detections: Sequence[Detection],
+        looks: Sequence[FloatArray],
+        looked_at: LookedAt,
     ) -> list[Track]:
-        """Gives every confident detection to a live, a returning or a new track."""
+        """Gives every confident detection to a live, a returning or a new track.
+
+        What lies on the head of a face that was not looked at, such as a part of a large face in a
+        fine look, is none.
+        """
         now = self._time_s
         tracks = self._live + self._lost
         absent_s = [0.0] * len(self._live) + [now - t.reported_s for t in self._lost]
@@ -174,9 +213,14 @@ class Tracker:
             _likeness([t.appearance for t in tracks], looks),
         )
         owner = {column: row for row, column in pairs}
+        matched = set(owner.values())
+        left = [t.detection for row, t in enumerate(self._live) if row not in matched]
+        carried = [d for d, seen in zip(left, looked_at(_boxes(left)), strict=True) if not seen]
         found = []
         for column, (detection, look) in enumerate(zip(detections, looks, strict=True)):
             if column not in owner:
+                if any(on_same_head(detection, other) for other in carried):
+                    continue
                 self._last_id += 1
                 track = Track(self._last_id, image, now, detection, look)
             else:

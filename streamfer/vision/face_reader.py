@@ -14,8 +14,9 @@ import numpy as np
 
 from streamfer.engine import Array, Engine
 from streamfer.types import Detection, UInt8Array
-from streamfer.vision.detection.detector import Detector
+from streamfer.vision.detection.detector import Detector, EngineDetector
 from streamfer.vision.portrait import align_for
+from streamfer.vision.search import Search
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +47,15 @@ class FaceBatch(Protocol):
 class PictureBatch(Protocol):
     """Pictures of any sizes, where the networks can reach them."""
 
-    def detect(self, members: Sequence[int]) -> list[list[Detection]]:
+    def detect(
+        self, members: Sequence[int], searches: Sequence[Search] | None = None
+    ) -> list[list[Detection]]:
         """Finds the faces of some of the pictures; see `Detector.detect`.
+
+        Args:
+            members: which pictures.
+            searches: where to look in each of them, as far as the detector can choose; None for
+                everywhere.
 
         Raises:
             EngineError: the detector failed.
@@ -105,8 +113,10 @@ class _HostPictures:
         self._detector = detector
         self._face_engine = face_engine
 
-    def detect(self, members: Sequence[int]) -> list[list[Detection]]:
-        return self._detector.detect([self._images[i] for i in members])
+    def detect(
+        self, members: Sequence[int], searches: Sequence[Search] | None = None
+    ) -> list[list[Detection]]:
+        return detect_on_host(self._detector, [self._images[i] for i in members], searches)
 
     def align(self, members: Sequence[int], faces: Sequence[Detection]) -> FaceBatch:
         pairs = zip(members, faces, strict=True)
@@ -123,3 +133,13 @@ class _HostFaces:
     def read(self, outputs: Collection[str]) -> FaceReadings:
         answers = self._face_engine.run({"faces": self._crops})
         return FaceReadings(self._crops, {n: a for n, a in answers.items() if n in outputs})
+
+
+def detect_on_host(
+    detector: Detector, images: Sequence[UInt8Array], searches: Sequence[Search] | None
+) -> list[list[Detection]]:
+    """Finds the faces of pictures in the host's memory; other detectors than those of this package
+    look everywhere."""
+    if isinstance(detector, EngineDetector):
+        return detector.detect(images, searches)
+    return detector.detect(images)

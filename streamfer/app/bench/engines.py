@@ -25,7 +25,7 @@ from streamfer.runtime.model import BareRun, OnnxModel
 from streamfer.runtime.open_engine import open_bare, open_engine, ready_run
 from streamfer.runtime.self_check import sample_inputs
 from streamfer.runtime.store.store import EngineStore
-from streamfer.vision.detection.detector import network_size
+from streamfer.vision.search_plan import network_size
 
 Run = Callable[[], object]
 
@@ -200,7 +200,7 @@ class _EngineBench:
         flops_limit: float | None,
     ) -> EngineRates:
         self._console.print(f"measuring {engine.name}, batch {batch} …")
-        picture_wh = network_size(*_FRAME_WH, self._config.detect_size)
+        picture_wh = network_size(*_FRAME_WH, self._config.detection_side)
         inputs = sample_inputs(engine.inputs, batch, picture_wh)
         runs: list[Run] = [ready_run(engine, inputs)]
         if bare is not None:

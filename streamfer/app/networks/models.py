@@ -156,7 +156,8 @@ class _Networks:
     def open_detector(self) -> Detector:
         config = self._config
         settings = DetectorConfig(
-            long_side=config.detect_size,
+            long_side=config.detection_side,
+            full_size=config.detect_size == "auto",
             score_threshold=_DETECTOR_SCORE,
             min_face_px=config.min_face,
             second_look=True,

@@ -107,6 +107,7 @@ def build_analyzer(
     refinement = models.refinement
     settings = AnalyzerConfig(
         detect_every=config.detection_interval,
+        search_everywhere=config.drop == "never",
         label_set=config.label_set,
         residual=residual_config(refinement) if refinement else ResidualConfig(),
     )

@@ -13,7 +13,15 @@ from streamfer.runtime.device.link import DeviceLink
 from streamfer.runtime.device.pictures import DevicePictures
 from streamfer.runtime.device.resize import Resizer
 from streamfer.types import Detection
-from streamfer.vision.detection.detector import Detector, EngineDetector, Groups, Places
+from streamfer.vision.detection.detector import (
+    Detector,
+    EngineDetector,
+    Places,
+    Views,
+    by_network_size,
+)
+from streamfer.vision.search import Search
+from streamfer.vision.search_plan import Look
 
 _PLACE = "place"
 """Under which name `best_places` returns the places themselves."""
@@ -34,32 +42,39 @@ class DeviceDetection:
         self._link = link
         self._resize = Resizer(link.device)
 
-    def detect(self, pictures: DevicePictures, members: Sequence[int]) -> list[list[Detection]]:
-        """Finds the faces of some of the pictures; see `Detector.detect`."""
+    def detect(
+        self,
+        pictures: DevicePictures,
+        members: Sequence[int],
+        searches: Sequence[Search] | None = None,
+    ) -> list[list[Detection]]:
+        """Finds the faces of some of the pictures; see `EngineDetector.detect`."""
         pictures.ensure(members)
         sizes = [pictures.sizes_wh[i] for i in members]
         return self._detector.find(
-            sizes, lambda groups: self._look(pictures, members, sizes, groups)
+            sizes, searches, lambda views: self._run(pictures, members, sizes, views)
         )
 
-    def _look(
+    def _run(
         self,
         pictures: DevicePictures,
         members: Sequence[int],
         sizes: Sequence[tuple[int, int]],
-        groups: Groups,
+        views: Views,
     ) -> list[list[Detection]]:
+        groups = by_network_size(views)
         queued = [
-            self._queue([pictures.picture(members[place]) for place in group], network_wh)
+            self._queue([_part(pictures, members, views[v]) for v in group], network_wh)
             for network_wh, group in groups.items()
         ]
         fetched = iter(self._link.fetch([t for best in queued for t in best.values()]))
-        found: list[list[Detection]] = [[] for _ in members]
-        for (network_wh, group), best in zip(groups.items(), queued, strict=True):
+        found: list[list[Detection]] = [[] for _ in views]
+        for group, best in zip(groups.values(), queued, strict=True):
             answers = {name: next(fetched) for name in best}
-            for row, place in enumerate(group):
+            for row, view in enumerate(group):
+                picture, look = views[view]
                 places = self._places(answers, row)
-                found[place] = self._detector.faces_at(places, network_wh, sizes[place])
+                found[view] = self._detector.faces_at(places, look, sizes[picture])
         return found
 
     def _queue(self, pictures: Sequence[Tensor], network_wh: tuple[int, int]) -> dict[str, Tensor]:
@@ -73,6 +88,12 @@ class DeviceDetection:
         good = scores > self._detector.config.score_threshold
         named = {name: values[row][good] for name, values in answers.items() if name != _PLACE}
         return Places(answers[_PLACE][row][good], named)
+
+
+def _part(pictures: DevicePictures, members: Sequence[int], view: tuple[int, Look]) -> Tensor:
+    """The part of a picture that a look shows, [HW3] uint8."""
+    left, top, right, bottom = view[1].region_xyxy
+    return pictures.picture(members[view[0]])[top:bottom, left:right]
 
 
 def device_detection(detector: Detector, link: DeviceLink) -> DeviceDetection | None:

@@ -18,7 +18,13 @@ from streamfer.runtime.device.warp import warp_faces
 from streamfer.types import Detection, UInt8Array
 from streamfer.vision.align import crop_matrix
 from streamfer.vision.detection.detector import Detector
-from streamfer.vision.face_reader import FaceBatch, FaceReadings, PictureBatch
+from streamfer.vision.face_reader import (
+    FaceBatch,
+    FaceReadings,
+    PictureBatch,
+    detect_on_host,
+)
+from streamfer.vision.search import Search
 
 
 class DeviceFaceReader:
@@ -52,12 +58,14 @@ class _Pictures:
         self._images = images
         self._pictures = pictures
 
-    def detect(self, members: Sequence[int]) -> list[list[Detection]]:
+    def detect(
+        self, members: Sequence[int], searches: Sequence[Search] | None = None
+    ) -> list[list[Detection]]:
         reader = self._reader
         if reader.detection is None:
-            return reader.detector.detect([self._images[i] for i in members])
+            return detect_on_host(reader.detector, [self._images[i] for i in members], searches)
         with device_errors(reader.link.device):
-            return reader.detection.detect(self._pictures, members)
+            return reader.detection.detect(self._pictures, members, searches)
 
     def align(self, members: Sequence[int], faces: Sequence[Detection]) -> FaceBatch:
         with device_errors(self._reader.link.device):

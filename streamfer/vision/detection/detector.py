@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamfer.engine import Engine
-from streamfer.geometry import box_iou, clip_boxes
+from streamfer.geometry import clip_boxes
 from streamfer.types import Detection, FloatArray, UInt8Array
-from streamfer.vision.detection.second_look import join_looks, leaves_doubt, second_size
+from streamfer.vision.detection.second_look import wants_half
+from streamfer.vision.search import Search, WholeSearch
+from streamfer.vision.search_plan import Look, SearchPlan, plan_search
+from streamfer.vision.suppression import join_looks, non_maximum_suppression
 
 
 class Detector(Protocol):
@@ -67,6 +70,8 @@ class DetectorConfig:
     """Faces whose longer side is shorter than this, in pixels of the frame, are dropped."""
     max_faces: int = 500
     """At most this many candidates enter the suppression, best first."""
+    full_size: bool = False
+    """Looks at larger pictures in tiles too, down to faces of `min_face_px`; see `search_plan`."""
     second_look: bool = False
     """Looks again at half the size where that may find large faces; see `second_look`."""
 
@@ -97,48 +102,13 @@ Outputs = Mapping[str, NDArray[Any]]
 """What the network gave for a batch, by name: maps (N, C, h, w), or values per anchor (N, A) or
 (N, A, C)."""
 
-_STRIDE = 32
-"""Coarsest feature map of the networks: their input sides are multiples of it."""
-
-
-def network_size(
-    width: int, height: int, long_side: int, max_enlarge: float = 1.0
-) -> tuple[int, int]:
-    """(width, height) of the network's input for a picture of width × height pixels.
-
-    Both are multiples of 32, so the picture is stretched by a few per cent; boxes are mapped back
-    with a factor for each axis.
-    """
-    largest = max(long_side // _STRIDE, 1) * _STRIDE
-    scale = min(largest / max(width, height), max_enlarge)
-    wide, high = (max(round(side * scale / _STRIDE), 1) * _STRIDE for side in (width, height))
-    return min(wide, largest), min(high, largest)
-
-
-def non_maximum_suppression(
-    boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float
-) -> NDArray[np.intp]:
-    """Indices of the boxes that no better box overlaps too much, best first.
-
-    Args:
-        boxes_xyxy: (n, 4) px.
-        scores: (n,) float32.
-        iou_threshold: overlap above which the worse box goes.
-    """
-    order = np.argsort(-scores, kind="stable")
-    overlaps = box_iou(boxes_xyxy[order], boxes_xyxy[order]) > iou_threshold
-    alive = np.ones(len(order), dtype=bool)
-    for rank in range(len(order)):
-        if alive[rank]:
-            alive[rank + 1 :] &= ~overlaps[rank, rank + 1 :]
-    return order[alive]
-
-
-Groups = dict[tuple[int, int], list[int]]
-"""Width and height of the network's input → which of the pictures come to it."""
-Look = Callable[[Groups], list[list[Detection]]]
-"""Runs the network on some of the pictures; gives the faces of every picture, best score first,
-none for those that it did not look at."""
+Views = Sequence[tuple[int, Look]]
+"""Which pictures to look at, and how."""
+RunLooks = Callable[[Views], list[list[Detection]]]
+"""Runs the network on parts of pictures; gives the faces of each, best score first, in pixels of
+the picture."""
+Found = list[tuple[Look, list[Detection]]]
+"""What each look at one picture found."""
 
 
 class EngineDetector(ABC):
@@ -180,75 +150,90 @@ class EngineDetector(ABC):
         """SHA-256 (hex) of the model file."""
         return self._engine.sha256
 
-    def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
-        """Finds the faces of each picture; see `Detector.detect`."""
-        sizes = [(image.shape[1], image.shape[0]) for image in images]
-        return self.find(sizes, lambda groups: self._look(images, sizes, groups))
+    def detect(
+        self, images: Sequence[UInt8Array], searches: Sequence[Search] | None = None
+    ) -> list[list[Detection]]:
+        """Finds the faces of each picture; see `Detector.detect`.
 
-    def find(self, sizes_wh: Sequence[tuple[int, int]], look: Look) -> list[list[Detection]]:
-        """Finds the faces of pictures in one look, or two where the configuration says so.
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            searches: where to look in each; None for everywhere.
+        """
+        sizes = [(image.shape[1], image.shape[0]) for image in images]
+        return self.find(sizes, searches, lambda views: self._run(images, sizes, views))
+
+    def find(
+        self,
+        sizes_wh: Sequence[tuple[int, int]],
+        searches: Sequence[Search] | None,
+        run: RunLooks,
+    ) -> list[list[Detection]]:
+        """Finds the faces of pictures, wherever they lie.
 
         Args:
             sizes_wh: of the pictures, in pixels.
-            look: runs the network on pictures at the sizes given.
+            searches: where to look in each; None for everywhere.
+            run: runs the network on parts of them.
         """
-        groups = self._by_network_size(sizes_wh)
-        found = look(groups)
-        if not self._config.second_look:
-            return found
-        scales = {i: wh[0] / sizes_wh[i][0] for wh, members in groups.items() for i in members}
-        again: Groups = {}
-        for network_wh, members in groups.items():
-            doubtful = [i for i in members if leaves_doubt(found[i], scales[i])]
-            half = second_size(network_wh)
-            if doubtful and half is not None:
-                again.setdefault(half, []).extend(doubtful)
-        second = look(again)
-        for index in (i for members in again.values() for i in members):
-            found[index] = join_looks(
-                found[index], second[index], scales[index], self._config.nms_iou
-            )
-        return found
+        chosen = searches or [WholeSearch()] * len(sizes_wh)
+        plans = [self.plan(size_wh) for size_wh in sizes_wh]
+        found: list[Found] = [[] for _ in sizes_wh]
 
-    def _look(
-        self, images: Sequence[UInt8Array], sizes: Sequence[tuple[int, int]], groups: Groups
+        def look(views: Views) -> None:
+            for (picture, view), faces in zip(views, run(views), strict=True):
+                found[picture].append((view, faces))
+
+        pictures = range(len(sizes_wh))
+        look([(i, view) for i in pictures for view in chosen[i].first(plans[i])])
+        look([(i, plans[i].base) for i in pictures if chosen[i].again(plans[i], found[i])])
+        if self._config.second_look:
+            look([(i, plans[i].whole[1]) for i in pictures if wants_half(plans[i], found[i])])
+        return [join_looks(each, self._config.nms_iou) for each in found]
+
+    def plan(self, size_wh: tuple[int, int]) -> SearchPlan:
+        """The looks at pictures of a size, (width, height) in pixels."""
+        config = self._config
+        smallest_px = max(config.min_face_px, 1.0) if config.full_size else None
+        return plan_search(*size_wh, config.long_side, config.max_enlarge, smallest_px)
+
+    def _run(
+        self, images: Sequence[UInt8Array], sizes: Sequence[tuple[int, int]], views: Views
     ) -> list[list[Detection]]:
-        found: list[list[Detection]] = [[] for _ in images]
-        for network_wh, members in self._batches(groups):
-            pictures = _stack([images[i] for i in members], network_wh)
+        found: list[list[Detection]] = [[] for _ in views]
+        for network_wh, members in self._batches(views):
+            pictures = _stack([(images[views[m][0]], views[m][1]) for m in members], network_wh)
             outputs = self._engine.run({"images": pictures})
-            for row, index in enumerate(members):
+            for row, member in enumerate(members):
                 places = places_above(outputs, row, self.score_output, self._config.score_threshold)
-                found[index] = self.faces_at(places, network_wh, sizes[index])
+                picture, look = views[member]
+                found[member] = self.faces_at(places, look, sizes[picture])
         return found
 
-    def _batches(self, groups: Groups) -> Iterator[tuple[tuple[int, int], list[int]]]:
-        """What runs at once: a group on a GPU, a picture on a CPU. There several take as long as
-        one after the other, within a tenth, and the memory that they need together, 65 MB for each
-        at 640×384, is kept for ever."""
-        for network_wh, members in groups.items():
+    def _batches(self, views: Views) -> Iterator[tuple[tuple[int, int], list[int]]]:
+        """What runs at once: looks of one size on a GPU, one on a CPU. There several take as long
+        as one after the other, within a tenth, and the memory that they need together, 65 MB for
+        each at 640×384, is kept for ever."""
+        for network_wh, members in by_network_size(views).items():
             most = 1 if self._engine.device == "cpu" else len(members)
             for start in range(0, len(members), most):
                 yield network_wh, members[start : start + most]
 
-    def _by_network_size(self, sizes_wh: Sequence[tuple[int, int]]) -> Groups:
-        config = self._config
-        groups: Groups = {}
-        for index, (width, height) in enumerate(sizes_wh):
-            size = network_size(width, height, config.long_side, config.max_enlarge)
-            groups.setdefault(size, []).append(index)
-        return groups
-
-    def faces_at(
-        self, places: Places, network_wh: tuple[int, int], frame_wh: tuple[int, int]
-    ) -> list[Detection]:
-        """The faces of one picture, best score first, from the network's answers."""
-        candidates = self.decode(places, network_wh)
-        return select_faces(candidates, network_wh, frame_wh, self._config)
+    def faces_at(self, places: Places, look: Look, frame_wh: tuple[int, int]) -> list[Detection]:
+        """The faces that a look found, best score first, from the network's answers."""
+        candidates = self.decode(places, look.network_wh)
+        return select_faces(candidates, look, frame_wh, self._config)
 
     def close(self) -> None:
         """Frees the engine; closing twice is fine."""
         self._engine.close()
+
+
+def by_network_size(views: Views) -> dict[tuple[int, int], list[int]]:
+    """Width and height of the network's input → which of the looks have it."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for member, (_, look) in enumerate(views):
+        groups.setdefault(look.network_wh, []).append(member)
+    return groups
 
 
 def places_above(outputs: Outputs, picture: int, score_output: str, threshold: float) -> Places:
@@ -272,34 +257,35 @@ def _rows(values: NDArray[Any], index: NDArray[np.intp]) -> FloatArray:
     return values.reshape(len(values), -1)[index]
 
 
-def _stack(images: Sequence[UInt8Array], size_wh: tuple[int, int]) -> UInt8Array:
-    """The pictures at the network's size, (N, H, W, 3) uint8."""
+def _stack(looks: Sequence[tuple[UInt8Array, Look]], size_wh: tuple[int, int]) -> UInt8Array:
+    """The parts of the pictures at the network's size, (N, H, W, 3) uint8."""
     width, height = size_wh
-    batch = np.empty((len(images), height, width, 3), dtype=np.uint8)
-    for row, image in zip(batch, images, strict=True):
-        if image.shape == row.shape:
-            row[...] = image
+    batch = np.empty((len(looks), height, width, 3), dtype=np.uint8)
+    for row, (image, look) in zip(batch, looks, strict=True):
+        left, top, right, bottom = look.region_xyxy
+        part = image[top:bottom, left:right]
+        if part.shape == row.shape:
+            row[...] = part
             continue
         # Averaging keeps small faces when shrinking; enlarging wants interpolation.
-        shrinking = image.shape[1] > width or image.shape[0] > height
+        shrinking = part.shape[1] > width or part.shape[0] > height
         interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        cv2.resize(image, size_wh, dst=row, interpolation=interpolation)
+        cv2.resize(part, size_wh, dst=row, interpolation=interpolation)
     return batch
 
 
 def select_faces(
-    candidates: Candidates,
-    network_wh: tuple[int, int],
-    frame_wh: tuple[int, int],
-    config: DetectorConfig,
+    candidates: Candidates, look: Look, frame_wh: tuple[int, int], config: DetectorConfig
 ) -> list[Detection]:
     """Suppresses doubles, maps to the frame, clips, drops small ones; best score first."""
     order = np.argsort(-candidates.scores, kind="stable")[: config.max_faces]
-    boxes, scores = candidates.boxes_xyxy[order], candidates.scores[order]
-    keep = non_maximum_suppression(boxes, scores, config.nms_iou)
-    factors = np.array(frame_wh, dtype=np.float32) / np.array(network_wh, dtype=np.float32)
-    boxes = clip_boxes(boxes[keep] * np.tile(factors, 2), *frame_wh)
-    landmarks = (candidates.landmarks[order][keep] * factors).astype(np.float32)
+    boxes, points = candidates.boxes_xyxy[order], candidates.landmarks[order]
+    scores = candidates.scores[order]
+    keep = non_maximum_suppression(boxes, points, scores, config.nms_iou)
+    factors = np.array(look.region_wh, dtype=np.float32) / np.array(look.network_wh, np.float32)
+    corner = np.array(look.region_xyxy[:2], dtype=np.float32)
+    boxes = clip_boxes(boxes[keep] * np.tile(factors, 2) + np.tile(corner, 2), *frame_wh)
+    landmarks = (points[keep] * factors + corner).astype(np.float32)
     sizes = boxes[:, 2:] - boxes[:, :2]
     large = (sizes.max(axis=1) >= config.min_face_px) & (sizes.min(axis=1) > 0)
     return [

@@ -11,10 +11,9 @@ from streamfer.vision.detection.detector import (
     DetectorConfig,
     EngineDetector,
     Places,
-    network_size,
-    non_maximum_suppression,
     select_faces,
 )
+from streamfer.vision.search_plan import Look
 from tests.support.engines import FakeEngine
 
 
@@ -24,44 +23,16 @@ def candidates(boxes: list[list[float]], scores: list[float]) -> Candidates:
     return Candidates(corners, np.array(scores, dtype=np.float32), points)
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "long_side", "max_enlarge", "expected"),
-    [
-        (640, 360, 640, 1.0, (640, 352)),
-        (1920, 1080, 640, 1.0, (640, 352)),
-        (1080, 1920, 640, 1.0, (352, 640)),
-        (320, 180, 640, 1.0, (320, 192)),
-        (320, 180, 640, 2.0, (640, 352)),
-        (100, 100, 640, 2.0, (192, 192)),
-        (4000, 10, 640, 2.0, (640, 32)),
-        (1, 1, 640, 2.0, (32, 32)),
-        (1920, 1080, 700, 1.0, (672, 384)),
-        (640, 480, 20, 1.0, (32, 32)),
-    ],
-)
-def test_network_size(
-    width: int, height: int, long_side: int, max_enlarge: float, expected: tuple[int, int]
-) -> None:
-    assert network_size(width, height, long_side, max_enlarge) == expected
-
-
-def test_suppression_keeps_the_best_of_overlapping_boxes_best_first() -> None:
-    boxes = np.array(
-        [[0, 0, 10, 10], [1, 0, 11, 10], [30, 30, 40, 40], [31, 30, 41, 40]], dtype=np.float32
-    )
-    scores = np.array([0.6, 0.7, 0.9, 0.8], dtype=np.float32)
-    assert non_maximum_suppression(boxes, scores, 0.3).tolist() == [2, 1]
-
-
-def test_a_suppressed_box_suppresses_nothing() -> None:
-    boxes = np.array([[0, 0, 10, 10], [6, 0, 16, 10], [12, 0, 22, 10]], dtype=np.float32)
-    scores = np.array([0.9, 0.8, 0.7], dtype=np.float32)
-    assert non_maximum_suppression(boxes, scores, 0.2).tolist() == [0, 2]
+def whole(frame_wh: tuple[int, int], network_wh: tuple[int, int]) -> Look:
+    return Look((0, 0, *frame_wh), network_wh, whole=True)
 
 
 def test_select_faces_maps_each_axis_with_its_own_factor() -> None:
     (face,) = select_faces(
-        candidates([[10, 20, 30, 60]], [0.9]), (320, 160), (640, 480), DetectorConfig()
+        candidates([[10, 20, 30, 60]], [0.9]),
+        whole((640, 480), (320, 160)),
+        (640, 480),
+        DetectorConfig(),
     )
     np.testing.assert_allclose(face.box_xyxy, [20, 60, 60, 180])
     np.testing.assert_allclose(face.landmarks, np.tile([20, 60], (5, 1)))
@@ -71,7 +42,10 @@ def test_select_faces_maps_each_axis_with_its_own_factor() -> None:
 
 def test_select_faces_clips_boxes_but_not_landmarks() -> None:
     (face,) = select_faces(
-        candidates([[-8, -4, 50, 200]], [0.9]), (100, 100), (100, 100), DetectorConfig()
+        candidates([[-8, -4, 50, 200]], [0.9]),
+        whole((100, 100), (100, 100)),
+        (100, 100),
+        DetectorConfig(),
     )
     np.testing.assert_allclose(face.box_xyxy, [0, 0, 50, 100])
     np.testing.assert_allclose(face.landmarks[0], [-8, -4])
@@ -84,19 +58,19 @@ def test_select_faces_clips_boxes_but_not_landmarks() -> None:
 def test_select_faces_drops_small_ones(min_face_px: float, expected: list[float]) -> None:
     found = candidates([[0, 0, 20, 10], [30, 30, 40, 40], [50, 50, 90, 90]], [0.9, 0.8, 0.7])
     config = DetectorConfig(min_face_px=min_face_px)
-    faces = select_faces(found, (100, 100), (100, 100), config)
+    faces = select_faces(found, whole((100, 100), (100, 100)), (100, 100), config)
     assert [face.score for face in faces] == pytest.approx(expected)
 
 
 def test_select_faces_drops_a_box_outside_the_frame() -> None:
     found = candidates([[-20, 0, -5, 10]], [0.9])
-    assert select_faces(found, (100, 100), (100, 100), DetectorConfig()) == []
+    assert select_faces(found, whole((100, 100), (100, 100)), (100, 100), DetectorConfig()) == []
 
 
 def test_select_faces_keeps_the_best_candidates() -> None:
     found = candidates([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]], [0.6, 0.9, 0.7])
     config = replace(DetectorConfig(), max_faces=2)
-    faces = select_faces(found, (64, 64), (64, 64), config)
+    faces = select_faces(found, whole((64, 64), (64, 64)), (64, 64), config)
     assert [face.score for face in faces] == pytest.approx([0.9, 0.7])
 
 
