@@ -50,7 +50,7 @@ __all__ = [
 if TYPE_CHECKING:
     from streamfer.app.api import analyze, analyze_async, analyze_image
     from streamfer.app.session.session import Session
-    from streamfer.media.record_reader import read_records
+    from streamfer.media.records.reader import read_records
     from streamfer.media.sources.source import Source
     from streamfer.pipeline.outlet import Sink
     from streamfer.types import Detection, FaceResult, Frame, FrameResult, StreamEvent, StreamInfo
@@ -64,7 +64,7 @@ _FOUND_IN = {
     "Source": "streamfer.media.sources.source",
     "Sink": "streamfer.pipeline.outlet",
     "FaceHead": "streamfer.vision.heads.head",
-    "read_records": "streamfer.media.record_reader",
+    "read_records": "streamfer.media.records.reader",
     **dict.fromkeys(
         ("Detection", "FaceResult", "Frame", "FrameResult", "StreamEvent", "StreamInfo"),
         "streamfer.types",

@@ -30,9 +30,9 @@ from streamfer.types import (
     FrameResult,
     UInt8Array,
 )
+from streamfer.vision.detection.search import StreamSearch
 from streamfer.vision.face_reader import FaceReader, PictureBatch
 from streamfer.vision.heads.head import FaceHead, read_heads
-from streamfer.vision.search import StreamSearch
 from streamfer.vision.trust import TrustModel
 
 

@@ -21,7 +21,7 @@ from streamfer.tracking.association import match_confident, match_doubtful
 from streamfer.tracking.track import Track
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import landmarks_reliable
-from streamfer.vision.suppression import on_same_head
+from streamfer.vision.detection.suppression import on_same_head
 
 _MAX_COAST_S = 0.25
 """How long a face is reported by prediction alone."""

@@ -15,8 +15,8 @@ import numpy as np
 from streamfer.engine import Array, Engine
 from streamfer.types import Detection, UInt8Array
 from streamfer.vision.detection.detector import Detector, EngineDetector
+from streamfer.vision.detection.search import Search
 from streamfer.vision.portrait import align_for
-from streamfer.vision.search import Search
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamfer.media.record_reader import read_records
+from streamfer.media.records.reader import read_records
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import record_lines, streamfer
 

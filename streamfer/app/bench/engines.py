@@ -25,7 +25,7 @@ from streamfer.runtime.model import BareRun, OnnxModel
 from streamfer.runtime.open_engine import open_bare, open_engine, ready_run
 from streamfer.runtime.self_check import sample_inputs
 from streamfer.runtime.store.store import EngineStore
-from streamfer.vision.search_plan import network_size
+from streamfer.vision.detection.search_plan import network_size
 
 Run = Callable[[], object]
 

@@ -10,11 +10,11 @@ from typing import Any
 from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import STREAM_FIELD, output_path
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.record_reader import read_records
 from streamfer.media.records.latents import KeptLatents, LatentWriter, read_kept_latents
+from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
-from streamfer.media.verify_whole import WholeInput
+from streamfer.media.verify.whole import WholeInput
 from streamfer.types import StreamInfo
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from streamfer.errors import SourceError
-from streamfer.media.record_reader import Record, read_records
+from streamfer.media.records.reader import Record, read_records
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.source import PendingFrame
 from streamfer.media.verify.audio import audio_difference

@@ -20,8 +20,8 @@ from streamfer.vision.detection.detector import (
     Views,
     by_network_size,
 )
-from streamfer.vision.search import Search
-from streamfer.vision.search_plan import Look
+from streamfer.vision.detection.search import Search
+from streamfer.vision.detection.search_plan import Look
 
 _PLACE = "place"
 """Under which name `best_places` returns the places themselves."""

@@ -18,13 +18,13 @@ from streamfer.runtime.device.warp import warp_faces
 from streamfer.types import Detection, UInt8Array
 from streamfer.vision.align import crop_matrix
 from streamfer.vision.detection.detector import Detector
+from streamfer.vision.detection.search import Search
 from streamfer.vision.face_reader import (
     FaceBatch,
     FaceReadings,
     PictureBatch,
     detect_on_host,
 )
-from streamfer.vision.search import Search
 
 
 class DeviceFaceReader:

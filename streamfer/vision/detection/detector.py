@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from streamfer.engine import Engine
 from streamfer.geometry import clip_boxes
 from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.detection.search import Search, WholeSearch
+from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
 from streamfer.vision.detection.second_look import wants_half
-from streamfer.vision.search import Search, WholeSearch
-from streamfer.vision.search_plan import Look, SearchPlan, plan_search
-from streamfer.vision.suppression import join_looks, non_maximum_suppression
+from streamfer.vision.detection.suppression import join_looks, non_maximum_suppression
 
 
 class Detector(Protocol):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamfer.types import Detection
-from streamfer.vision.search_plan import Look, SearchPlan
+from streamfer.vision.detection.search_plan import Look, SearchPlan
 
 _LARGE_PX = 64
 """Longer side of a face, in pixels of the first look's input, from which on it is large. Smaller

@@ -11,7 +11,6 @@ import cv2
 from streamfer.fields import FieldValue
 from streamfer.labels import COLOURS_RGB, LABELS, NUM_LABELS
 from streamfer.types import FloatArray, UInt8Array
-from streamfer.vision.measures import MeasureRow, filled_spans
 from streamfer.vision.overlay.drawing import (
     INK,
     WHITE,
@@ -26,6 +25,7 @@ from streamfer.vision.overlay.drawing import (
     text_sprite,
     text_width,
 )
+from streamfer.vision.overlay.measures import MeasureRow, filled_spans
 
 DIM: Colour = (200, 204, 212)
 """Text that is not the answer."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from streamfer.labels import COLOURS_RGB, LABELS, UNCERTAIN
 from streamfer.types import FaceResult, UInt8Array
-from streamfer.vision.measures import rows_of
 from streamfer.vision.overlay.drawing import Colour, Rect, draw_frame, frame_corner
 from streamfer.vision.overlay.face_panel import (
     NUM_PANEL_VARIANTS,
@@ -23,6 +22,7 @@ from streamfer.vision.overlay.face_panel import (
     panel_layout,
     tag_size,
 )
+from streamfer.vision.overlay.measures import rows_of
 from streamfer.vision.overlay.placement import Choice, cheapest, panel_candidates, tag_candidates
 from streamfer.vision.overlay.status_strip import StripInfo, draw_strip, strip_rect
 

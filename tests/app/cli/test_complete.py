@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from streamfer.labels import LABELS
-from streamfer.media.record_reader import read_records
 from streamfer.media.records.parquet import journal_path
+from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records
 from streamfer.types import FrameResult
 from tests.support.program import streamfer

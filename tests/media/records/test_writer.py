@@ -17,8 +17,8 @@ import pytest
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.record_reader import read_records
 from streamfer.media.records.parquet import complete_journal, journal_path
+from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records
 from streamfer.types import FrameResult, StreamEvent, StreamInfo
 from tests.support.analysed import make_face, make_frame, make_result

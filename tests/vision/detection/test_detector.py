@@ -13,7 +13,7 @@ from streamfer.vision.detection.detector import (
     Places,
     select_faces,
 )
-from streamfer.vision.search_plan import Look
+from streamfer.vision.detection.search_plan import Look
 from tests.support.engines import FakeEngine
 
 

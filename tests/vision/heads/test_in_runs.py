@@ -14,7 +14,7 @@ import pytest
 from streamfer.app.api import analyze
 from streamfer.errors import ConfigError
 from streamfer.fields import FieldSpec
-from streamfer.media.record_reader import read_records
+from streamfer.media.records.reader import read_records
 from streamfer.types import FaceResult, UInt8Array
 
 OURS = ("yaw", "pitch", "roll", "valence", "expressiveness")

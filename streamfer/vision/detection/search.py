@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamfer.geometry import box_iou
 from streamfer.types import Detection, FloatArray
-from streamfer.vision.search_plan import SURE_PX, Look, SearchPlan
+from streamfer.vision.detection.search_plan import SURE_PX, Look, SearchPlan
 
 _FOLLOWED_PX = 1.5 * SURE_PX
 """Longer side of every face that is followed, in the network's pixels, at which a coarse look is

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streamfer.geometry import box_area, box_iou, box_overlap
 from streamfer.types import Detection, FloatArray
-from streamfer.vision.search_plan import LARGEST_PX, SURE_PX, Look
+from streamfer.vision.detection.search_plan import LARGEST_PX, SURE_PX, Look
 
 _SAME_IOU = 0.3
 _CONTAINED = 0.7

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.record_reader import read_records
+from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import open_records
 from streamfer.types import StreamEvent
 from tests.media.records.test_writer import FORMATS, header, some_results

@@ -7,7 +7,7 @@ import pytest
 
 from streamfer.media.files.output_path import segment_path
 from streamfer.media.sources.file import FileSource
-from streamfer.media.verify_whole import WholeInput
+from streamfer.media.verify.whole import WholeInput
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.shared import shared_file
 from tests.support.written import copy_stream
