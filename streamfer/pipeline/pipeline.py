@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-from streamfer.errors import PipelineError, SourceError, StreamferError
+from streamfer.errors import ConfigError, PipelineError, SourceError, StreamferError
 from streamfer.pipeline.channel import ChannelClosed, ChannelGroup
 from streamfer.pipeline.collector import Admission, Collector, CollectorConfig
 from streamfer.pipeline.feeder import Feeder
@@ -108,6 +108,9 @@ class Pipeline:
         self._error: PipelineError | None = None
         self._source_failures: list[tuple[str, StreamferError]] = []
         self._stop_deadline_s: float | None = None
+        self._leaving: set[str] = set()
+        """Streams that are being taken out of the run."""
+        self._held_open = False
         for plan in plans:
             statistics.add_stream(plan.info)
 
@@ -136,7 +139,7 @@ class Pipeline:
             while not self._over():
                 self._start_waiting_streams()
                 with self._changed:
-                    if self._active and self._error is None:
+                    if (self._active or self._held_open) and self._error is None:
                         self._changed.wait(self._config.tick_s)
                 on_tick()
         except BaseException:
@@ -167,6 +170,43 @@ class Pipeline:
         self._group.cancel()
         self._collector.close()
 
+    def add(self, plan: StreamPlan) -> None:
+        """Takes one more stream into a running pipeline, from any thread.
+
+        From the first such change on the run goes on without streams, too, until it is stopped.
+
+        Raises:
+            ConfigError: there is a stream of this name.
+        """
+        with self._changed:
+            waiting = {other.info.stream for other in self._waiting}
+            if plan.info.stream in waiting | self._active.keys():
+                raise ConfigError(f"there is a stream {plan.info.stream} already")
+            self._held_open = True
+            self._statistics.add_stream(plan.info)
+            self._waiting.append(plan)
+            self._changed.notify()
+
+    def remove(self, stream: str) -> bool:
+        """Takes a stream out of a running pipeline, from any thread; its outputs are completed.
+
+        Returns:
+            Whether there was such a stream.
+        """
+        with self._changed:
+            self._held_open = True
+            lane = self._active.get(stream)
+            waiting = [plan for plan in self._waiting if plan.info.stream == stream]
+            for plan in waiting:
+                self._waiting.remove(plan)
+                self._statistics.remove_stream(stream)
+            if lane is not None:
+                self._leaving.add(stream)
+        if lane is not None:
+            lane.plan.source.interrupt()
+            lane.inbox.close()
+        return lane is not None or bool(waiting)
+
     def post(self, event: StreamEvent) -> None:
         """Takes an event from a source, from any thread, to the stream's outputs."""
         with self._changed:
@@ -188,7 +228,9 @@ class Pipeline:
 
     def _over(self) -> bool:
         with self._changed:
-            if self._error is not None or not (self._active or self._waiting):
+            if self._error is not None:
+                return True
+            if not (self._active or self._waiting or self._held_open):
                 return True
             return self._stop_deadline_s is not None and self._clock() > self._stop_deadline_s
 
@@ -199,6 +241,7 @@ class Pipeline:
     def _end_sources(self) -> None:
         with self._changed:
             self._waiting.clear()
+            self._held_open = False
             if self._stop_deadline_s is None:
                 self._stop_deadline_s = self._clock() + self._config.stop_timeout_s
         for lane in self._lanes():
@@ -331,6 +374,9 @@ class Pipeline:
             self._group.forget(lane.outbox)
             with self._changed:
                 self._active.pop(lane.name, None)
+                if lane.name in self._leaving:
+                    self._leaving.remove(lane.name)
+                    self._statistics.remove_stream(lane.name)
                 self._changed.notify()
 
     # Any thread.

@@ -110,6 +110,8 @@ class RunStatistics:
         self._device = device
         self._lock = threading.Lock()
         self._streams: dict[str, _Stream] = {}
+        self._removed = [0, 0, 0]
+        """Frames, drops and faces of streams that were taken out of the run."""
         self._latencies = RecentLatencies(_ALL_LATENCIES)
         self._began_s = clock()
         self._first_decoded_s: float | None = None
@@ -128,6 +130,13 @@ class RunStatistics:
                 self._streams[info.stream].info = info
             else:
                 self._streams[info.stream] = _Stream(info)
+
+    def remove_stream(self, stream: str) -> None:
+        """Forgets a stream that was taken out of the run; its frames still count."""
+        with self._lock:
+            entry = self._streams.pop(stream)
+            for place, count in enumerate((entry.frames, entry.dropped, entry.faces)):
+                self._removed[place] += count
 
     def set_state(self, stream: str, state: StreamState, message: str | None = None) -> None:
         """Notes a stream's state, with a reason where there is one."""
@@ -230,14 +239,15 @@ class RunStatistics:
             first = self._first_decoded_s
             last = self._last_output_s
             seconds = max(last - first, 0.0) if first is not None and last is not None else 0.0
-            frames = sum(s.frames for s in streams)
+            removed_frames, removed_drops, removed_faces = self._removed
+            frames = removed_frames + sum(s.frames for s in streams)
             return RunSnapshot(
                 elapsed_s=now - self._began_s,
                 seconds=seconds,
                 fps=frames / seconds if seconds > 0 else 0.0,
                 frames=frames,
-                dropped=sum(s.dropped for s in streams),
-                faces=sum(s.faces for s in streams),
+                dropped=removed_drops + sum(s.dropped for s in streams),
+                faces=removed_faces + sum(s.faces for s in streams),
                 latency_ms=self._latencies.percentiles(),
                 backend=self._backend,
                 device=self._device,
