@@ -127,16 +127,7 @@ def build_pipeline(
     with networks.serving() as models:
         analyzer = build_analyzer(config, models, parts.times, parts.refiner, parts.heads)
         device = models.face.device
-    plans = [
-        StreamPlan(
-            source=stream.source,
-            make_sinks=_sink_factory(parts, stream, models),
-            info=stream.info,
-            is_open=stream.is_open,
-            lossless=config.drop == "never" or (config.drop == "auto" and not stream.info.live),
-        )
-        for stream in streams
-    ]
+        plans = [stream_plan(parts, stream, models) for stream in streams]
     return Pipeline(
         plans,
         SharedAnalyzer(analyzer, networks, parts.announce, parts.statistics),
@@ -149,6 +140,18 @@ def build_pipeline(
         ),
         parts.times,
         clock=time.monotonic,
+    )
+
+
+def stream_plan(parts: RunParts, stream: OpenedStream, models: Models) -> StreamPlan:
+    """What the pipeline shall do with one stream."""
+    drop = parts.config.drop
+    return StreamPlan(
+        source=stream.source,
+        make_sinks=_sink_factory(parts, stream, models),
+        info=stream.info,
+        is_open=stream.is_open,
+        lossless=drop == "never" or (drop == "auto" and not stream.info.live),
     )
 
 

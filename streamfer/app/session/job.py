@@ -18,17 +18,22 @@ from streamfer.app.session.build import (
     frame_sizes_wh,
     latent_writer,
     open_record_writer,
+    stream_plan,
 )
 from streamfer.app.session.callers import CallerSink
+from streamfer.app.session.given import given_sources
 from streamfer.app.session.metrics import MetricsServer
 from streamfer.app.session.networks import SessionNetworks
+from streamfer.app.session.outputs import claim_added_stream
 from streamfer.app.session.resume import Resumption
 from streamfer.app.session.segments import Segments
-from streamfer.app.session.sources import LiveReports, OpenedStream
+from streamfer.app.session.sources import LiveReports, OpenedStream, open_streams
 from streamfer.app.session.summary import summarise, write_summary
 from streamfer.app.terminal.feed import WindowFeed
-from streamfer.errors import StreamferError
+from streamfer.errors import ConfigError, StreamferError
 from streamfer.media.files.claims import OutputClaims
+from streamfer.media.sources.source_list import named_apart
+from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline, RunOutcome
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
@@ -67,6 +72,7 @@ class Job:
         claims: which files it may write.
         heads: what else is said of each face.
         sinks: of the caller's, which every stream's results and events go to.
+        watchers: sinks of every stream that keep no result's picture.
         feed: pictures for a window; None for no window.
         times: where the time of each stage is counted.
         resumption: what an earlier run has done already.
@@ -82,6 +88,7 @@ class Job:
         *,
         heads: tuple[FaceHead, ...] = (),
         sinks: Sequence[CallerSink] = (),
+        watchers: Sequence[Sink] = (),
         feed: WindowFeed | None = None,
         times: StageTimes | None = None,
         resumption: Resumption | None = None,
@@ -90,13 +97,15 @@ class Job:
         self.statistics = RunStatistics(time.monotonic, "", "")
         self.times = times or StageTimes()
         self._networks = networks
-        self._streams = streams
+        self._streams = list(streams)
         self._reports = reports
         self.claims = claims
         self._heads = heads
         self._sinks = sinks
+        self._watchers = watchers
         self._feed = feed
         self._resumption = resumption
+        self._parts: RunParts | None = None
         self._pipeline: Pipeline | None = None
 
     @property
@@ -131,12 +140,49 @@ class Job:
             if self.config.metrics is not None:
                 server = MetricsServer(self.config.metrics, self.statistics, self.times)
                 stack.enter_context(server)
-            self._pipeline = pipeline
+            self._parts, self._pipeline = parts, pipeline
             with pipeline:
                 ended = pipeline.run(on_tick)
             for thread in pipeline.stuck_threads:
                 log.warning("%s does not answer; the program ends without it", thread)
         return self._conclude(parts, ended)
+
+    def add(self, source: str, name: str | None = None) -> StreamInfo:
+        """Takes one more source into the run while it goes on, from any thread.
+
+        Args:
+            source: as on the command line.
+            name: of the stream; None derives it.
+
+        Raises:
+            ConfigError: the run has not begun, the source is several or none, or an output of the
+                run has no place for it.
+            SourceError: it cannot be opened.
+            OutputError: an output cannot be.
+        """
+        parts, pipeline = self._parts, self._pipeline
+        if parts is None or pipeline is None:
+            raise ConfigError("the run has not begun yet")
+        specs, _ = given_sources([source], name, 1.0)
+        if len(specs) != 1:
+            raise ConfigError(f"{specs[0].label} and {len(specs) - 1} more: add one at a time")
+        present = {stream.info.stream for stream in self.statistics.snapshot().streams}
+        spec = named_apart(specs[0], present)
+        claim_added_stream(self.claims, self.config, spec)
+        (stream,) = open_streams([spec], self.config, self._reports)
+        self._streams.append(stream)
+        with self._networks.open().serving() as models:
+            plan = stream_plan(parts, stream, models)
+        pipeline.add(plan)
+        return stream.info
+
+    def remove(self, stream: str) -> bool:
+        """Takes a stream out of the run, from any thread; its outputs are completed.
+
+        Returns:
+            Whether there was such a stream.
+        """
+        return self._pipeline is not None and self._pipeline.remove(stream)
 
     def close(self) -> None:
         """Closes the sources; the end of `run` has done so already."""
@@ -182,7 +228,7 @@ class Job:
             latents=latents,
             refiner=refiner,
             segments=Segments(config.segment or math.inf),
-            extra=self._sinks,
+            extra=(*self._watchers, *self._sinks),
             keep_pictures=bool(self._sinks),
             announce=self._reports.announce,
             heads=self._heads,

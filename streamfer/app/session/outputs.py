@@ -54,6 +54,25 @@ def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaim
     return claims
 
 
+def claim_added_stream(claims: OutputClaims, config: RunConfig, spec: SourceSpec) -> None:
+    """Claims what a running run will write for one more stream.
+
+    Raises:
+        ConfigError: the run's outputs have no place for it, or an output is an input or another
+            output.
+        OutputError: a folder is missing or cannot be written to.
+    """
+    if config.output and STREAM_FIELD not in str(config.output):
+        raise ConfigError(
+            f"--output {config.output}: holds one stream; put {STREAM_FIELD} into the name to add"
+            " more"
+        )
+    claims.add_inputs(_files_read(spec))
+    for named in _all_outputs(config, [spec.name]):
+        if STREAM_FIELD in str(_template(config, named.flag)):
+            _claim(claims, named)
+
+
 def check_outputs(
     config: RunConfig, streams: Sequence[str], inputs: Sequence[Path]
 ) -> OutputClaims:
@@ -80,10 +99,18 @@ def check_outputs(
         raise ConfigError(f"--latents {config.latents}: all streams share one file of latents")
     claims = OutputClaims(inputs, segmented=config.segment is not None)
     for named in _all_outputs(config, streams):
-        claims.name(named.flag, named.path, named.companions)
-        _check_writable(named.flag, named.path)
-        named.check(named.path)
+        _claim(claims, named)
     return claims
+
+
+def _claim(claims: OutputClaims, named: _Named) -> None:
+    claims.name(named.flag, named.path, named.companions)
+    _check_writable(named.flag, named.path)
+    named.check(named.path)
+
+
+def _template(config: RunConfig, flag: str) -> Path | None:
+    return config.output if flag == "--output" else config.records if flag == "--records" else None
 
 
 @dataclass(frozen=True, slots=True)

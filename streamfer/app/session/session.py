@@ -25,6 +25,7 @@ from streamfer.app.terminal.build_progress import BuildProgress
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.errors import ConfigError
 from streamfer.media.sources.source_list import SourceSpec, expand_sources
+from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
@@ -214,7 +215,7 @@ class Session:
         *,
         feed: WindowFeed | None = None,
         times: StageTimes | None = None,
-        sinks: Sequence[Any] = (),
+        watchers: Sequence[Sink] = (),
     ) -> Job:
         """A run of the program, with its sources opened; without streams where nothing is left.
 
@@ -222,7 +223,7 @@ class Session:
             config: of this run, on the same networks; None for the session's.
             feed: pictures for a window; None for no window.
             times: where the time of each stage is counted.
-            sinks: as for `run`.
+            watchers: sinks of every stream that keep no result's picture.
 
         Raises:
             StreamferError: a source or an output cannot be.
@@ -230,7 +231,10 @@ class Session:
         config = config or self._config
         heads = chosen_heads(config.heads)
         specs = expand_sources(config.source)
-        return self._prepared(config, specs, heads=heads, sinks=sinks, feed=feed, times=times)()
+        start = self._prepared(
+            config, specs, heads=heads, feed=feed, times=times, watchers=watchers
+        )
+        return start()
 
     def _of_run(self, options: RunOptions) -> tuple[RunConfig, tuple[FaceHead, ...]]:
         """The configuration and the heads of one run."""
@@ -250,7 +254,8 @@ class Session:
         specs: Sequence[SourceSpec],
         *,
         heads: tuple[FaceHead, ...],
-        sinks: Sequence[Any],
+        sinks: Sequence[Any] = (),
+        watchers: Sequence[Sink] = (),
         own: Mapping[str, MakeSource] | None = None,
         feed: WindowFeed | None = None,
         times: StageTimes | None = None,
@@ -273,6 +278,7 @@ class Session:
                 claims,
                 heads=heads,
                 sinks=callers,
+                watchers=watchers,
                 feed=feed,
                 times=times,
                 resumption=resumption,

@@ -84,6 +84,19 @@ class OutputClaims:
             for each in (path, *companions(path)):
                 self._named.update(dict.fromkeys(_identities(each), flag))
 
+    def add_inputs(self, inputs: Iterable[Path]) -> None:
+        """Notes further files that the run reads.
+
+        Raises:
+            ConfigError: the run writes one of them.
+        """
+        with self._lock:
+            for path in inputs:
+                keys = _identities(path)
+                if any(key in self._named or key in self._written for key in keys):
+                    raise ConfigError(f"{path}: is an output of this run")
+                self._inputs.update(dict.fromkeys(keys, path))
+
     def replace(self, path: Path, companions: Companions = no_companions) -> ClaimedPath:
         """Claims a path that the user has named, whatever stands there.
 

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -112,6 +112,12 @@ def with_unique_names(specs: Sequence[SourceSpec]) -> list[SourceSpec]:
     """The same sources, each with a name that no other has: `talk`, `talk-2`."""
     names = _unique(_safe(spec.name) for spec in specs)
     return [replace(spec, name=name) for spec, name in zip(specs, names, strict=True)]
+
+
+def named_apart(spec: SourceSpec, taken: Collection[str]) -> SourceSpec:
+    """The same source, with a name that none of the others has."""
+    *_, name = _unique([*taken, _safe(spec.name)])
+    return replace(spec, name=name)
 
 
 def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
