@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from streamfer.app.metrics_address import parse_address
+from streamfer.app.address import parse_address
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
@@ -202,6 +202,18 @@ class RunConfig:
         metavar="FILE",
     )
 
+    web: str | None = option(
+        None,
+        "Show the run on a live page; without a host, to this machine only.",
+        group="Program",
+        metavar="[HOST:]PORT",
+    )
+    web_tls: tuple[Path, Path] | None = option(
+        None,
+        "Serve the page over TLS with this certificate and key, PEM files.",
+        group="Program",
+        metavar="CERT KEY",
+    )
     metrics: str | None = option(
         None,
         "Serve the figures to Prometheus; without a host, to this machine only.",
@@ -235,7 +247,13 @@ class RunConfig:
             )
         _check_device(self.device)
         if self.metrics is not None:
-            parse_address(self.metrics)
+            parse_address(self.metrics, "--metrics")
+        if self.web is not None:
+            parse_address(self.web, "--web")
+        if self.web_tls is not None and self.web is None:
+            raise ConfigError("--web-tls: is of --web, which is not asked for")
+        if self.web_tls is not None and len(self.web_tls) != 2:
+            raise ConfigError("--web-tls: expected two files, a certificate and its key")
 
     @property
     def detection_interval(self) -> int | Literal["auto"]:
@@ -326,7 +344,8 @@ def _convert(where: str, value: Any, kind: Any) -> Any:
             raise ConfigError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
         return value
     if origin is tuple:
-        return _strings(where, value)
+        texts = _strings(where, value)
+        return texts if typing.get_args(kind)[0] is str else tuple(map(Path, texts))
     if kind is Path and isinstance(value, str):
         return Path(value)
     if kind is str and isinstance(value, int) and not isinstance(value, bool):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING
 
 import cv2  # noqa: F401  before PyAV, or windows hang: see media/sources/screen_relay.py
 from rich.console import Console
@@ -19,6 +20,9 @@ from streamfer.app.terminal.feed import WindowFeed
 from streamfer.app.terminal.live_view import LiveView, print_summary
 from streamfer.app.terminal.logs import complain, configure_logging
 from streamfer.app.terminal.viewer import Viewer, wants_window
+
+if TYPE_CHECKING:
+    from streamfer.app.web.page import LivePage
 
 INTERRUPTED = 130
 """Exit code of a run that a signal ended."""
@@ -45,16 +49,28 @@ def run(config: RunConfig) -> int:
         Session.configured(config, progress, lambda: signals.count > 0) as session,
     ):
         feed = WindowFeed() if wants_window(config.display, console) else None
-        with closing(session.job(feed=feed)) as job:
+        page = _page(config)
+        watchers = page.sinks if page else ()
+        with page or nullcontext(), closing(session.job(feed=feed, watchers=watchers)) as job:
             if not job.streams:
                 console.print("nothing to do: every output is complete")
                 return 0
             session.open(at_once=job.live)
             if signals.count:
                 return INTERRUPTED
+            if page is not None:
+                console.print(f"live page: {page.show(job)}", highlight=False, soft_wrap=True)
             outcome = _watch(job, feed, signals, console)
     _conclude(outcome, console)
     return _exit_code(outcome)
+
+
+def _page(config: RunConfig) -> LivePage | None:
+    if config.web is None:
+        return None
+    from streamfer.app.web.page import LivePage  # takes 0.2 s to import
+
+    return LivePage(config)
 
 
 def _watch(job: Job, feed: WindowFeed | None, signals: StopSignals, console: Console) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from streamfer.app.metrics_address import parse_address
+from streamfer.app.address import parse_address
 from streamfer.errors import OutputError
 from streamfer.pipeline.stats.histogram import BOUNDS_S, HistogramSnapshot
 from streamfer.pipeline.stats.snapshots import StreamSnapshot
@@ -46,7 +46,7 @@ class MetricsServer:
     def __init__(self, address: str, statistics: RunStatistics, times: StageTimes) -> None:
         from prometheus_client import CollectorRegistry, start_http_server
 
-        self._host, port = parse_address(address)
+        self._host, port = parse_address(address, "--metrics")
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Figures(statistics, times))
         try:
@@ -70,6 +70,20 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def metrics_text(statistics: RunStatistics, times: StageTimes) -> bytes:
+    """The figures now, as Prometheus reads them.
+
+    Args:
+        statistics: of the run.
+        times: of its stages.
+    """
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(statistics, times))
+    return generate_latest(registry)
 
 
 class _Figures:

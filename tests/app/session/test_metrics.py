@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from streamfer.app.metrics_address import parse_address
+from streamfer.app.address import parse_address
 from streamfer.app.session.metrics import MetricsServer
 from streamfer.errors import ConfigError, OutputError
 from streamfer.pipeline.stats.stats import RunStatistics
@@ -29,13 +29,13 @@ from tests.support.sources import pending, stream_info
 def test_without_a_host_the_figures_stay_on_this_machine(
     address: str, expected: tuple[str, int]
 ) -> None:
-    assert parse_address(address) == expected
+    assert parse_address(address, "--metrics") == expected
 
 
 @pytest.mark.parametrize("address", ["", "host", "host:", "host:http", "host:65536", "host:-1"])
 def test_an_address_without_a_port_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
-        parse_address(address)
+        parse_address(address, "--metrics")
 
 
 def figures(statistics: RunStatistics, times: StageTimes) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""`--web`: the live page of a run."""
