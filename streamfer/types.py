@@ -21,9 +21,18 @@ UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
 StreamState = Literal[
-    "waiting", "connecting", "live", "running", "stalled", "reconnecting", "failed", "done"
+    "waiting",
+    "connecting",
+    "live",
+    "running",
+    "stalled",
+    "reconnecting",
+    "failed",
+    "interrupted",
+    "done",
 ]
-"""`waiting`: not opened yet; `running`: a file at work; the others as their names say."""
+"""`waiting`: not opened yet; `running`: a file at work; `interrupted`: ended by the user or with
+the run, before its own end; the others as their names say."""
 
 
 _TIME_DIGITS = 6
@@ -65,12 +74,13 @@ class Frame:
 
     stream: str
     index: int
-    """Counts decoded frames from 0, so a gap is a drop."""
+    """Counts decoded frames from 0, so a gap is a drop; a file's from its first, also where it is
+    played from later."""
     pts: int
     """Presentation time in `time_base` units, repaired: strictly increasing."""
     time_base: Fraction
     time_s: float
-    """Media time in seconds, 0 for the first frame, strictly increasing."""
+    """Media time in seconds, 0 for the stream's or the file's first frame, strictly increasing."""
     decoded_at_s: float
     """When it left the decoder, on the pipeline's monotonic clock, in seconds."""
     image: UInt8Array = field(repr=False)

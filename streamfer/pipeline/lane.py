@@ -57,5 +57,9 @@ class Lane:
         """Frames it may still analyse; None for no limit."""
         self.time_s = 0.0
         """Media time of the newest analysed frame, in seconds."""
+        self.at_end = False
+        """Whether all that shall be analysed has been read."""
+        self.interrupted = False
+        """Whether it was ended before that."""
         self.failure: StreamferError | None = None
         """Why the source ended early."""

@@ -152,6 +152,11 @@ class Pipeline:
             self._join()
         if self._error is not None:
             raise self._error
+        return self.outcome
+
+    @property
+    def outcome(self) -> RunOutcome:
+        """How the run has ended, also where `run` has raised."""
         return RunOutcome(
             interrupted=self._stop_deadline_s is not None,
             source_failures=tuple(self._source_failures),
@@ -166,7 +171,7 @@ class Pipeline:
 
     def abort(self) -> None:
         """Discards what is under way and closes the outputs as they are."""
-        self._end_sources()
+        self._end_sources(discarding=True)
         self._group.cancel()
         self._collector.close()
 
@@ -238,13 +243,14 @@ class Pipeline:
         with self._changed:
             return list(self._active.values())
 
-    def _end_sources(self) -> None:
+    def _end_sources(self, discarding: bool = False) -> None:
         with self._changed:
             self._waiting.clear()
             self._held_open = False
             if self._stop_deadline_s is None:
                 self._stop_deadline_s = self._clock() + self._config.stop_timeout_s
         for lane in self._lanes():
+            lane.interrupted = lane.interrupted or discarding or not lane.at_end
             lane.plan.source.interrupt()
 
     def _start_waiting_streams(self) -> None:
@@ -290,6 +296,7 @@ class Pipeline:
     def _run_source(self, lane: Lane) -> None:
         try:
             self._feeder.feed(lane)
+            lane.at_end = True
         except StreamferError as error:
             lane.failure = error
             with self._changed:
@@ -337,6 +344,7 @@ class Pipeline:
         return self._feeder.convert(lane, admission.item, admission.dropped)
 
     def _end_input(self, lane: Lane) -> None:
+        lane.at_end = True
         lane.plan.source.interrupt()
         lane.inbox.cancel()
         self._statistics.dropped_at_end(lane.name, lane.inbox.take_dropped())
@@ -369,7 +377,7 @@ class Pipeline:
         finally:
             self._statistics.written(lane.name, 0.0)
             if lane.failure is None:
-                self._statistics.ended(lane.name)
+                self._statistics.ended(lane.name, lane.interrupted)
             self._group.forget(lane.inbox)
             self._group.forget(lane.outbox)
             with self._changed:

@@ -210,7 +210,9 @@ def test_a_file_can_be_looped_cut_and_played_at_its_own_rate(
 
     assert times() == pytest.approx([n / 20 for n in range(20)])
     assert times("--loop", 3) == pytest.approx([n / 20 for n in range(60)])
-    assert len(times("--start", 0.5)) == 10
+    assert times("--start", 0.5) == pytest.approx([n / 20 for n in range(10, 20)])
+    assert [frame["frame"] for frame in frame_records(records)] == list(range(10, 20))
+    assert times("--start", 0.5, "--loop", 2) == pytest.approx([n / 20 for n in range(10, 30)])
     assert len(times("--duration", 0.25)) == 5
     assert times("--realtime")[-1] == pytest.approx(0.95)
 

@@ -60,8 +60,11 @@ def run(config: RunConfig) -> int:
                 return INTERRUPTED
             if page is not None:
                 console.print(f"live page: {page.show(job)}", highlight=False, soft_wrap=True)
-            outcome = _watch(job, feed, signals, console)
-    _conclude(outcome, console)
+            try:
+                outcome = _watch(job, feed, signals, console)
+            finally:
+                if job.outcome is not None:
+                    _conclude(job.outcome, console)
     return _exit_code(outcome)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +90,21 @@ class RunParts:
         """Notes one stream's completed records; called by output threads."""
         self.notes.extend(writer.notes)
         self.record_files.extend(writer.paths)
+
+    def written(self, except_for: Set[str]) -> list[Path]:
+        """The files that the run has completed; called once all outputs are closed.
+
+        Args:
+            except_for: names of outputs that have failed.
+        """
+        paths = [*sorted(self.videos), *sorted(self.record_files)]
+        if self.records is not None:
+            self.notes.extend(self.records.notes)
+            if self.records.name not in except_for:
+                paths.extend(self.records.paths)
+        if self.latents is not None and self.latents.name not in except_for:
+            paths.append(self.latents.path)
+        return paths
 
 
 def build_analyzer(

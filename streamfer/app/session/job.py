@@ -28,13 +28,13 @@ from streamfer.app.session.outputs import claim_added_stream
 from streamfer.app.session.resume import Resumption
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sources import LiveReports, OpenedStream, open_streams
-from streamfer.app.session.summary import summarise, write_summary
+from streamfer.app.session.summary import RunEnd, run_outcome, summarise, write_summary
 from streamfer.app.terminal.feed import WindowFeed
-from streamfer.errors import ConfigError, StreamferError
+from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.source_list import named_apart
 from streamfer.pipeline.outlet import Sink
-from streamfer.pipeline.pipeline import Pipeline, RunOutcome
+from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
@@ -47,10 +47,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """How a run ended that no stage's failure ended."""
+    """How a run ended."""
 
-    interrupted: bool
-    """Whether somebody ended it."""
+    ended: RunEnd
+    """`interrupted` where somebody ended it; `failed` where a stage, a source or an output did."""
     failures: tuple[tuple[str, StreamferError], ...]
     """(stream or output, error) of sources, then outputs, that failed while the others went on."""
     snapshot: RunSnapshot
@@ -59,6 +59,11 @@ class Outcome:
     """What it wrote."""
     notes: tuple[str, ...]
     """What else there is to say, such as transcoded audio."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody ended it."""
+        return self.ended == "interrupted"
 
 
 class Job:
@@ -105,6 +110,8 @@ class Job:
         self._watchers = watchers
         self._feed = feed
         self._resumption = resumption
+        self.outcome: Outcome | None = None
+        """How it ended, also where `run` raised."""
         self._parts: RunParts | None = None
         self._pipeline: Pipeline | None = None
 
@@ -127,25 +134,26 @@ class Job:
         Raises:
             StreamferError: it could not start, or a stage failed; outputs are closed and playable.
         """
-        with ExitStack() as stack:
-            stack.callback(self.close)
-            for sink in self._sinks:
-                stack.callback(sink.finish)
-            if not self._streams:  # every output is complete
-                return self._nothing_to_do()
-            networks = self._networks.open(at_once=self.live)
-            parts = self._open_parts(networks, stack)
-            pipeline = build_pipeline(parts, self._streams, networks)
-            self._reports.connect(pipeline, self.statistics)
-            if self.config.metrics is not None:
-                server = MetricsServer(self.config.metrics, self.statistics, self.times)
-                stack.enter_context(server)
-            self._parts, self._pipeline = parts, pipeline
-            with pipeline:
-                ended = pipeline.run(on_tick)
-            for thread in pipeline.stuck_threads:
-                log.warning("%s does not answer; the program ends without it", thread)
-        return self._conclude(parts, ended)
+        failure: StreamferError | None = None
+        try:
+            with ExitStack() as stack:
+                stack.callback(self.close)
+                for sink in self._sinks:
+                    stack.callback(sink.finish)
+                if not self._streams:  # every output is complete
+                    return Outcome("done", (), self.statistics.snapshot(), (), ())
+                with self._open(stack) as pipeline:
+                    pipeline.run(on_tick)
+                for thread in pipeline.stuck_threads:
+                    log.warning("%s does not answer; the program ends without it", thread)
+        except StreamferError as error:
+            if self._pipeline is None:
+                raise
+            failure = error
+        self.outcome = self._conclude(failure)
+        if failure is not None:
+            raise failure
+        return self.outcome
 
     def add(self, source: str, name: str | None = None) -> StreamInfo:
         """Takes one more source into the run while it goes on, from any thread.
@@ -199,6 +207,18 @@ class Job:
         if self._pipeline is not None:
             self._pipeline.abort()
 
+    def _open(self, stack: ExitStack) -> Pipeline:
+        """Opens what the run needs, to be closed by the stack."""
+        networks = self._networks.open(at_once=self.live)
+        parts = self._open_parts(networks, stack)
+        pipeline = build_pipeline(parts, self._streams, networks)
+        self._reports.connect(pipeline, self.statistics)
+        if self.config.metrics is not None:
+            server = MetricsServer(self.config.metrics, self.statistics, self.times)
+            stack.enter_context(server)
+        self._parts, self._pipeline = parts, pipeline
+        return pipeline
+
     def _open_parts(self, networks: ServingNetworks, stack: ExitStack) -> RunParts:
         """What all streams share; closed with the stack."""
         config = self.config
@@ -234,27 +254,37 @@ class Job:
             heads=self._heads,
         )
 
-    def _nothing_to_do(self) -> Outcome:
-        return Outcome(False, (), self.statistics.snapshot(), (), ())
-
-    def _conclude(self, parts: RunParts, ended: RunOutcome) -> Outcome:
-        config = self.config
+    def _conclude(self, failure: StreamferError | None) -> Outcome:
+        """Takes stock, also of a run that has failed, and writes the summary."""
+        config, parts, pipeline = self.config, self._parts, self._pipeline
+        assert parts is not None
+        assert pipeline is not None
         if parts.refiner is not None and parts.refiner.given_up is not None:
             parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
-        written = [*sorted(parts.videos), *sorted(parts.record_files)]
-        if parts.records is not None:
-            parts.notes.extend(parts.records.notes)
-            written.extend(parts.records.paths)
-        if parts.latents is not None:
-            written.append(parts.latents.path)
+        ended = pipeline.outcome
+        failed_outputs = list(ended.output_failures)
+        if isinstance(failure, OutputError):  # found while the last output was completed
+            failed_outputs.append((_failed_output(parts, failure), failure))
+        written = parts.written(except_for={name for name, _ in failed_outputs})
         outcome = Outcome(
-            interrupted=ended.interrupted,
-            failures=(*ended.source_failures, *ended.output_failures),
-            snapshot=self.statistics.snapshot(),
-            files=tuple(written),
-            notes=tuple(parts.notes),
+            run_outcome(ended, failure is not None),
+            (*ended.source_failures, *ended.output_failures),
+            self.statistics.snapshot(),
+            tuple(written),
+            tuple(parts.notes),
         )
         if config.json_summary:
-            summary = summarise(outcome.snapshot, outcome.notes)
-            write_summary(self.claims.replace(config.json_summary), summary)
+            summary = summarise(outcome.snapshot, outcome.notes, outcome.ended, failed_outputs)
+            try:
+                write_summary(self.claims.replace(config.json_summary), summary)
+            except OutputError as error:
+                if failure is None:
+                    raise
+                log.warning("%s", error)
         return outcome
+
+
+def _failed_output(parts: RunParts, failure: OutputError) -> str:
+    """The name of the shared output that could not be completed."""
+    shared = [writer.name for writer in (parts.records, parts.latents) if writer is not None]
+    return next((name for name in shared if str(failure).startswith(name)), "")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # takes 0.1 s to import, and few runs need it
     from prometheus_client import Metric
 
 _STATES: tuple[StreamState, ...] = (
-    "waiting", "connecting", "live", "running", "stalled", "reconnecting", "failed", "done"
+    "waiting", "connecting", "live", "running", "stalled", "reconnecting", "failed", "interrupted",
+    "done",
 )  # fmt: skip
 _ENGINES = {"detector": "detect", "face": "classify"}
 """Engine to the stage that runs it."""

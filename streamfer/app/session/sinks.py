@@ -178,8 +178,10 @@ class VideoSink:
         """Completes the file."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            writer.close()
-            self._on_finished(writer)
+            try:
+                writer.close()
+            finally:
+                self._on_finished(writer)
 
 
 class SnapshotSink:

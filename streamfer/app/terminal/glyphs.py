@@ -19,6 +19,7 @@ STATE_STYLES: dict[StreamState, str] = {
     "stalled": "yellow",
     "reconnecting": "yellow",
     "failed": "bold red",
+    "interrupted": "yellow",
     "done": "cyan",
 }
 
@@ -66,6 +67,7 @@ _UNICODE = Glyphs(
         "stalled": "◐",
         "reconnecting": "◌",
         "failed": "✗",
+        "interrupted": "◌",
         "done": "✓",
     },
     times="×",
@@ -85,6 +87,7 @@ _ASCII = Glyphs(
         "stalled": "!",
         "reconnecting": "~",
         "failed": "x",
+        "interrupted": "~",
         "done": "=",
     },
     times="x",

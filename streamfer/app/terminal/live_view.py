@@ -155,7 +155,7 @@ class LiveView:
         return [
             _plain_stream(row, snapshot.elapsed_s)
             for row in rows
-            if row.stream.state not in ("done", "failed", "waiting")
+            if row.stream.state not in ("done", "failed", "interrupted", "waiting")
         ]
 
 

@@ -64,7 +64,6 @@ class LatentWriter:
 
     def __init__(self, path: Path, live: bool = False, claims: OutputClaims | None = None) -> None:
         check_latents_path(path)
-        self.name = str(path)
         series = FileSeries(claims or OutputClaims(), path, live, latents_companions)
         self._lock = threading.Lock()
         self._schema: pa.Schema | None = None
@@ -73,6 +72,7 @@ class LatentWriter:
         self._seen: dict[str, tuple[int, float]] = {}
         try:
             self.path = series.next()
+            self.name = str(self.path)
             file = OutputFile(self.path)  # finds out now whether it can be written
             try:
                 self._journal = OutputFile(ClaimedPath(latents_journal_path(self.path)))
@@ -131,6 +131,8 @@ class LatentWriter:
             try:
                 complete_latents(self.path, self._seen)
             except (OSError, pa.ArrowException) as error:
+                if not self._size:  # then there is nothing to complete later
+                    latents_journal_path(self.path).unlink(missing_ok=True)
                 raise _failure(self.path, error) from error
 
     def _message(self, result: FrameResult, faces: list[tuple[FaceResult, FloatArray]]) -> bytes:

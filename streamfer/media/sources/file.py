@@ -12,7 +12,6 @@ from streamfer.media.sources.file_decoder import FileDecoder
 from streamfer.media.sources.picture import RgbConverter
 from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
 from streamfer.media.sources.source import PendingFrame
-from streamfer.media.sources.timeline import Timeline
 from streamfer.types import StreamInfo
 
 
@@ -84,8 +83,7 @@ class FileSource:
         """
         if self._decoder is None:
             raise SourceError(f"{self._path} is not open")
-        timeline = Timeline(self._decoder.time_base, self._decoder.nominal_s)
-        player = Player(self._options, timeline, self._clock, self._stopped)
+        player = Player(self._options, self._decoder.timeline, self._clock, self._stopped)
         yield from player.frames(self._round)
 
     def interrupt(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
+from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -55,6 +57,8 @@ class FileDecoder:
         self._converter = converter
         self._start_s = start_s
         self._open()
+        self.timeline = Timeline(self.time_base, self.nominal_s)
+        """With what comes before the first frame placed on it."""
         try:
             if start_s > 0:
                 self._skip()
@@ -121,35 +125,57 @@ class FileDecoder:
 
     def _skip(self) -> None:
         """Goes on at the first frame at `start_s` or later, counted from the file's first one."""
-        timeline = Timeline(self.time_base, self.nominal_s)
-        if not self._seek(timeline):
+        timeline = self.timeline
+        begin_pts = self._seek(timeline)
+        if begin_pts is None:
             self.close()
             self._open()
-        for frame in chain((self.first,), self._frames):
+        for number, frame in enumerate(chain((self.first,), self._frames)):
+            before = copy(timeline)
             if timeline.place(frame.pts).time_s >= self._start_s - _ROUNDING_S:
-                self.first = frame
+                skipped = number if begin_pts is None else self._count(begin_pts, frame.pts)
+                self.first = replace(frame, skipped=skipped)
+                self.timeline = before
                 return
         raise SourceError(f"nothing to play in {self._path}: it ends before {self._start_s:g} s")
 
-    def _seek(self, timeline: Timeline) -> bool:
-        """Goes to the last key frame before `start_s`; False where that cannot be done exactly."""
+    def _count(self, begin_pts: int, end_pts: int | None) -> int:
+        """How many frames the file has from one time up to another, as its packets say."""
+        if end_pts is None:
+            return 0
+        number = 0
+        with open_media_file(self._path) as container:
+            stream = video_stream(container, self._path)
+            for packet in container.demux(stream):
+                if packet.dts is not None and packet.dts > end_pts:
+                    break
+                shown = packet.size and not packet.is_discard and packet.pts is not None
+                number += bool(shown and begin_pts <= packet.pts < end_pts)
+        return number
+
+    def _seek(self, timeline: Timeline) -> int | None:
+        """Goes to the last key frame before `start_s`.
+
+        Returns:
+            The PTS of the file's first frame; None where that cannot be done exactly.
+        """
         origin_pts = self.first.pts
         if origin_pts is None or self._container.format.name in _WITHOUT_SEARCH:
-            return False
+            return None
         wanted_pts = origin_pts + int(self._start_s / self.time_base)
         self._frames.close()
         try:
             self._container.seek(wanted_pts, stream=self._stream)
         except av.error.FFmpegError:
-            return False
+            return None
         self._decoded = 0
         self._frames = self._decode()
         key_frame = next(self._frames, None)
         if key_frame is None or key_frame.pts is None or key_frame.pts > wanted_pts:
-            return False
+            return None
         self.first = key_frame
         timeline.place(origin_pts)
-        return True
+        return int(origin_pts)
 
     def _decode(self) -> Generator[ClipFrame, None, None]:
         for packet in self._packets():

@@ -89,7 +89,7 @@ class LavfiSource:
         rate = stream.average_rate or stream.guessed_rate
         timeline = Timeline(stream.time_base, float(1 / rate) if rate else _FALLBACK_FRAME_S)
         player = Player(self._options, timeline, self._clock, self._stopped)
-        yield from player.frames(self._round)
+        yield from player.frames(lambda number: self._round(number, timeline))
 
     def interrupt(self) -> None:
         """Makes `frames` end at the next frame."""
@@ -111,7 +111,7 @@ class LavfiSource:
             raise SourceError(f"{self._label} gives no video")
         return container
 
-    def _round(self, number: int) -> Iterator[ClipFrame]:
+    def _round(self, number: int, timeline: Timeline) -> Iterator[ClipFrame]:
         if number > 0:
             self.close()
             self._container = self._build()
@@ -119,12 +119,19 @@ class LavfiSource:
             return
         stream = self._container.streams.video[0]
         first_s: float | None = None
+        skipped = 0
         for frame in self._decode(self._container):
             time_s = frame.time or 0.0
             first_s = time_s if first_s is None else first_s
-            if time_s - first_s >= self._options.start_s:
-                picture = DecodedPicture(frame, self._converter, stream.sample_aspect_ratio)
-                yield ClipFrame(frame.pts, float(frame.duration * stream.time_base), picture)
+            if time_s - first_s < self._options.start_s:
+                skipped += 1
+                if number == 0:
+                    timeline.place(frame.pts)
+                continue
+            picture = DecodedPicture(frame, self._converter, stream.sample_aspect_ratio)
+            duration_s = float(frame.duration * stream.time_base)
+            yield ClipFrame(frame.pts, duration_s, picture, skipped)
+            skipped = 0
 
     def _decode(self, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
         try:

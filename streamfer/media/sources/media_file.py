@@ -81,6 +81,17 @@ def _open(descriptor: int, path: Path, hwaccel: str | None) -> Any:
         return container
 
 
+def is_playable(path: Path) -> bool:
+    """Whether a file holds at least one picture; what is no file, such as a device, may."""
+    if not path.is_file():
+        return True
+    try:
+        with open_media_file(path) as container:
+            return any(packet.size for packet in container.demux(video=0))
+    except (SourceError, av.error.FFmpegError, IndexError):
+        return False
+
+
 def missing_file_message(path: Path) -> str:
     """Says that a file is missing, and which one may have been meant."""
     folder = path.parent

@@ -73,6 +73,8 @@ class ClipFrame:
     duration_s: float
     """How long it is shown, in seconds; 0 where unknown."""
     picture: SizedPicture
+    skipped: int = 0
+    """Frames of the clip before this one, the first that is played; 0 for all others."""
 
 
 class Player:
@@ -80,7 +82,8 @@ class Player:
 
     Args:
         options: what to play.
-        timeline: of the stream; repairs the clip's times.
+        timeline: of the stream; repairs the clip's times. Where the clip is not played from its
+            beginning, what comes before has been placed on it.
         clock: monotonic, in seconds; stamps the frames and paces `realtime`.
         wait: waits so many seconds and returns early if the player is stopped; only to be replaced
             together with the clock.
@@ -100,6 +103,7 @@ class Player:
         self._stopped = stopped
         self._wait = wait or stopped.wait
         self._index = 0
+        self._played = 0
         self._segment = 0
         self._size: tuple[int, int] | None = None
         self._began_s: float | None = None
@@ -113,11 +117,13 @@ class Player:
         for number in range(self._options.loop):
             last: ClipFrame | None = None
             for clip_frame in self._cut(rounds(number)):
+                if number == 0:
+                    self._index += clip_frame.skipped
                 frame = self._pending(clip_frame)
                 if self._stopped.is_set():
                     return
                 yield frame
-                if self._index == self._options.max_frames:
+                if self._played == self._options.max_frames:
                     return
                 last = clip_frame
             self._timeline.restart(gap_s=last.duration_s if last else 0.0)
@@ -165,6 +171,7 @@ class Player:
             segment=self._segment,
         )
         self._index += 1
+        self._played += 1
         return frame
 
     def _wait_until(self, time_s: float) -> None:

@@ -23,12 +23,12 @@ class PendingFrame:
     """A decoded frame before admission: everything of a `Frame` but the RGB image."""
 
     index: int
-    """Counts decoded frames from 0."""
+    """Counts decoded frames from 0; a clip's from its first, also where it is played from later."""
     pts: int
     """Presentation time in `time_base` units, repaired: strictly increasing."""
     time_base: Fraction
     time_s: float
-    """Media time in seconds, 0 for the first frame, strictly increasing."""
+    """Media time in seconds, 0 for the stream's or the clip's first frame, strictly increasing."""
     decoded_at_s: float
     """When it left the decoder, on the pipeline's monotonic clock, in seconds."""
     picture: Picture = field(repr=False)

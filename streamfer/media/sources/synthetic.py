@@ -91,6 +91,8 @@ class DemoSource:
     def frames(self) -> Iterator[PendingFrame]:
         """Plays the clip."""
         timeline = Timeline(Fraction(1, DEMO_RATE), 1 / DEMO_RATE)
+        if self._first_frame > 0:
+            timeline.place(0)
         yield from Player(self._options, timeline, self._clock, self._stopped).frames(self._round)
 
     def interrupt(self) -> None:
@@ -103,9 +105,14 @@ class DemoSource:
 
     def _round(self, _number: int) -> Iterator[ClipFrame]:
         assert self._portrait is not None, "open() comes first"
-        first = math.ceil(self._options.start_s * DEMO_RATE - 1e-6)
+        first = self._first_frame
         for index in range(first, DEMO_FRAMES):
-            yield ClipFrame(index, 1 / DEMO_RATE, _DemoPicture(self._portrait, index))
+            picture = _DemoPicture(self._portrait, index)
+            yield ClipFrame(index, 1 / DEMO_RATE, picture, skipped=first if index == first else 0)
+
+    @property
+    def _first_frame(self) -> int:
+        return math.ceil(self._options.start_s * DEMO_RATE - 1e-6)
 
 
 class _DemoPicture:

@@ -17,6 +17,7 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
+from streamfer.media.sources.media_file import is_playable
 from streamfer.media.video.audio import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
 from streamfer.media.video.yuv import YuvConverter
 from streamfer.types import UInt8Array
@@ -201,7 +202,10 @@ class VideoFile:
         self._open = False
 
     def abandon(self) -> None:
-        """Closes the file after a failure, as it is, without a further error."""
+        """Closes the file after a failure, without a further error.
+
+        It stays as far as it can be played; otherwise it is removed.
+        """
         if not self._open:
             return
         self._open = False
@@ -209,6 +213,8 @@ class VideoFile:
             if self._container is not None:
                 self._container.close()
         self._output.close()
+        if not is_playable(self.path):
+            self.path.unlink(missing_ok=True)
 
     def _start(
         self, config: VideoConfig, indexed: bool, audio_source: Any, audio: AudioKind

@@ -88,8 +88,8 @@ class VideoWriter:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files written so far."""
-        return tuple(self._series.paths)
+        """The files written so far, without one that could not be completed."""
+        return tuple(self._series.paths[:-1] if self._broken else self._series.paths)
 
     def write(self, frame: Frame, picture: UInt8Array) -> None:
         """Encodes one annotated picture, and the sound up to it.
@@ -138,8 +138,10 @@ class VideoWriter:
         """
         try:
             if self._file is not None and not self._broken:
+                self._broken = True  # until it is complete
                 cut = self._audio is not None and self._audio.has_video_after(float(self._last_s))
                 self._finish_file(self._last_s + 1 / self._rate if cut else None)
+                self._broken = False
         finally:
             self._abandon()
 

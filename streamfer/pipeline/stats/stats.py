@@ -149,11 +149,13 @@ class RunStatistics:
             entry.state = state
             entry.message = message
 
-    def ended(self, stream: str) -> None:
+    def ended(self, stream: str, interrupted: bool = False) -> None:
         """Notes that a stream has ended without an error; a live one may never have begun."""
         with self._lock:
             entry = self._streams[stream]
-            if entry.info.live and entry.frames == 0:
+            if interrupted:
+                entry.state, entry.message = "interrupted", None
+            elif entry.info.live and entry.frames == 0:
                 entry.state, entry.message = "failed", entry.message or "no picture came"
             else:
                 entry.state, entry.message = "done", None

@@ -58,9 +58,9 @@ class TestEveryFormat:
         path = make_clip(tmp_path / name, spec)
         whole, part = list(play(path)), list(play(path, PlaybackOptions(start_s=0.24)))
         assert numbers(part) == list(range(6, 12))
-        assert times(part) == [round(i / 25, 3) for i in range(6)]
-        if name != "raw.264":  # which has no PTS of its own
-            assert [f.pts for f in part] == [f.pts for f in whole[6:]]
+        assert [f.index for f in part] == list(range(6, 12))
+        assert times(part) == [round(i / 25, 3) for i in range(6, 12)]
+        assert [f.pts for f in part] == [f.pts for f in whole[6:]]
 
 
 @pytest.mark.parametrize("name", ["vfr.mkv", "vfr.mp4"])
@@ -187,3 +187,24 @@ def test_used_frames_are_freed_at_once(tmp_path: Path) -> None:
     finally:
         gc.enable()
     assert left <= 2  # the first one, whose display matrix was read, and nothing for each frame
+
+
+@pytest.mark.parametrize("name", ["vfr.mkv", "open-gop.ts", "late.mp4"])
+def test_a_late_start_keeps_the_frames_and_times_of_the_input(name: str, tmp_path: Path) -> None:
+    pts = [0, 40, 55, 130, 180, 200, 260, 300, 310, 390, 400, 470]
+    specs = {
+        "vfr.mkv": ClipSpec(pts=pts, time_base=Fraction(1, 1000), options={"g": "4"}),
+        "open-gop.ts": ClipSpec(
+            frames=40, options={"g": "10", "bf": "3", "x264-params": "open-gop=1:b-adapt=0"}
+        ),
+        "late.mp4": ClipSpec(
+            pts=[5000 + p for p in pts], time_base=Fraction(1, 1000), options={"g": "4"}
+        ),
+    }
+    path = make_clip(tmp_path / name, specs[name])
+    whole = list(play(path))
+    for start in (1, 5, 6, 11):
+        part = list(play(path, PlaybackOptions(start_s=whole[start].time_s)))
+        assert [(f.index, f.pts, f.time_s) for f in part] == [
+            (f.index, f.pts, f.time_s) for f in whole[start:]
+        ]

@@ -24,9 +24,10 @@ def test_a_finite_graph_is_played_to_its_end_like_a_file() -> None:
 def test_rounds_start_and_duration_are_those_of_files() -> None:
     source = LavfiSource(GRAPH, "test", PlaybackOptions(start_s=0.2, duration_s=0.3, loop=2))
     source.open()
-    times = [round(frame.time_s, 3) for frame in source.frames()]
+    frames = list(source.frames())
     source.close()
-    assert times == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert [round(frame.time_s, 3) for frame in frames] == [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert [frame.index for frame in frames] == [2, 3, 4, 5, 6, 7]
 
 
 def test_an_endless_graph_ends_when_interrupted() -> None:

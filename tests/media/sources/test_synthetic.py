@@ -9,7 +9,7 @@ import pytest
 from streamfer.errors import SourceError
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.source import PendingFrame
-from streamfer.media.sources.synthetic import DEMO_FRAMES, DemoSource
+from streamfer.media.sources.synthetic import DEMO_FRAMES, DEMO_RATE, DemoSource
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.model import OnnxModel
 from streamfer.vision.detection.centerface import CenterFace, centerface_file, centerface_onnx
@@ -42,7 +42,8 @@ def test_same_pictures_every_time_and_no_two_alike() -> None:
 def test_part_of_it_twice() -> None:
     options = PlaybackOptions(start_s=1.0, duration_s=0.5, loop=2, max_frames=20)
     frames = list(play(options))
-    assert [f.index for f in frames] == list(range(20))
+    assert [f.index for f in frames] == list(range(30, 50))
+    assert [f.time_s for f in frames] == pytest.approx([i / DEMO_RATE for i in range(30, 50)])
     assert [f.pts for f in frames] == list(range(30, 50))
     once = [f.picture.to_rgb() for f in frames]
     assert np.array_equal(once[0], once[15])

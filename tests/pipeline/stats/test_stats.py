@@ -112,6 +112,13 @@ def test_the_strip_shows_the_newest_latency() -> None:
     assert statistics.strip_figures("talk").latency_ms == pytest.approx(20.0)
 
 
+def test_a_stream_that_was_ended_early_says_so() -> None:
+    statistics, clock = make()
+    feed(statistics, clock, 0)
+    statistics.ended("talk", interrupted=True)
+    assert statistics.snapshot().streams[0].state == "interrupted"
+
+
 @pytest.mark.parametrize(("live", "state"), [(True, "failed"), (False, "done")])
 def test_a_live_stream_without_a_picture_has_failed(live: bool, state: str) -> None:
     statistics, _ = make()
