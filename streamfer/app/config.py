@@ -103,7 +103,9 @@ class RunConfig:
         False, "Pass over files whose outputs are complete.", group="Outputs"
     )
     save_config: Path | None = option(
-        None, "Write the resolved configuration as JSON.", group="Outputs"
+        None,
+        "Write the resolved configuration as TOML, which --config reads.",
+        group="Outputs",
     )
 
     detector: DetectorName = option("auto", "Face detector.", group="Analysis")
@@ -268,6 +270,7 @@ class RunConfig:
     def to_json(self) -> str:
         """The configuration as JSON text, keys as on the command line, without credentials."""
         values = {flag_name(f.name): getattr(self, f.name) for f in dataclasses.fields(self)}
+        del values["save-config"]  # read back, it would make every run write over its own file
         values["source"] = [redact_url(source) for source in self.source]
         return json.dumps(values, indent=2, default=str) + "\n"
 
@@ -278,18 +281,21 @@ def flag_name(field_name: str) -> str:
 
 
 def load_config(path: Path) -> dict[str, Any]:
-    """Reads a TOML file of options into `RunConfig` fields.
+    """Reads a TOML file of options, or a JSON file (`.json`), into `RunConfig` fields.
 
     Raises:
-        ConfigError: it cannot be read, is no TOML, or holds an unknown key or a value of the wrong
-            type; the message names the nearest known key.
+        ConfigError: it cannot be read, is no TOML, or holds an unknown key, one key in two
+            spellings, or a value of the wrong type; the message names the nearest known key.
     """
+    is_json = path.suffix.lower() == ".json"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
+        table = _json_table(text) if is_json else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path}: not TOML: {error}") from error
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        kind = "JSON" if is_json else "TOML"
+        raise ConfigError(f"--config {path}: not {kind}: {error}") from error
     fields = {f.name: f for f in dataclasses.fields(RunConfig)}
     hints = typing.get_type_hints(RunConfig)
     values: dict[str, Any] = {}
@@ -297,8 +303,18 @@ def load_config(path: Path) -> dict[str, Any]:
         name = key.replace("-", "_")
         if name not in fields:
             raise ConfigError(f"--config {path}: unknown key {key!r}{_nearest(key, fields)}")
+        if name in values:
+            raise ConfigError(f"--config {path}: {flag_name(name)!r} is given in two spellings")
         values[name] = _convert(f"--config {path}: {key}", value, hints[name])
     return values
+
+
+def _json_table(text: str) -> dict[str, Any]:
+    """The options of a JSON file; null means that one is not given."""
+    table = json.loads(text)
+    if not isinstance(table, dict):
+        raise json.JSONDecodeError("it holds no options", text, 0)
+    return {key: value for key, value in table.items() if value is not None}
 
 
 def resolve(command_line: Mapping[str, Any], file_values: Mapping[str, Any]) -> RunConfig:

@@ -13,7 +13,10 @@ import typer
 
 from streamfer.app.config import RunConfig, flag_name, load_config, resolve
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with these options.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with these options; its paths are relative to it."),
+]
 """The `--config` option; the command line wins over the file."""
 
 
@@ -83,7 +86,13 @@ def merged_config(
     Raises:
         ConfigError: the file or a value is wrong.
     """
-    file_values = load_config(config_file) if config_file else {}
     if sources:
         given = {**given, "source": tuple(sources)}
-    return resolve(given, file_values)
+    if config_file is None:
+        return resolve(given, {})
+    from streamfer.app.config_file import anchored, check_file  # loads PyAV
+
+    file_values = anchored(load_config(config_file), config_file.parent)
+    config = resolve(given, file_values)
+    check_file(config_file, config, sources_from_file="source" not in given)
+    return config

@@ -31,6 +31,10 @@ def write_text(path: ClaimedPath, text: str) -> None:
         write_whole(path, text.encode())
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f"{path}: cannot write: a name in it is not UTF-8: {error.object[error.start :]!a}"
+        ) from error
 
 
 def output_path(template: Path, stream: str) -> Path:

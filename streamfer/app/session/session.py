@@ -10,6 +10,7 @@ from os import PathLike
 from typing import Any, Self, Unpack
 
 from streamfer.app.config import RunConfig
+from streamfer.app.config_file import to_text
 from streamfer.app.session.build import build_analyzer
 from streamfer.app.session.callers import CallerSink
 from streamfer.app.session.given import given_picture, given_sources
@@ -265,7 +266,8 @@ class Session:
         resumption = resume(config, specs)
         callers = [CallerSink(sink) for sink in sinks]
         if config.save_config:
-            write_text(claims.replace(config.save_config), config.to_json())
+            text = to_text(config, config.save_config)
+            write_text(claims.replace(config.save_config), text)
 
         def start() -> Job:
             reports = LiveReports()

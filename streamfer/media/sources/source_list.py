@@ -81,6 +81,7 @@ _PREFIXES = {
     "lavfi": SourceKind.FILTER,
     "demo": SourceKind.DEMO,
 }
+_CAMERA = re.compile(r"/dev/video\d+|\d+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 """Two letters at least: `C:` is a drive."""
 
@@ -120,11 +121,18 @@ def named_apart(spec: SourceSpec, taken: Collection[str]) -> SourceSpec:
     return replace(spec, name=name)
 
 
+def names_path(argument: str) -> bool:
+    """Whether a SOURCE argument can only be a path: no camera, no URL, no `-` for the input."""
+    if not argument.strip() or argument == "-" or _CAMERA.fullmatch(argument):
+        return False
+    match = _SCHEME.match(argument)
+    return match is None or (match[1].lower() not in _NETWORK_SCHEMES | _PREFIXES.keys())
+
+
 def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
     if not argument.strip():
         raise ConfigError("a source is empty; give a file, a directory, a camera or a URL")
-    camera = re.fullmatch(r"/dev/video\d+|\d+", argument)
-    if camera:
+    if _CAMERA.fullmatch(argument):
         yield SourceKind.CAMERA, argument
     elif os.path.isdir(argument):
         for path in _playable(Path(argument)):
