@@ -87,7 +87,7 @@ def is_playable(path: Path) -> bool:
         return True
     try:
         with open_media_file(path) as container:
-            return any(packet.size for packet in container.demux(video=0))
+            return next(container.decode(video_stream(container, path)), None) is not None
     except (SourceError, av.error.FFmpegError, IndexError):
         return False
 
