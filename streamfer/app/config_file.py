@@ -76,6 +76,8 @@ def _anchored(name: str, value: Any, folder: Path) -> Any:
     try:
         if isinstance(value, Path):
             return folder / value.expanduser()
+        if name == "web_tls" and value is not None:
+            return tuple(folder / path.expanduser() for path in value)
         if name == "source":
             return tuple(
                 str(folder / Path(source).expanduser()) if names_path(source) else source

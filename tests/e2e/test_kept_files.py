@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,8 @@ def test_a_filter_graph_s_file_is_an_input(capfd: Capture, tmp_path: Path) -> No
 
 
 def camera() -> Iterator[UInt8Array]:
-    for level in range(45):
-        yield np.full((48, 64, 3), level, dtype=np.uint8)
+    for level in count():  # until the client hangs up
+        yield np.full((48, 64, 3), level % 256, dtype=np.uint8)
 
 
 def test_a_restarted_recording_replaces_nothing(capfd: Capture, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
+from streamfer import analyze
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import frame_records, record_lines, streamfer
 
@@ -16,6 +17,14 @@ Capture = pytest.CaptureFixture[str]
 def frame_count(path: Path) -> int:
     with av.open(str(path)) as container:
         return sum(1 for _ in container.decode(video=0))
+
+
+def test_the_python_interface_rolls_over_too(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", ClipSpec(frames=30))
+    options = {"segment": 1.0, "records": tmp_path / "out.jsonl", "refine": False}
+    assert len(list(analyze(str(clip), **options))) == 30
+    counts = [len(frame_records(tmp_path / name)) for name in ("out.jsonl", "out.1.jsonl")]
+    assert counts == [25, 5]
 
 
 def test_video_and_records_roll_over_together(capfd: Capture, tmp_path: Path) -> None:

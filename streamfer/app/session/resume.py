@@ -95,7 +95,7 @@ class _Earlier:
 
     def is_complete(self, spec: SourceSpec) -> bool:
         """Whether every output that is asked for has all of a file."""
-        if spec.kind is not SourceKind.FILE:
+        if spec.kind is not SourceKind.FILE or not spec.path.is_file():  # a pipe is read once
             return False
         whole, config = WholeInput(spec.path), self._config
         if config.records is not None:
