@@ -91,6 +91,8 @@ class Frame:
     """UTC, ISO 8601, of a live frame's arrival; None for files."""
     segment: int = 0
     """Counts changes of picture size within the stream."""
+    shift: int = 0
+    """How far the repaired `pts` of this part of the stream lie after the input's own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

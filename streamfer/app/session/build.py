@@ -31,6 +31,8 @@ from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.latents import LatentWriter
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
+from streamfer.media.sound import TravellingSound
+from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.file import VideoConfig
@@ -294,7 +296,9 @@ def _video_config(config: RunConfig) -> VideoConfig:
     return VideoConfig(encoder=config.encoder, preset=config.preset, crf=config.crf)
 
 
-def _audio_span(config: RunConfig, stream: OpenedStream) -> AudioSpan | None:
+def _audio_span(config: RunConfig, stream: OpenedStream) -> AudioSpan | TravellingSound | None:
+    if isinstance(stream.source, FileSource) and stream.source.sound is not None:
+        return stream.source.sound
     if stream.spec.kind is not SourceKind.FILE:
         return None
     return AudioSpan(Path(stream.spec.location), config.start, config.duration, config.loop)

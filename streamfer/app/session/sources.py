@@ -80,6 +80,7 @@ def open_streams(
 ) -> list[OpenedStream]:
     """Makes every source and opens the files that come first.
 
+    Pipes are opened at their turn, by a thread that can be woken: nothing may come out of them yet.
     A file that fails to open now is tried again, and reported, at its turn, unless nothing else is
     asked for.
 
@@ -106,7 +107,8 @@ def open_streams(
             spec.name, spec.label, None, None, source.live, from_clip=spec.kind in CLIP_KINDS
         )
         is_open = False
-        if source.live or open_files < config.concurrent_files:
+        waits = isinstance(source, FileSource) and source.is_pipe
+        if not waits and (source.live or open_files < config.concurrent_files):
             try:
                 info, is_open = source.open(), True
             except SourceError:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streamfer.errors import SourceError
+from streamfer.media.pipe import PipeReader, is_pipe
+from streamfer.media.sound import TravellingSound
 from streamfer.media.sources.file_decoder import FileDecoder
 from streamfer.media.sources.picture import RgbConverter
 from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
@@ -18,7 +20,9 @@ from streamfer.types import StreamInfo
 class FileSource:
     """A video or image file: lossless, every frame in order, decoded on all cores.
 
-    An image is a video of one frame. With `realtime` it plays at its own rate as a live source.
+    A pipe (`<(…)`, a FIFO, standard input) is opened once and read once; its sound travels beside
+    the frames. An image is a video of one frame. With `realtime` it plays at its own rate as a live
+    source.
 
     Args:
         path: of the file.
@@ -44,6 +48,11 @@ class FileSource:
         self._stopped = threading.Event()
         self._decoder: FileDecoder | None = None
         self._converter = RgbConverter()
+        self._pipe: PipeReader | None = None
+        self.is_pipe = is_pipe(path)
+        """Whether it can be read only once, and may have to be waited for."""
+        self.sound = TravellingSound(self._options.start_s) if self.is_pipe else None
+        """Of a pipe; the sound of a file is read from the file."""
 
     @property
     def name(self) -> str:
@@ -61,7 +70,14 @@ class FileSource:
         Raises:
             SourceError: it cannot be opened, has no video, or no frame of it can be decoded.
         """
-        self._decoder = decoder = self._decode()
+        if self.is_pipe:
+            self._open_pipe()
+        try:
+            self._decoder = decoder = self._decode()
+        except SourceError as error:
+            if self.is_pipe and self._stopped.is_set():
+                raise SourceError(f"{self._path}: stopped before a picture came") from error
+            raise
         width, height = decoder.first.picture.size_wh
         return StreamInfo(
             stream=self._name,
@@ -89,12 +105,24 @@ class FileSource:
     def interrupt(self) -> None:
         """Makes `frames` end at the next frame."""
         self._stopped.set()
+        pipe = self._pipe
+        if pipe is not None:
+            pipe.interrupt()
 
     def close(self) -> None:
         """Frees the decoder and the file."""
         decoder, self._decoder = self._decoder, None
         if decoder is not None:
             decoder.close()
+        if self._pipe is not None:
+            self._pipe.close()
+
+    def _open_pipe(self) -> None:
+        if self._options.loop > 1:
+            raise SourceError(f"{self._path} is a pipe, and plays once: leave out --loop")
+        self._pipe = PipeReader(self._path)
+        if self._stopped.is_set():
+            self._pipe.interrupt()
 
     def _round(self, number: int) -> Iterator[ClipFrame]:
         if number > 0:
@@ -104,4 +132,11 @@ class FileSource:
         return decoder.frames() if decoder is not None else iter(())
 
     def _decode(self) -> FileDecoder:
-        return FileDecoder(self._path, self._options.start_s, self._converter, self._hwaccel)
+        return FileDecoder(
+            self._path,
+            self._options.start_s,
+            self._converter,
+            self._hwaccel,
+            self._pipe,
+            self.sound,
+        )

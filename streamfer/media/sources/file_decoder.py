@@ -14,11 +14,18 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
+from streamfer.media.pipe import PipeReader
+from streamfer.media.sound import TravellingSound
 from streamfer.media.sources.completeness import missing_bytes
-from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sources.media_file import (
+    WITHOUT_SEARCH,
+    open_media_file,
+    open_pipe,
+    video_stream,
+)
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter, without_exif
 from streamfer.media.sources.playback import ClipFrame
-from streamfer.media.sources.timeline import Timeline
+from streamfer.media.sources.timeline import Timeline, longest_gap_s
 
 _log = logging.getLogger(__name__)
 
@@ -27,9 +34,6 @@ _FALLBACK_RATE = Fraction(25)
 
 _ROUNDING_S = 1e-6
 """Forgives the rounding error of a start given in seconds."""
-
-_WITHOUT_SEARCH = frozenset({"avi", "mpeg", "ogg"})
-"""Formats whose PTS come out differently after a seek: they are decoded from their beginning."""
 
 
 class FileDecoder:
@@ -43,6 +47,8 @@ class FileDecoder:
         converter: of the stream.
         hwaccel: FFmpeg's hardware decoder; None decodes on the CPU, as does what the hardware
             cannot decode.
+        pipe: what to read instead of opening the path; read once, on the CPU.
+        sound: takes the audio packets of the pipe.
 
     Raises:
         SourceError: it cannot be opened, has no video, no frame of it can be decoded, or none
@@ -50,14 +56,24 @@ class FileDecoder:
     """
 
     def __init__(
-        self, path: Path, start_s: float, converter: RgbConverter, hwaccel: str | None = None
+        self,
+        path: Path,
+        start_s: float,
+        converter: RgbConverter,
+        hwaccel: str | None = None,
+        pipe: PipeReader | None = None,
+        sound: TravellingSound | None = None,
     ) -> None:
+        self._pipe = pipe
+        self._sound = sound
+        self._audio: Any = None
         self._path = path
         self._hwaccel = hwaccel
         self._converter = converter
         self._start_s = start_s
         self._open()
-        self.timeline = Timeline(self.time_base, self.nominal_s)
+        gap_s = longest_gap_s(self._container.format.name)
+        self.timeline = Timeline(self.time_base, self.nominal_s, gap_s)
         """With what comes before the first frame placed on it."""
         try:
             if start_s > 0:
@@ -78,10 +94,15 @@ class FileDecoder:
     def close(self) -> None:
         """Frees the decoder and the file."""
         self._frames.close()
-        self._container.close()
+        # The writer still needs the stream of a sound that travels: with its last packet it goes.
+        if self._audio is None:
+            self._container.close()
 
     def _open(self) -> None:
-        self._container = open_media_file(self._path, self._hwaccel)
+        if self._pipe is None:
+            self._container = open_media_file(self._path, self._hwaccel)
+        else:
+            self._container = open_pipe(self._pipe)
         self._decoded = 0
         self._damaged = 0
         self._frames = self._decode()
@@ -100,8 +121,12 @@ class FileDecoder:
         self._describe()
         if not self._stream.codec_context.is_hwaccel:
             self._stream.thread_type = "AUTO"
+        if self._sound is not None:
+            self._audio = self._container.streams.best("audio")
+            self._sound.begin_clock(self._container.format.name, follows_video=True)
+            self._sound.stream = self._audio
         for stream in self._container.streams:
-            if stream.index != self._stream.index:
+            if stream.index != self._stream.index and stream is not self._audio:
                 stream.discard = av.stream.Discard.all
 
     def _describe(self) -> None:
@@ -126,8 +151,8 @@ class FileDecoder:
     def _skip(self) -> None:
         """Goes on at the first frame at `start_s` or later, counted from the file's first one."""
         timeline = self.timeline
-        begin_pts = self._seek(timeline)
-        if begin_pts is None:
+        begin_pts = None if self._pipe is not None else self._seek(timeline)
+        if begin_pts is None and self._pipe is None:
             self.close()
             self._open()
         for number, frame in enumerate(chain((self.first,), self._frames)):
@@ -160,7 +185,7 @@ class FileDecoder:
             The PTS of the file's first frame; None where that cannot be done exactly.
         """
         origin_pts = self.first.pts
-        if origin_pts is None or self._container.format.name in _WITHOUT_SEARCH:
+        if origin_pts is None or self._container.format.name in WITHOUT_SEARCH:
             return None
         wanted_pts = origin_pts + int(self._start_s / self.time_base)
         self._frames.close()
@@ -190,7 +215,13 @@ class FileDecoder:
     def _packets(self) -> Iterator[Any]:
         """All packets; at last an empty one, which makes the decoder give what it holds back."""
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux(*self._wanted()):
+                if packet.stream is self._stream:
+                    yield packet
+                elif self._sound is not None and packet.size:
+                    self._sound.put(packet)
+            if self._sound is not None:
+                self._sound.ended = True
         except IndexError:
             # PyAV 18 trips at the very end, all packets given, where a stream turned up on the way.
             return
@@ -199,6 +230,9 @@ class FileDecoder:
             raise SourceError(
                 f"{self._path} cannot be read on after frame {self._decoded}: {error.strerror}"
             ) from error
+
+    def _wanted(self) -> list[Any]:
+        return [self._stream] if self._audio is None else [self._stream, self._audio]
 
     def _decode_packet(self, packet: Any) -> list[Any]:
         try:
@@ -218,7 +252,7 @@ class FileDecoder:
         )
 
     def _check_complete(self) -> None:
-        missing = missing_bytes(self._path)
+        missing = missing_bytes(self._path) if self._pipe is None else 0
         declared = self._stream.frames
         if not missing or (self._start_s == 0 and 0 < declared <= self._decoded):
             return

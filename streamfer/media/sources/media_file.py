@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
+from streamfer.media.pipe import PipeReader
 from streamfer.media.sources.hardware import accelerator
 
 _log = logging.getLogger(__name__)
@@ -19,6 +20,13 @@ _log = logging.getLogger(__name__)
 MAX_PIXELS = 1 << 28
 """Pictures of more pixels than this (16384 × 16384) are refused: a few bytes of a forged file can
 claim any size, and the memory for it would be taken."""
+
+
+_PLAYLIST = b"#EXTM3U"
+
+WITHOUT_SEARCH = frozenset({"avi", "mpeg", "mpegts", "ogg"})
+"""Formats whose PTS come out differently after a seek, clocks being reset or running over, or times
+being guessed: they are read from their beginning."""
 
 
 def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
@@ -52,12 +60,37 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
             raise SourceError(f"cannot open {path}: it is empty")
         return _open(descriptor, path, hwaccel)
     except av.error.FFmpegError as error:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        if os.read(descriptor, len(_PLAYLIST)) == _PLAYLIST:
+            raise SourceError(
+                f"cannot open {path}: it is a playlist, which could name any file or address; give"
+                " its http(s) URL, or the files that it lists"
+            ) from error
         raise SourceError(
             f"cannot open {path}: it is damaged, or no video or image that FFmpeg knows"
             f" ({error.strerror})"
         ) from error
     finally:
         os.close(descriptor)
+
+
+def open_pipe(pipe: PipeReader) -> Any:
+    """Opens a pipe, as `open_media_file` opens a file.
+
+    Raises:
+        SourceError: FFmpeg doesn't know the format, or the pipe was closed or interrupted.
+    """
+    try:
+        return av.open(
+            pipe,
+            options={"protocol_whitelist": "", "max_pixels": str(MAX_PIXELS)},
+            metadata_errors="replace",
+        )
+    except av.error.FFmpegError as error:
+        raise SourceError(
+            f"cannot open {pipe.name}: it ends too early, or is no video or image that FFmpeg can"
+            f" read from a pipe ({error.strerror})"
+        ) from error
 
 
 def _open(descriptor: int, path: Path, hwaccel: str | None) -> Any:

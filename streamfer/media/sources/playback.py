@@ -135,20 +135,11 @@ class Player:
             return
         # A tenth of a millisecond of grace: 0.1 s at 30 frames/s are three frames, not four.
         limit_s = self._options.duration_s - 1e-4
-        first_pts: int | None = None
-        begins_s = ends_s = 0.0
+        timeline = self._timeline.fresh()
         for frame in clip:
-            claimed_s = None
-            if frame.pts is not None:
-                first_pts = frame.pts if first_pts is None else first_pts
-                claimed_s = float((frame.pts - first_pts) * self._timeline.time_base)
-            if claimed_s is None or claimed_s < begins_s:
-                claimed_s = ends_s
-            begins_s = claimed_s
-            if begins_s >= limit_s:
+            if timeline.place(frame.pts).time_s >= limit_s:
                 return
             yield frame
-            ends_s = begins_s + frame.duration_s
 
     def _pending(self, clip_frame: ClipFrame) -> PendingFrame:
         instant = self._timeline.place(clip_frame.pts)
@@ -169,6 +160,7 @@ class Player:
             picture=clip_frame.picture,
             wall=wall,
             segment=self._segment,
+            shift=instant.shift,
         )
         self._index += 1
         self._played += 1

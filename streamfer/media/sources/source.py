@@ -36,6 +36,8 @@ class PendingFrame:
     """UTC, ISO 8601, of a live frame's arrival; None for files."""
     segment: int = 0
     """Counts changes of picture size within the stream."""
+    shift: int = 0
+    """How far the repaired `pts` of this part of the stream lie after the input's own."""
 
     def to_frame(self, stream: str, dropped: int) -> Frame:
         """Converts the picture to RGB.
@@ -58,6 +60,7 @@ class PendingFrame:
             dropped=dropped,
             wall=self.wall,
             segment=self.segment,
+            shift=self.shift,
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from streamfer.errors import ConfigError, SourceError
+from streamfer.media.pipe import STANDARD_INPUT
 from streamfer.media.redact import redact_url
 from streamfer.media.sources.media_file import missing_file_message
 
@@ -90,8 +91,9 @@ def expand_sources(arguments: Sequence[str]) -> list[SourceSpec]:
     """Reads the SOURCE arguments of the command line.
 
     Understood are paths, directories (every video and image in them, in natural order, hidden ones
-    left out), `0`, `camera:0`, `/dev/video0`, rtsp, rtsps, http, https, srt and udp URLs,
-    `screen:`, `lavfi:GRAPH` and `demo:`. A path that exists wins over every other meaning but `0`.
+    left out), `-` for standard input, `0`, `camera:0`, `/dev/video0`, rtsp, rtsps, http, https, srt
+    and udp URLs, `screen:`, `lavfi:GRAPH` and `demo:`. A path that exists wins over every other
+    meaning but `0` and `-`.
 
     Missing files among others are kept, so that the run can say so at their turn and do the rest.
 
@@ -132,6 +134,8 @@ def names_path(argument: str) -> bool:
 def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
     if not argument.strip():
         raise ConfigError("a source is empty; give a file, a directory, a camera or a URL")
+    if argument == "-":
+        argument = STANDARD_INPUT
     if _CAMERA.fullmatch(argument):
         yield SourceKind.CAMERA, argument
     elif os.path.isdir(argument):

@@ -6,11 +6,22 @@ records and `streamfer verify`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-_JITTER_S = 1.0
+JITTER_S = 1.0
 """A step back of at most this many seconds is jitter; a longer one is a reset."""
+
+_LONGEST_GAP_S = {"mpegts": 60.0, "mpeg": 60.0}
+"""A step ahead of more seconds than this is a reset in these formats. Their clock has 33 bits and
+must show itself every 0.7 s (ISO/IEC 13818-1, 2.7.4); FFmpeg takes a step back for a clock that has
+run over, and shows it as one of up to 26.5 hours ahead."""
+
+
+def longest_gap_s(container_format: str) -> float:
+    """Seconds between two frames of a file above which its clock was reset; else infinity."""
+    return _LONGEST_GAP_S.get(container_format, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,8 @@ class Instant:
     """In units of the timeline's time base, strictly increasing."""
     time_s: float
     """Seconds since the first frame, strictly increasing."""
+    shift: int = 0
+    """By how much PTS are moved from here on, in the same units."""
 
 
 class Timeline:
@@ -31,20 +44,25 @@ class Timeline:
     - missing: one frame duration after the frame before;
     - repeated, or back by at most a second: one tick after the frame before, so that the frames
       that follow can keep their own;
-    - back by more than a second: treated as missing; if the next one goes on from there, the clock
-      was reset (spliced files), and from here on all PTS are shifted to continue without a gap;
+    - back by more than a second, or ahead by more than `longest_gap_s`: treated as missing; if the
+      next one goes on from there, the clock was reset (spliced files), and from here on all PTS are
+      shifted to continue without a gap;
     - after `restart` (the next round of a loop, a reconnect): shifted to continue.
 
     Args:
         time_base: of the instants, and of the PTS given until a `restart` says otherwise.
         frame_duration_s: nominal, in seconds; what a frame without a usable PTS advances by.
+        longest_gap_s: see the function of that name.
     """
 
-    def __init__(self, time_base: Fraction, frame_duration_s: float) -> None:
+    def __init__(
+        self, time_base: Fraction, frame_duration_s: float, longest_gap_s: float = math.inf
+    ) -> None:
         self._time_base = time_base
         self._input_time_base = time_base
         self._step = max(1, round(frame_duration_s / time_base))
-        self._jitter = round(_JITTER_S / time_base)
+        self._jitter = round(JITTER_S / time_base)
+        self._longest_gap = longest_gap_s / float(time_base)
         self._offset = 0
         self._start: int | None = None
         self._last = 0
@@ -55,6 +73,12 @@ class Timeline:
     def time_base(self) -> Fraction:
         """Seconds per unit of `Instant.pts`."""
         return self._time_base
+
+    def fresh(self) -> Timeline:
+        """A new one that repairs in the same way."""
+        step_s = float(self._step * self._time_base)
+        gap_s = self._longest_gap * float(self._time_base)
+        return Timeline(self._time_base, step_s, gap_s)
 
     def restart(self, gap_s: float = 0.0, time_base: Fraction | None = None) -> None:
         """The next PTS starts anew: the next frame follows the last one without overlap.
@@ -78,7 +102,10 @@ class Timeline:
         else:
             placed = self._place_next(raw)
         self._last = placed
-        return Instant(placed, float((placed - self._start) * self._time_base))
+        shift = self._offset
+        if self._suspect is not None:  # a reset, if the next frame agrees
+            shift = self._suspect[1] - self._suspect[0]
+        return Instant(placed, float((placed - self._start) * self._time_base), shift)
 
     def _rescaled(self, pts: int) -> int:
         if self._input_time_base == self._time_base:
@@ -99,11 +126,11 @@ class Timeline:
             return self._last + self._step
         suspect, self._suspect = self._suspect, None
         wanted = raw + self._offset
-        if wanted > self._last:
+        if self._last < wanted <= self._last + self._longest_gap:
             return wanted
-        if self._last - wanted <= self._jitter:
+        if 0 <= self._last - wanted <= self._jitter:
             return self._last + 1
-        if suspect is not None and raw > suspect[0]:
+        if suspect is not None and 0 < raw - suspect[0] <= self._longest_gap:
             self._offset = suspect[1] - suspect[0]
             return max(raw + self._offset, self._last + 1)
         placed = self._last + self._step

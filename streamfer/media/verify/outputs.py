@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
 from streamfer.errors import SourceError
 from streamfer.media.records.reader import Record, read_records
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.source import PendingFrame
-from streamfer.media.verify.audio import audio_difference
+from streamfer.media.verify.audio import audio_difference, audio_rate
 from streamfer.media.verify.records import record_differences, stream_of
 from streamfer.media.verify.video import VideoCheck
 
@@ -40,17 +41,21 @@ def verify_outputs(source: Path, output: Path | None, records: Path | None) -> l
         info = opened.open()
         stream = None if read is None else stream_of(read[0], info)
         analysed = [] if read is None else [f for f in read[1] if f.get("stream") == stream]
-        video = None if output is None else VideoCheck(output, info, analysed)
+        rate = audio_rate(source)
+        video = None if output is None else VideoCheck(output, info, analysed, rate)
         playing = _Playing(opened)
         for pending in playing.frames():
             frames.append((pending.index, pending.time_s))
+            playing.note_shift(pending)
             if video is not None:
                 video.compare(pending)
     if video is not None and output is not None:
         video.finish()
         differences += video.differences
         if video.readable:
-            differences += audio_difference(source, video.paths, video.moved_s, playing.cut)
+            shifts = playing.shifts
+            moved_s = None if video.gaps else video.moved_s
+            differences += audio_difference(source, video.paths, moved_s, shifts, playing.cut)
     if read is not None:
         found = record_differences(read[0], stream, analysed, info, frames)
         differences += [f"{records}: {line}" for line in found]
@@ -64,6 +69,13 @@ class _Playing:
         self._source = source
         self.cut = False
         """Whether the input ended before its declared end."""
+        self.shifts: list[tuple[Fraction, Fraction]] = []
+        """When its times began to be moved, and by how much, in seconds."""
+
+    def note_shift(self, pending: PendingFrame) -> None:
+        shift_s = pending.shift * pending.time_base
+        if shift_s != (self.shifts[-1][1] if self.shifts else 0):
+            self.shifts.append((pending.pts * pending.time_base, shift_s))
 
     def frames(self) -> Iterator[PendingFrame]:
         try:

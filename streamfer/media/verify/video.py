@@ -17,6 +17,8 @@ from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.source import PendingFrame
 from streamfer.media.verify.picture import PictureCheck
+from streamfer.media.video.file import longest_gap_s
+from streamfer.media.video.writer import frame_s, nominal_rate
 from streamfer.types import StreamInfo, UInt8Array
 
 
@@ -85,10 +87,15 @@ class VideoCheck:
         info: the input.
         analysed: records of the input's frames, so that what is drawn over is known; empty: the
             pictures are compared loosely.
+        audio_rate: samples per second of the input's sound; None where it has none.
     """
 
     def __init__(
-        self, output: Path, info: StreamInfo, analysed: Sequence[Mapping[str, Any]]
+        self,
+        output: Path,
+        info: StreamInfo,
+        analysed: Sequence[Mapping[str, Any]],
+        audio_rate: int | None = None,
     ) -> None:
         self._output = output
         self._video = WrittenVideo(output)
@@ -100,8 +107,13 @@ class VideoCheck:
         self._extra = 0
         self._segment = -1
         self.moved_s = Fraction(0)
-        """How far the first file's times were moved against the input's."""
+        """How far the current file's times were moved against the input's."""
+        self.gaps = 0
+        """Gaps too long for the container, which the writer closed."""
         self.readable = True
+        self._last_s: Fraction | None = None
+        self._rate = nominal_rate(info)
+        self._audio_rate = audio_rate
 
     @property
     def differences(self) -> list[str]:
@@ -131,6 +143,7 @@ class VideoCheck:
             self._missing += 1
             return
         where = f"{self._output}: frame {pending.index}"
+        self._note_gap(time_s, pending.time_base)
         expected_s = time_s + self.moved_s
         # A container with coarser ticks rounds.
         if abs(written.time_s - expected_s) > written.tick_s / 2:
@@ -158,6 +171,17 @@ class VideoCheck:
         self._segment = segment
         # The writer's rule: continuations, and times below 0, are moved to 0.
         self.moved_s = -time_s if segment > 0 or time_s < 0 else Fraction(0)
+        self._last_s = None
+
+    def _note_gap(self, time_s: Fraction, time_base: Fraction) -> None:
+        last_s, self._last_s = self._last_s, time_s
+        longest_s = longest_gap_s(self._output, time_base, self._audio_rate)
+        if last_s is None or longest_s is None or time_s - last_s <= longest_s:
+            return
+        self.gaps += 1
+        self.moved_s -= (
+            time_s - last_s - frame_s(self._rate, time_base)
+        )  # the writer's rule: it lasts one frame
 
     def _note(self, kind: str, difference: str) -> None:
         self._found.setdefault(kind, difference)

@@ -20,15 +20,20 @@ from av.error import FFmpegError
 from av.stream import Discard
 
 from streamfer.errors import SourceError
+from streamfer.media.audio_clock import AudioClock, PacketOrder, move
 from streamfer.media.files.output_path import reason
-from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sound import Sound
+from streamfer.media.sources.media_file import WITHOUT_SEARCH, open_media_file, video_stream
+from streamfer.media.sources.timeline import longest_gap_s
 
 _AAC_BIT_RATE = 160_000
 """Bits/s of AAC made from audio that the container cannot carry."""
 _END_TOLERANCE_S = 0.5
 """Video after the last frame written that does not count: frames that cannot be decoded."""
+_START_UP_S = 0.1
+"""Sound before the beginning that a decoder may need, in seconds."""
 _AAC_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-"""Sample rates, in Hz, to choose from for it."""
+"""Sample rates, in Hz, to choose from for AAC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class AudioSpan:
     """How often the video shows it in a row."""
 
 
-class AudioReader:
+class AudioReader(Sound):
     """The audio packets of a span, in order, timed like the video that they belong to.
 
     Args:
@@ -55,40 +60,32 @@ class AudioReader:
     """
 
     def __init__(self, span: AudioSpan) -> None:
+        super().__init__()
         self._span = span
-        self._container = open_media_file(span.path)
+        self._container = self._reading = open_media_file(span.path)
+        self.begin_clock(self._container.format.name, follows_video=span.loops == 1)
         video = video_stream(self._container, span.path)
-        self.stream: Any = self._container.streams.best("audio")
-        """The best audio stream, or None."""
+        self.stream = self._container.streams.best("audio")
         self._video_end_s = _end_s(self._container, video)
-        self.problem: str | None = None
-        """Why the audio ends before its time, or None."""
         self._video_start_s = _start_s(self._container, video)
         self._packets = self._read() if self.stream is not None else iter(())
         self._next: Any = None
 
-    def upto(self, time_s: Fraction | None) -> Iterator[Any]:
-        """Packets not yet given that begin before a moment; None: all that are left.
+    def peek(self) -> Any:
+        """See `Sound`."""
+        if self._next is None:
+            self._next = next(self._packets, None)
+        return self._next
 
-        Args:
-            time_s: seconds on the video's clock, rounds of a loop running on.
-        """
-        while True:
-            if self._next is None:
-                self._next = next(self._packets, None)
-                if self._next is None:
-                    return
-            packet = self._next
-            if time_s is not None and packet.pts * packet.time_base >= time_s:
-                return
-            self._next = None
-            yield packet
+    def _take(self) -> None:
+        self._next = None
 
     def close(self) -> None:
         """Closes the file."""
         self._packets = iter(())
         self._next = None
-        self._container.close()
+        for container in (self._reading, self._container):
+            container.close()
 
     def has_video_after(self, time_s: float) -> bool:
         """Whether the span holds more video than was written, so that its sound must end too.
@@ -118,17 +115,13 @@ class AudioReader:
 
     def _read(self) -> Iterator[Any]:
         first, last = self._round_s()
-        for other in self._container.streams:
-            if other is not self.stream:
-                other.discard = Discard.all
         for turn in range(self._span.loops):
             if turn > 0 and last is None:
                 self.problem = "the length of a round is not known; only the first has sound"
                 return
             shift_s = turn * (last - first) if last is not None else 0.0
             if turn > 0 or self._span.start_s > 0:
-                with contextlib.suppress(FFmpegError):  # read from the beginning instead
-                    self._container.seek(max(int(first * av.time_base), 0), backward=True)
+                self._seek(first)
             whole = turn == 0 and self._span.start_s == 0
             cut = last if self._span.duration_s is not None or turn < self._span.loops - 1 else None
             try:
@@ -137,25 +130,44 @@ class AudioReader:
                 self.problem = f"cannot be read further ({reason(error)})"
                 return
 
+    def _seek(self, first_s: float) -> None:
+        """Goes to a packet before a moment, or to the beginning, with clocks as at first reading.
+
+        A clock of 33 bits that runs over counts on only if it is read from where it did not.
+        """
+        rewinds = self._reading.format.name in WITHOUT_SEARCH
+        if not rewinds:
+            with contextlib.suppress(FFmpegError):
+                self._reading.seek(math.floor(first_s * av.time_base), backward=True)
+                return
+        if self._reading is not self._container:  # `stream`, which the writer holds, stays open
+            self._reading.close()
+        self._reading = open_media_file(self._span.path)
+
     def _read_round(
         self, first_s: float | None, last_s: float | None, shift_s: float
     ) -> Iterator[Any]:
         end = 0
-        for packet in self._container.demux(self.stream):
+        running = AudioClock(longest_gap_s(self._container.format.name))
+        for other in self._reading.streams:
+            if other.index != self.stream.index:
+                other.discard = Discard.all
+        for packet in self._reading.demux(self._reading.streams[self.stream.index]):
             if packet.size == 0:
                 continue
             pts = packet.pts if packet.pts is not None else packet.dts
             if pts is None:  # it follows the one before
                 pts = end
-            time_s = float(pts * packet.time_base)
+            packet.pts = pts
+            packet.dts = packet.dts if packet.dts is not None else pts
+            running.passed(packet)
+            time_s = running.time_s
             end = pts + (packet.duration or 0)
             if last_s is not None and time_s >= last_s:
                 return
             if first_s is not None and time_s < first_s:
                 continue
-            shift = round(Fraction(shift_s) / packet.time_base)
-            packet.dts = (packet.dts if packet.dts is not None else pts) + shift
-            packet.pts = pts + shift
+            move(packet, Fraction(shift_s))
             yield packet
 
 
@@ -189,20 +201,19 @@ class CopiedAudio:
         self._output = output
         self._stream = output.add_stream_from_template(source)
         self._filter = adts_filter(source)
-        self._last_dts: Fraction | None = None
+        self._order = PacketOrder(output, self._stream)
+        self._shows_all = output.format.name == "matroska"
         self.skipped = 0
 
     def write(self, packet: Any, offset_s: Fraction) -> None:
         """Muxes one packet of the input, moved by some seconds."""
-        _move(packet, offset_s)
-        dts = packet.dts * packet.time_base
-        if self._last_dts is not None and dts <= self._last_dts:
-            self.skipped += 1
+        if self._shows_all and is_trimmed(packet):
             return
-        self._last_dts = dts
+        move(packet, offset_s)
         try:
             for copied in (packet,) if self._filter is None else self._filter.filter(packet):
                 copied.stream = self._stream
+                self._order.straighten(copied)
                 self._output.mux_one(copied)
         except FFmpegError:
             self.skipped += 1
@@ -226,22 +237,36 @@ class TranscodedAudio:
         layout = "mono" if source.channels == 1 else "stereo"
         self._stream = output.add_stream("aac", rate=rate, layout=layout)
         self._stream.bit_rate = _AAC_BIT_RATE
+        self._order = PacketOrder(output, self._stream)
         self.skipped = 0
 
     def write(self, packet: Any, offset_s: Fraction) -> None:
         """Decodes one packet, moved by some seconds, and muxes what becomes of it."""
-        _move(packet, offset_s)
+        move(packet, offset_s)
         try:
             frames = self._decoder.decode(packet)
         except FFmpegError:
             self.skipped += 1
             return
         for frame in frames:
-            self._output.mux(self._stream.encode(frame))
+            self._mux(self._stream.encode(frame))
 
     def finish(self) -> None:
         """Muxes what is still inside the encoder."""
-        self._output.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            self._order.straighten(packet)
+            self._output.mux_one(packet)
+
+
+def is_trimmed(packet: Any) -> bool:
+    """Whether a packet lies in what an edit list cuts off, which only MP4 and MOV can hide.
+
+    What lies just before the cut stays: decoders start up with it.
+    """
+    return bool(packet.is_discard) and packet.pts * packet.time_base < -_START_UP_S
 
 
 def adts_filter(stream: Any) -> Any:
@@ -256,12 +281,6 @@ def adts_filter(stream: Any) -> Any:
 
 
 AudioKind = type[CopiedAudio] | type[TranscodedAudio]
-
-
-def _move(packet: Any, offset_s: Fraction) -> None:
-    offset = round(offset_s / packet.time_base)
-    packet.dts += offset
-    packet.pts += offset
 
 
 def _has_video_between(path: Path, after_s: float, before_s: float) -> bool:

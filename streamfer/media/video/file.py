@@ -14,6 +14,7 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.audio_clock import LARGEST_STEP
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
@@ -99,6 +100,7 @@ class VideoFile:
         frame_rate: nominal frames/s; only a hint for the encoder's rate control.
         config: encoder settings.
         audio_source: PyAV stream whose packets `write_audio` will bring, or None.
+        audio_kind: how they get there; see `streamfer.media.audio_trial`.
         indexed: whether to build the one index; it takes about 150 bytes of memory per frame.
 
     Raises:
@@ -113,6 +115,7 @@ class VideoFile:
         frame_rate: Fraction,
         config: VideoConfig,
         audio_source: Any = None,
+        audio_kind: AudioKind = CopiedAudio,
         indexed: bool = True,
     ) -> None:
         self.path = path
@@ -125,14 +128,7 @@ class VideoFile:
         self._container: Any = None
         self._open = False
         try:
-            try:
-                self._start(config, indexed, audio_source, CopiedAudio)
-            except (FFmpegError, ValueError):
-                if audio_source is None:
-                    raise
-                # Some containers refuse a codec only when they see its details.
-                self.abandon()
-                self._start(config, indexed, audio_source, TranscodedAudio)
+            self._start(config, indexed, audio_source, audio_kind)
         except (FFmpegError, ValueError, OSError) as error:
             self.abandon()
             raise self._failure(error) from error
@@ -234,6 +230,11 @@ class VideoFile:
         context.width, context.height = self._converter.size_wh
         _configure(context, config, self._time_base, self._frame_rate)
         self._converter.tag(context)
+        if (
+            context.codec.canonical_name == "hevc"
+            and CONTAINERS[self.path.suffix.lower()] != "matroska"
+        ):
+            context.codec_tag = "hvc1"  # QuickTime plays no `hev1`
         if audio_source is not None:
             self._audio = audio(self._container, audio_source)
         self._container.start_encoding()
@@ -262,6 +263,22 @@ def carried_time_base(time_base: Fraction) -> Fraction:
     if time_base.denominator <= _LARGEST_TIMESCALE:
         return time_base
     return Fraction(1, _LARGEST_TIMESCALE)
+
+
+def longest_gap_s(path: Path, time_base: Fraction, audio_rate: int | None) -> Fraction | None:
+    """Seconds that may lie between two frames of a file; None: any number.
+
+    MP4 and MOV count the duration of a frame, and of a piece of sound, in 31 bits of its track's
+    ticks: 36 minutes of microseconds.
+
+    Args:
+        path: of the file.
+        time_base: of the PTS given.
+        audio_rate: samples per second of the sound beside it; None where there is none.
+    """
+    if CONTAINERS[path.suffix.lower()] == "matroska":
+        return None
+    return LARGEST_STEP / max(1 / carried_time_base(time_base), Fraction(audio_rate or 1))
 
 
 def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fraction) -> None:

@@ -6,10 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamfer.errors import ConfigError, OutputError, SourceError
+from streamfer.media.audio_trial import audio_kind
 from streamfer.media.files.claims import FileSeries, OutputClaims
 from streamfer.media.files.output_path import check_folder, reason
-from streamfer.media.video.audio import AudioReader, AudioSpan
-from streamfer.media.video.file import CONTAINERS, VideoConfig, VideoFile
+from streamfer.media.sound import Sound, TravellingSound
+from streamfer.media.video.audio import AudioKind, AudioReader, AudioSpan, CopiedAudio
+from streamfer.media.video.file import CONTAINERS, VideoConfig, VideoFile, longest_gap_s
 from streamfer.types import Frame, StreamInfo, UInt8Array
 
 _DEFAULT_FRAME_RATE = Fraction(30)
@@ -41,6 +43,10 @@ class VideoWriter:
     size changes, or `roll` is called, the video goes on in a new file, which starts at 0 as well;
     `FileSeries` says how the files are named.
 
+    A gap that is longer than MP4 can count (of a camera that was away) lasts one frame in the
+    video, whose later times are moved by it: one file with all frames is easier to watch, and to
+    hold against the records, which keep the true time, than one more continuation.
+
     The file stands at its final path from the start, and is playable at any moment.
 
     Args:
@@ -60,26 +66,30 @@ class VideoWriter:
         path: Path,
         info: StreamInfo,
         config: VideoConfig | None = None,
-        audio: AudioSpan | None = None,
+        audio: AudioSpan | TravellingSound | None = None,
         claims: OutputClaims | None = None,
     ) -> None:
         check_video_path(path)
         if claims is None:
-            claims = OutputClaims([audio.path] if audio is not None else [])
+            claims = OutputClaims([audio.path] if isinstance(audio, AudioSpan) else [])
         self._series = FileSeries(claims, path, info.unrepeatable)
         self.name = str(path)
         self._path = path
         self._info = info
         self._config = config or VideoConfig()
-        self._rate = _frame_rate(info)
+        self._rate = nominal_rate(info)
         self._notes: list[str] = []
         self._file: VideoFile | None = None
         self._key: tuple[int, int, int] | None = None
         self._offset_s = Fraction(0)
         self._moved = info.live or (audio is not None and audio.start_s > 0)
         self._last_s = Fraction(0)
+        self._time_base = Fraction(1)
+        self._shift_s = Fraction(0)
         self._broken = False
+        self._begins_file = True
         self._audio = self._open_audio(audio)
+        self._audio_kind: AudioKind = CopiedAudio
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -112,10 +122,12 @@ class VideoWriter:
             if self._file is None:
                 self._file = self._start_file(frame, (width, height))
                 self._key = key
+            self._close_gap(time_s)
+            self._shift_s = frame.shift * frame.time_base
             self._write_audio(time_s)
             offset = round(self._offset_s / frame.time_base)
             self._file.write(frame.pts + offset, frame.time_base, picture)
-            self._last_s = time_s
+            self._last_s, self._time_base = time_s, frame.time_base
         except OutputError:
             self._broken = True
             self._abandon()
@@ -145,19 +157,19 @@ class VideoWriter:
         finally:
             self._abandon()
 
-    def _open_audio(self, span: AudioSpan | None) -> AudioReader | None:
+    def _open_audio(self, span: AudioSpan | TravellingSound | None) -> Sound | None:
         if span is None:
             if self._info.live:
                 self._notes.append("the sound of live sources is not recorded")
             return None
         try:
-            reader = AudioReader(span)
+            reader = AudioReader(span) if isinstance(span, AudioSpan) else span
         except SourceError as error:
             self._notes.append(f"no sound: {error}")
             return None
         if reader.stream is None or reader.stream.codec_context is None:
             if reader.stream is not None:
-                self._notes.append(f"no sound: {span.path} has it in an unknown format")
+                self._notes.append(f"no sound: {self._info.source} has it in an unknown format")
             reader.close()
             return None
         return reader
@@ -169,6 +181,9 @@ class VideoWriter:
         except OSError as error:
             raise OutputError(f"{self._path}: cannot write the video ({reason(error)})") from error
         continues = len(self._series.paths) > 1
+        if self._audio is not None and not continues:
+            container = CONTAINERS[self._path.suffix.lower()]
+            self._audio_kind = audio_kind(container, source, self._audio.peek())
         file = VideoFile(
             path,
             size_wh,
@@ -176,20 +191,41 @@ class VideoWriter:
             self._rate,
             self._config,
             audio_source=source,
+            audio_kind=self._audio_kind,
             indexed=_is_indexed(self._info),
         )
         if self._moved or continues or frame.pts < 0:  # players cut off what lies before 0
             self._offset_s = -frame.pts * frame.time_base
+        if self._moved and isinstance(self._audio, TravellingSound) and not continues:
+            for _ in self._audio.upto(frame.pts * frame.time_base):
+                pass  # before the start that was asked for
         if source is not None and file.transcodes_audio and not continues:
             self._notes.append(
                 f"sound made AAC: {self._path.suffix} cannot carry {source.codec_context.name}"
             )
+        self._begins_file = True
         return file
+
+    def _close_gap(self, time_s: Fraction) -> None:
+        """Moves what follows a gap that the container cannot count; its sound moves with it."""
+        if self._begins_file or self._file is None:
+            self._begins_file = False
+            return
+        rate = self._audio.stream.rate if self._audio is not None else None
+        longest_s = longest_gap_s(self._path, self._time_base, rate)
+        gap_s = time_s - self._last_s
+        if longest_s is None or gap_s <= longest_s:
+            return
+        self._write_audio(self._last_s + gap_s / 2)
+        self._offset_s -= gap_s - frame_s(self._rate, self._time_base)
+        self._notes.append(
+            f"a gap of {float(gap_s) / 3600:.1f} hours is left out of the video; records have it"
+        )
 
     def _write_audio(self, until_s: Fraction | None) -> None:
         if self._audio is None or self._file is None:
             return
-        for packet in self._audio.upto(until_s):
+        for packet in self._audio.upto(until_s, self._shift_s):
             self._file.write_audio(packet, self._offset_s)
 
     def _finish_file(self, until_s: Fraction | None) -> None:
@@ -219,7 +255,13 @@ def _is_indexed(info: StreamInfo) -> bool:
     return not info.live and (info.frame_count or 0) <= _MOST_INDEXED
 
 
-def _frame_rate(info: StreamInfo) -> Fraction:
+def frame_s(rate: Fraction, time_base: Fraction) -> Fraction:
+    """How long one frame lasts, in whole ticks."""
+    return max(1, round(1 / (rate * time_base))) * time_base
+
+
+def nominal_rate(info: StreamInfo) -> Fraction:
+    """Frames/s that the encoder is told, and one frame of which a gap that is closed lasts."""
     if not info.frame_rate or not 0.01 < info.frame_rate < 1000:
         return _DEFAULT_FRAME_RATE
     return Fraction(info.frame_rate).limit_denominator(1001)

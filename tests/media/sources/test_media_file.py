@@ -67,3 +67,10 @@ def test_file_that_may_not_be_read(tmp_path: Path) -> None:
     path.touch(mode=0)
     with pytest.raises(SourceError, match="Permission denied"):
         open_media_file(path)
+
+
+def test_a_local_playlist_is_refused_on_purpose_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "list.m3u8"
+    path.write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(SourceError, match="it is a playlist, which could name any file"):
+        open_media_file(path)

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from streamfer.errors import SourceError
+from streamfer.media.audio_clock import PacketOrder, move
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.playback import PlaybackOptions
+from streamfer.media.verify.outputs import verify_outputs
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.writer import VideoWriter
 from streamfer.types import UInt8Array
@@ -204,3 +206,40 @@ def test_a_file_that_vanishes_while_it_is_played_still_gives_whole_outputs(tmp_p
 
     copy_stream(clip, path, change=vanish)
     assert len(frame_times(path)) == 30
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_that_was_trimmed_off_is_not_played(tmp_path: Path, suffix: str) -> None:
+    whole = make_clip(tmp_path / "whole.mp4", ClipSpec(frames=100, audio="aac"))
+    clip = tmp_path / "trimmed.mp4"
+    with av.open(str(whole)) as source, av.open(str(clip), "w") as output:
+        copies = {s.index: output.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                move(packet, Fraction(-3, 2))
+                packet.stream = copies[packet.stream.index]
+                output.mux(packet)
+    path = tmp_path / f"out{suffix}"
+    copy_stream(clip, path)
+    assert frame_times(path)[0] == 0
+    with av.open(str(path)) as written:
+        heard = sum(frame.samples for frame in written.decode(audio=0)) / 48_000
+    assert heard == pytest.approx(2.5, abs=0.15)
+    assert verify_outputs(clip, path, None) == []
+
+
+def test_packets_that_share_a_time_are_all_kept(tmp_path: Path) -> None:
+    """As those of TrueHD do in Matroska, whose ticks are longer than they."""
+    for suffix, times in ((".mkv", [0, 1, 1, 2, 2]), (".mp4", [0, 1, 2, 3, 4])):
+        with av.open(str(tmp_path / f"out{suffix}"), "w") as output:
+            stream = output.add_stream("aac", rate=48_000)
+            stream.time_base = Fraction(1, 1000)
+            order = PacketOrder(output, stream)
+            written = []
+            for time in (0, 1, 1, 2, 0):
+                packet = av.Packet(b"sound")
+                packet.pts = packet.dts = time
+                packet.time_base = Fraction(1, 1000)
+                order.straighten(packet)
+                written.append(packet.dts)
+        assert written == times

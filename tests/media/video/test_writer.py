@@ -21,7 +21,7 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.file import VideoConfig, check_encoder
 from streamfer.media.video.writer import VideoWriter
-from streamfer.types import StreamInfo, UInt8Array
+from streamfer.types import Frame, StreamInfo, UInt8Array
 from tests.support.analysed import make_frame
 from tests.support.clips import ClipSpec, make_clip, numbered_picture, read_number
 from tests.support.written import audio_packets, frame_times
@@ -340,3 +340,18 @@ def test_the_quality_setting_reaches_the_encoder(tmp_path: Path) -> None:
                 writer.write(make_frame(index), picture)
         sizes.append(path.stat().st_size)
     assert sizes[0] > 3 * sizes[1]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_hevc_has_the_tag_that_quicktime_plays(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    info = StreamInfo("talk", "talk.mp4", 96, 64, live=False, frame_rate=25.0)
+    config = VideoConfig(encoder="libx265", preset="ultrafast")
+    with closing(VideoWriter(path, info, config)) as writer:
+        for index in range(3):
+            picture = numbered_picture(index, (96, 64))
+            time_base = Fraction(1, 25)
+            writer.write(Frame("talk", index, index, time_base, index / 25, 0.0, picture), picture)
+    with av.open(str(path)) as written:
+        assert written.streams.video[0].codec_context.codec_tag == "hvc1"
+        assert sum(1 for _ in written.decode(video=0)) == 3

@@ -1,0 +1,128 @@
+"""What the writer of a video asks of its sound, wherever that comes from."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from streamfer.media.audio_clock import AudioClock, move
+from streamfer.media.sources.timeline import longest_gap_s
+
+_MOST_BYTES = 64 << 20
+"""Of packets that wait for their frames to be written: minutes of sound, even uncompressed."""
+
+
+class Sound(ABC):
+    """The sound that belongs to a video: packets in order, timed like its frames."""
+
+    start_s = 0.0
+    """Where the video begins, in seconds after the input's first frame."""
+
+    def __init__(self) -> None:
+        self.stream: Any = None
+        """The PyAV audio stream, or None where there is none."""
+        self.problem: str | None = None
+        """Why it ends before its time, or None."""
+        self._clock = AudioClock()
+        self._follows_video = True
+
+    def begin_clock(self, container_format: str, *, follows_video: bool) -> None:
+        """Sets how times are repaired; rounds of a loop don't follow, they move as a whole."""
+        self._clock = AudioClock(longest_gap_s(container_format))
+        self._follows_video = follows_video
+
+    @abstractmethod
+    def peek(self) -> Any:
+        """The next packet, as it is in the input, or None; it stays the next one."""
+
+    @abstractmethod
+    def _take(self) -> None:
+        """Makes the packet after it the next one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of the input."""
+
+    @abstractmethod
+    def has_video_after(self, time_s: float) -> bool:
+        """Whether there is more video than was written, so that its sound must end too."""
+
+    def upto(self, time_s: Fraction | None, shift_s: Fraction = Fraction(0)) -> Iterator[Any]:
+        """Packets not yet given that begin before a moment; None: all that are left.
+
+        Args:
+            time_s: seconds on the video's clock, rounds of a loop running on.
+            shift_s: by how much the video's times are moved there, see `Instant.shift`.
+        """
+        shift = shift_s if self._follows_video else None
+        while (packet := self.peek()) is not None:
+            moved_s = self._clock.shift_s(packet, shift, last=time_s is None)
+            if moved_s is None:
+                return
+            if time_s is not None and packet.pts * packet.time_base + moved_s >= time_s:
+                return
+            self._take()
+            self._clock.passed(packet)
+            move(packet, moved_s)
+            yield packet
+
+
+class TravellingSound(Sound):
+    """Sound of an input that can be read only once: it travels beside the frames.
+
+    The decoder puts packets in as it meets them, and never waits; the writer takes them out. What
+    waits is bounded by how far frames are under way; should it grow beyond that, the oldest packets
+    are left out, and `problem` says so.
+
+    Args:
+        start_s: where the video begins, in seconds after the input's first frame.
+    """
+
+    def __init__(self, start_s: float = 0.0) -> None:
+        super().__init__()
+        self.start_s = start_s
+        self.ended = False
+        """Whether the input was read to its end."""
+        self._waiting: deque[Any] = deque()
+        self._next: Any = None
+        self._bytes = 0
+        self._end = 0
+        self._lock = threading.Lock()
+
+    def put(self, packet: Any) -> None:
+        """Takes a packet from the thread that decodes."""
+        if packet.pts is None:
+            packet.pts = packet.dts if packet.dts is not None else self._end
+        packet.dts = packet.dts if packet.dts is not None else packet.pts
+        self._end = packet.pts + (packet.duration or 0)
+        with self._lock:
+            self._waiting.append(packet)
+            self._bytes += packet.size
+            while self._bytes > _MOST_BYTES:
+                self._bytes -= self._waiting.popleft().size
+                self.problem = "more of it came than its video had frames for"
+
+    def peek(self) -> Any:
+        """See `Sound`."""
+        with self._lock:
+            if self._next is None and self._waiting:
+                self._next = self._waiting.popleft()
+                self._bytes -= self._next.size
+            return self._next
+
+    def _take(self) -> None:
+        self._next = None
+
+    def close(self) -> None:
+        """Lets go of what waits."""
+        with self._lock:
+            self._waiting.clear()
+            self._bytes = 0
+
+    def has_video_after(self, time_s: float) -> bool:
+        """See `Sound`."""
+        return not self.ended
