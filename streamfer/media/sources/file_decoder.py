@@ -14,6 +14,7 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
+from streamfer.media.orientation import mirrored_turn
 from streamfer.media.pipe import PipeReader
 from streamfer.media.sound import TravellingSound
 from streamfer.media.sources.completeness import missing_bytes
@@ -23,7 +24,7 @@ from streamfer.media.sources.media_file import (
     open_pipe,
     video_stream,
 )
-from streamfer.media.sources.picture import DecodedPicture, RgbConverter, without_exif
+from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.playback import ClipFrame
 from streamfer.media.sources.timeline import Timeline, longest_gap_s
 
@@ -34,6 +35,8 @@ _FALLBACK_RATE = Fraction(25)
 
 _ROUNDING_S = 1e-6
 """Forgives the rounding error of a start given in seconds."""
+
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
 
 
 class FileDecoder:
@@ -131,7 +134,8 @@ class FileDecoder:
 
     def _describe(self) -> None:
         stream = self._stream
-        self._is_image = self._container.format.name.endswith("_pipe")
+        self._is_image = _is_image(self._path, self._container.format.name)
+        self._turn = mirrored_turn(self._path, self._container.format.name, stream.id)
         self.time_base: Fraction = stream.time_base
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = None if self._is_image or not rate else float(rate)
@@ -207,6 +211,8 @@ class FileDecoder:
             for frame in self._decode_packet(packet):
                 self._decoded += 1
                 yield self._clip_frame(frame)
+            if self._is_image and self._decoded:
+                break  # a JPEG may carry further ones: gain map, depth, preview
         if self._damaged:
             _log.warning("%s: %d damaged packets left out", self._path, self._damaged)
         if self._decoded:
@@ -242,13 +248,11 @@ class FileDecoder:
             return []
 
     def _clip_frame(self, frame: Any) -> ClipFrame:
-        if self._is_image:
-            frame = without_exif(frame)
         aspect = self._stream.sample_aspect_ratio
         return ClipFrame(
             pts=frame.pts,
             duration_s=float(frame.duration * self.time_base) or self.nominal_s,
-            picture=DecodedPicture(frame, self._converter, aspect),
+            picture=DecodedPicture(frame, self._converter, aspect, self._turn),
         )
 
     def _check_complete(self) -> None:
@@ -262,6 +266,15 @@ class FileDecoder:
         raise SourceError(
             f"{self._path} is cut off {where}: its end, at least {missing} bytes, is missing"
         )
+
+
+def _is_image(path: Path, format_name: str) -> bool:
+    """Whether a file is one picture; JPEGs one behind the other may be recorded video."""
+    if not path.is_file():
+        return False
+    if format_name == "mjpeg":
+        return path.suffix.lower() in _JPEG_SUFFIXES
+    return format_name.endswith("_pipe") and path.suffix.lower() not in (".mjpg", ".mjpeg")
 
 
 def _duration_s(container: Any, stream: Any) -> float | None:

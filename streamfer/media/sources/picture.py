@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable
 from fractions import Fraction
 
 import av
-import av.filter
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -29,9 +27,6 @@ _MATRICES = {
 
 _LARGEST_ASPECT = 4
 """Pixels more oblong than this are taken for damage and left alone; real ones are below 3."""
-
-_EXIF = 31
-"""AV_FRAME_DATA_EXIF."""
 
 _PLANAR = {"nv12": "yuv420p", "nv16": "yuv422p", "p010le": "yuv420p10le"}
 """Formats in which hardware decodes, and those of the CPU's decoders with the same content."""
@@ -64,18 +59,6 @@ class RgbConverter:
         self._reformatter = VideoReformatter()
         self._rearranger = VideoReformatter()
         self._lock = threading.Lock()
-        self._turns: dict[int, Turn] = {}
-
-    def turn(self, frame: av.VideoFrame) -> Turn:
-        """How the stream's pictures with this one's rotation have to be turned and mirrored.
-
-        The display matrix is read from the first of them only: reading it ties the frame into a
-        reference cycle, and pictures that wait for the garbage collector fill the memory.
-        """
-        rotation = frame.rotation
-        if rotation not in self._turns:
-            self._turns[rotation] = display_turn(frame)
-        return self._turns[rotation]
 
     def convert(self, frame: av.VideoFrame, size_wh: tuple[int, int]) -> UInt8Array:
         """The picture as coded, scaled to `size_wh`: (H, W, 3) uint8 RGB.
@@ -124,17 +107,22 @@ class DecodedPicture:
         frame: as it left the decoder.
         converter: of the stream.
         sample_aspect: width of a pixel divided by its height; None or 0: square.
+        turn: how to turn and mirror it; None: by the frame's own rotation, without mirroring.
     """
 
     __slots__ = ("_aspect", "_converter", "_frame", "_turn")
 
     def __init__(
-        self, frame: av.VideoFrame, converter: RgbConverter, sample_aspect: Fraction | None
+        self,
+        frame: av.VideoFrame,
+        converter: RgbConverter,
+        sample_aspect: Fraction | None,
+        turn: Turn | None = None,
     ) -> None:
         self._frame = frame
         self._converter = converter
         self._aspect = sample_aspect
-        self._turn = converter.turn(frame)
+        self._turn = turn or _turn_of_angle(frame.rotation)
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -193,37 +181,6 @@ def square_size(width: int, height: int, sample_aspect: Fraction | None) -> tupl
     if sample_aspect > 1:
         return round(width * sample_aspect), height
     return width, round(height / sample_aspect)
-
-
-def display_turn(frame: av.VideoFrame) -> Turn:
-    """The frame's display matrix, rounded to the nearest right angle."""
-    try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # another entry is of a kind that PyAV has no name for
-        return _turn_of_angle(frame.rotation)
-    if matrix is None:
-        return _IDENTITY
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
-    return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
-
-
-def without_exif(frame: av.VideoFrame) -> av.VideoFrame:
-    """The picture without its EXIF block, which hides the display matrix made from it.
-
-    PyAV has no name for EXIF side data (AV_FRAME_DATA_EXIF, 31) and refuses to list any then;
-    without it mirrored photographs would be turned but not mirrored.
-    """
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
-    )
-    graph.link_nodes(
-        source, graph.add("sidedata", f"mode=delete:type={_EXIF}"), graph.add("buffersink")
-    ).configure()
-    graph.push(frame)
-    return graph.pull()
 
 
 def _turn_of_angle(counter_clockwise_deg: int) -> Turn:

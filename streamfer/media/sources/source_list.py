@@ -20,7 +20,7 @@ from streamfer.media.sources.media_file import missing_file_message
 _PLAYABLE = re.compile(
     r"\.(?:3g2|3gp|asf|avi|dv|f4v|flv|gif|h26[45]|hevc|ivf|m2ts|m2v|m4v|mj2|mjpe?g|mkv|mov|mp4|mpe?g"
     r"|mts|mxf|nut|og[mv]|rm|rmvb|ts|vob|webm|wmv|y4m"
-    r"|avif|bmp|jp2|jpe?g|png|ppm|tiff?|webp)",
+    r"|apng|avif|bmp|hei[cf]|jfif|jp2|jpe?g|mpo|png|ppm|tiff?|webp)",
     re.IGNORECASE,
 )
 """Suffixes that a directory is searched for; a file named on its own may have any."""

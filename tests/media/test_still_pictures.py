@@ -1,0 +1,145 @@
+"""Pictures as cameras, phones and editors write them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from streamfer.media.sources.file import FileSource
+from streamfer.types import UInt8Array
+from tests.support.clips import numbered_picture
+from tests.support.shared import shared_file
+
+
+def pictures(path: Path) -> list[UInt8Array]:
+    source = FileSource(path, "still")
+    try:
+        source.open()
+        return [frame.picture.to_rgb() for frame in source.frames()]
+    finally:
+        source.close()
+
+
+def close_to(image: UInt8Array, expected: UInt8Array, levels: float = 4) -> bool:
+    return image.shape == expected.shape and bool(
+        np.abs(image.astype(int) - expected).mean() < levels
+    )
+
+
+def profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def write_profiled(path: Path, mode: str) -> UInt8Array:
+    """A picture with an ICC profile; APNG and MOV hold it twice."""
+    image = Image.fromarray(numbered_picture(3, (96, 64))).convert(mode)
+    if path.suffix == ".mov":
+        content = io.BytesIO()
+        image.save(content, "PNG", icc_profile=profile())
+        write_packets(path, content.getvalue(), "png")
+    elif path.suffix == ".apng":
+        other = ImageOps.mirror(image)
+        image.save(
+            path, "PNG", icc_profile=profile(), save_all=True, append_images=[other], duration=100
+        )
+    else:
+        image.save(path, icc_profile=profile())
+    return np.asarray(image.convert("RGB"))
+
+
+def write_packets(path: Path, content: bytes, codec: str) -> None:
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "rgb24"
+        for number in range(2):
+            packet = av.Packet(content)
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = Fraction(1, 10), True
+            container.mux(packet)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tests.media.test_still_pictures import pictures
+for path in sys.argv[1:]:
+    pictures(Path(path))
+print("alive")
+"""
+
+
+def test_profiles_do_not_end_the_process(tmp_path: Path) -> None:
+    """In a child, because the fault was a segmentation fault that ends the tests too."""
+    paths = [
+        tmp_path / f"{mode}.{suffix}"
+        for mode in ("L", "RGB")
+        for suffix in ("png", "apng", "mov", "jpg", "webp", "tiff")
+    ]
+    for path in paths:
+        write_profiled(path, path.stem)
+    run = subprocess.run(
+        [sys.executable, "-c", CHILD, *map(str, paths)], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "alive"), run.stderr
+
+
+@pytest.mark.parametrize("suffix", ["png", "apng", "mov", "jpg", "webp", "tiff"])
+def test_picture_with_profile(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"profile.{suffix}"
+    expected = write_profiled(path, "RGB")
+    images = pictures(path)
+    assert len(images) == (2 if suffix in ("apng", "mov") else 1)
+    assert close_to(images[0], expected)
+
+
+@pytest.mark.parametrize("name", ["profile_gray.png", "profile_rgb.png"])
+def test_shared_picture_with_profile(name: str) -> None:
+    path = shared_file(f"cases/{name}")
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB"))
+    assert close_to(pictures(path)[0], expected, 1)
+
+
+def test_nothing_reads_the_side_data_of_frames() -> None:
+    for path in (Path(__file__).parents[2] / "streamfer").rglob("*.py"):
+        code = path.read_text().replace("`frame.side_data`", "")
+        assert ".side_data" not in code, path
+
+
+def test_gain_map_is_no_picture() -> None:
+    path = shared_file("cases/gain_map.jpg")
+    assert [image.shape for image in pictures(path)] == [(667, 1000, 3)]
+
+
+@pytest.mark.parametrize("format_name", ["MPO", "appended"])
+def test_first_of_several_jpegs_is_the_picture(format_name: str, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    first, second = (Image.fromarray(numbered_picture(n, (96, 64))) for n in (2, 5))
+    if format_name == "MPO":
+        first.save(path, "MPO", save_all=True, append_images=[second])
+    else:
+        path.write_bytes(jpeg(first) + jpeg(second))
+    images = pictures(path)
+    assert len(images) == 1
+    assert close_to(images[0], np.asarray(first))
+
+
+def test_jpegs_recorded_as_video_are_all_read(tmp_path: Path) -> None:
+    path = tmp_path / "camera.mjpg"
+    images = [Image.fromarray(numbered_picture(n, (96, 64))) for n in range(4)]
+    path.write_bytes(b"".join(map(jpeg, images)))
+    assert len(pictures(path)) == 4
+
+
+def jpeg(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=92)
+    return content.getvalue()
