@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from streamfer.errors import SourceError
 from streamfer.media.sources.file import FileSource
 from streamfer.types import UInt8Array
 from tests.support.clips import numbered_picture
+from tests.support.heif_files import write_grid
 from tests.support.shared import shared_file
 
 
@@ -143,3 +145,41 @@ def jpeg(image: Image.Image) -> bytes:
     content = io.BytesIO()
     image.save(content, "JPEG", quality=92)
     return content.getvalue()
+
+
+def test_shared_tiles_are_one_picture() -> None:
+    """Its corners differ, and a tile alone is 512 × 512."""
+    (image,) = pictures(shared_file("cases/tiles.heic"))
+    assert image.shape == (900, 1200, 3)
+    assert image[-1, -1].any() or image[-100:, -100:].std() > 1
+
+
+@pytest.mark.parametrize("quarter_turns", range(4))
+@pytest.mark.parametrize("mirror", [None, 0, 1])
+def test_grid_of_tiles_is_turned(quarter_turns: int, mirror: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "grid.avif"
+    stored = np.asarray(Image.fromarray(numbered_picture(7, (96, 64))).resize((150, 100)))
+    write_grid(path, stored, 64, quarter_turns, mirror)
+    expected = np.rot90(stored, quarter_turns)
+    if mirror is not None:
+        expected = np.flip(expected, mirror)
+    (image,) = pictures(path)
+    assert close_to(image, expected)
+
+
+def test_pillow_reads_the_same_grid(tmp_path: Path) -> None:
+    path = tmp_path / "grid.avif"
+    write_grid(path, np.full((100, 150, 3), (200, 80, 40), np.uint8), 64, 1, 1)
+    with Image.open(path) as photo:
+        expected = np.asarray(ImageOps.exif_transpose(photo).convert("RGB"))
+    assert close_to(pictures(path)[0], expected)
+
+
+def test_grid_with_a_damaged_tile_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "grid.avif"
+    write_grid(path, np.random.default_rng(0).integers(0, 256, (100, 150, 3), np.uint8), 64)
+    content = bytearray(path.read_bytes())
+    content[-3000:-1000] = b"\xff" * 2000
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"grid\.avif: "):
+        pictures(path)

@@ -14,6 +14,7 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
+from streamfer.media.heif import HeifPicture, read_heif
 from streamfer.media.orientation import mirrored_turn
 from streamfer.media.pipe import PipeReader
 from streamfer.media.sound import TravellingSound
@@ -24,9 +25,10 @@ from streamfer.media.sources.media_file import (
     open_pipe,
     video_stream,
 )
-from streamfer.media.sources.picture import DecodedPicture, RgbConverter
+from streamfer.media.sources.picture import DecodedPicture, RgbConverter, Turn
 from streamfer.media.sources.playback import ClipFrame
 from streamfer.media.sources.timeline import Timeline, longest_gap_s
+from streamfer.media.tiles import assemble
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +112,10 @@ class FileDecoder:
         self._damaged = 0
         self._frames = self._decode()
         try:
-            self._stream = video_stream(self._container, self._path)
+            self._heif = read_heif(self._path)
+            self._stream = video_stream(
+                self._container, self._path, self._heif.item if self._heif else None
+            )
             self._prepare()
             first = next(self._frames, None)
             if first is None:
@@ -128,20 +133,29 @@ class FileDecoder:
             self._audio = self._container.streams.best("audio")
             self._sound.begin_clock(self._container.format.name, follows_video=True)
             self._sound.stream = self._audio
+        tiles = self._heif.tiles if self._heif else ()
         for stream in self._container.streams:
-            if stream.index != self._stream.index and stream is not self._audio:
+            wanted = stream.index == self._stream.index or stream is self._audio
+            if not wanted and stream.id not in tiles:
                 stream.discard = av.stream.Discard.all
 
     def _describe(self) -> None:
         stream = self._stream
-        self._is_image = _is_image(self._path, self._container.format.name)
-        self._turn = mirrored_turn(self._path, self._container.format.name, stream.id)
+        self._is_image = self._heif is not None or _is_image(
+            self._path, self._container.format.name
+        )
+        self._turn = self._stated_turn()
         self.time_base: Fraction = stream.time_base
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = None if self._is_image or not rate else float(rate)
         self.nominal_s = float(1 / (rate or _FALLBACK_RATE))
         self.duration_s = _duration_s(self._container, stream)
         self.frame_count = self._estimated_frames(rate)
+
+    def _stated_turn(self) -> Turn | None:
+        if self._heif is not None:
+            return self._heif.turn
+        return mirrored_turn(self._path, self._container.format.name, self._stream.id)
 
     def _estimated_frames(self, rate: Fraction | None) -> int | None:
         if self._is_image:
@@ -207,6 +221,9 @@ class FileDecoder:
         return int(origin_pts)
 
     def _decode(self) -> Generator[ClipFrame, None, None]:
+        if self._heif is not None and self._heif.tiles:
+            yield self._clip_frame(self._assembled(self._heif))
+            return
         for packet in self._packets():
             for frame in self._decode_packet(packet):
                 self._decoded += 1
@@ -217,6 +234,12 @@ class FileDecoder:
             _log.warning("%s: %d damaged packets left out", self._path, self._damaged)
         if self._decoded:
             self._check_complete()
+
+    def _assembled(self, picture: HeifPicture) -> av.VideoFrame:
+        try:
+            return assemble(self._container, picture, self._converter)
+        except SourceError as error:
+            raise SourceError(f"cannot decode {self._path}: {error}") from error
 
     def _packets(self) -> Iterator[Any]:
         """All packets; at last an empty one, which makes the decoder give what it holds back."""

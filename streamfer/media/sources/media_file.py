@@ -136,8 +136,13 @@ def missing_file_message(path: Path) -> str:
     return f"cannot open {path}: no such file{hint}"
 
 
-def video_stream(container: Any, path: Path) -> Any:
+def video_stream(container: Any, path: Path, wanted_id: int | None = None) -> Any:
     """The main video stream; cover pictures of audio files don't count.
+
+    Args:
+        container: of the file.
+        path: of the file.
+        wanted_id: number of the stream to take where the file has it.
 
     Raises:
         SourceError: there is none, or FFmpeg has no decoder for it.
@@ -149,7 +154,8 @@ def video_stream(container: Any, path: Path) -> Any:
     ]
     if not streams:
         raise SourceError(f"cannot use {path}: it has no video")
-    stream = max(streams, key=_preference)
+    wanted = [stream for stream in streams if stream.id == wanted_id]
+    stream = max(wanted or streams, key=_preference)
     if stream.codec_context is None:
         raise SourceError(f"cannot decode {path}: FFmpeg has no decoder for its video")
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
