@@ -183,3 +183,30 @@ def test_grid_with_a_damaged_tile_is_named(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(SourceError, match=r"grid\.avif: "):
         pictures(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "apng", "webp", "tiff", "gif"])
+def test_what_is_transparent_shows_white(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"cut_out.{suffix}"
+    image = Image.fromarray(numbered_picture(3, (96, 64))).convert("RGBA")
+    image.paste((200, 30, 30, 0), (0, 0, 48, 64))
+    image.save(
+        path, "PNG" if suffix == "apng" else None, **{"lossless": True} if suffix == "webp" else {}
+    )
+    shown = pictures(path)[0]
+    assert shown[:, :46].min() == 255
+    assert close_to(shown[:, 50:], np.asarray(image.convert("RGB"))[:, 50:])
+
+
+def test_half_transparent_is_half_white(tmp_path: Path) -> None:
+    path = tmp_path / "half.png"
+    Image.new("RGBA", (96, 64), (101, 1, 201, 128)).save(path)
+    assert np.abs(pictures(path)[0].astype(int) - (178, 128, 228)).max() <= 1
+
+
+def test_face_erased_by_transparency_is_not_shown() -> None:
+    path = shared_file("cases/erased_by_alpha.webp")
+    with Image.open(path) as image:
+        erased = np.asarray(image.convert("RGBA"))[:, :, 3] == 0
+    assert erased.any()
+    assert pictures(path)[0][erased].min() == 255

@@ -12,6 +12,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from streamfer.errors import SourceError
+from streamfer.media.tone import ToneMapper, is_hdr
 from streamfer.types import UInt8Array
 
 _MATRICES = {
@@ -58,6 +59,7 @@ class RgbConverter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._rearranger = VideoReformatter()
+        self._mapper: ToneMapper | None = None
         self._lock = threading.Lock()
 
     def convert(self, frame: av.VideoFrame, size_wh: tuple[int, int]) -> UInt8Array:
@@ -66,21 +68,14 @@ class RgbConverter:
         Raises:
             SourceError: FFmpeg cannot convert the pixel format.
         """
-        matrix = color_matrix(frame)
         with self._lock:
             try:
+                if is_hdr(frame):
+                    return self._tone_mapped(frame, size_wh)
+                if _has_alpha(frame):
+                    return _on_white(self._reformat(frame, size_wh, "rgba").to_ndarray())
                 frame = self._planar(frame)
-                rgb = self._reformatter.reformat(
-                    frame,
-                    width=size_wh[0],
-                    height=size_wh[1],
-                    format="rgb24",
-                    src_colorspace=matrix,
-                    dst_colorspace=matrix,
-                    interpolation=Interpolation.BICUBIC,
-                    dst_color_range=ColorRange.JPEG,
-                    threads=1,
-                )
+                rgb = self._reformat(frame, size_wh, "rgb24")
             except (av.error.FFmpegError, ValueError) as error:
                 raise SourceError(
                     f"cannot convert pixel format {frame.format.name} to RGB: {error}"
@@ -92,6 +87,28 @@ class RgbConverter:
         rounded: UInt8Array = np.empty(image.shape, np.uint8)
         cv2.add(image, _ROUNDING, dst=rounded)
         return rounded
+
+    def _reformat(
+        self, frame: av.VideoFrame, size_wh: tuple[int, int], pixel_format: str
+    ) -> av.VideoFrame:
+        matrix = color_matrix(frame)
+        return self._reformatter.reformat(
+            frame,
+            width=size_wh[0],
+            height=size_wh[1],
+            format=pixel_format,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            interpolation=Interpolation.BICUBIC,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+
+    def _tone_mapped(self, frame: av.VideoFrame, size_wh: tuple[int, int]) -> UInt8Array:
+        key = (size_wh, int(frame.color_trc), int(frame.color_primaries))
+        if self._mapper is None or self._mapper.key != key:
+            self._mapper = ToneMapper(*key)
+        return self._mapper.map(self._reformat(self._planar(frame), size_wh, "rgb48le"))
 
     def _planar(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The same picture as a CPU would have decoded it: swscale converts interleaved colours in
@@ -141,6 +158,22 @@ class DecodedPicture:
         if self._turn == _IDENTITY:
             return image
         return np.ascontiguousarray(_TURNS[self._turn](image))
+
+
+def _has_alpha(frame: av.VideoFrame) -> bool:
+    # A palette may hold transparent colours, and its only component is the number in it.
+    return frame.format.name == "pal8" or any(c.is_alpha for c in frame.format.components)
+
+
+def _on_white(rgba: UInt8Array) -> UInt8Array:
+    """What a viewer shows: what is transparent lets a white page shine through."""
+    image: UInt8Array = np.ascontiguousarray(rgba[:, :, :3])
+    alpha = rgba[:, :, 3:]
+    if alpha.min() == 255:
+        return image
+    weighted = image.astype(np.uint16) * alpha + 255 * (255 - alpha.astype(np.uint16))
+    flat: UInt8Array = ((weighted + 127) // 255).astype(np.uint8)
+    return flat
 
 
 def _truncates(frame: av.VideoFrame) -> bool:
