@@ -37,6 +37,7 @@ def match_confident(
     absent_s: NDArray[np.float64],
     detections: FloatArray,
     likeness: FloatArray,
+    before_cut: NDArray[np.bool_] | None = None,
 ) -> list[tuple[int, int]]:
     """Assigns confident detections to live tracks and to those that left.
 
@@ -45,6 +46,7 @@ def match_confident(
         absent_s: (n,) seconds since each track was last reported; 0 for live ones.
         detections: (m, 4) px.
         likeness: (n, m) in [0, 1].
+        before_cut: (n,) tracks of another shot, which are known by their looks alone; None: none.
 
     Returns:
         Pairs (track, detection), by track.
@@ -61,6 +63,9 @@ def match_confident(
         (near & (likeness > _SAME_FACE)) | (likeness > _SAME_FACE_ANYWHERE),
         near & ((iou > _SURE_IOU) | (likeness > _SAME_FACE)),
     )
+    if before_cut is not None:
+        alike = likeness > _SAME_FACE_ANYWHERE
+        possible = np.where(before_cut[:, None], alike, possible)
     cost = (
         (1 - iou)
         + 0.5 * np.minimum(distance / reach, 2.0)

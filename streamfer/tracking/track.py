@@ -37,6 +37,7 @@ class Track:
         detected_s: when the detector last found it.
         supported_s: when the detector or the flow last saw it.
         reported_s: when it was last in a result.
+        before_cut: whether it was last detected before a hard cut, so that its place says nothing.
     """
 
     detection: Detection
@@ -44,6 +45,7 @@ class Track:
     detected_s: float
     supported_s: float
     reported_s: float
+    before_cut: bool
     _filter: BoxFilter
     _window: FaceWindow | None
     _anchor: Detection  # where it is in the window
@@ -98,12 +100,14 @@ class Track:
         self.detection = detection
         self._filter.correct(detection.box_xyxy, _DETECTION_NOISE)
         self.detected_s = self.supported_s = time_s
+        self.before_cut = False
         self._look_on(image)
 
     def returned(self, image: UInt8Array, time_s: float, detection: Detection) -> None:
         """Takes in a detection of this frame, after `wait`: it was away."""
         self.detection = detection
         self.since_s = self.detected_s = self.supported_s = self.reported_s = time_s
+        self.before_cut = False
         self._filter = BoxFilter(detection.box_xyxy, _DETECTION_NOISE)
         self._window = place_window(image, detection.box_xyxy)
         self._anchor = detection

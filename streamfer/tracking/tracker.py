@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from streamfer.tracking.appearance import describe, likeness
 from streamfer.tracking.association import match_confident, match_doubtful
+from streamfer.tracking.cut import CutDetector
 from streamfer.tracking.track import Track
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import landmarks_reliable
@@ -80,6 +81,8 @@ class Tracker:
         self._time_s = self._before_s = -math.inf
         self._frame_wh = (0, 0)
         self._missed = False
+        self._cuts = CutDetector()
+        self._cut_s = -math.inf
 
     @property
     def patience_s(self) -> float:
@@ -127,8 +130,13 @@ class Tracker:
         self._follow_frame_size(image)
         dt_s = max(time_s - self._time_s, 0.0) if self._live or self._lost else 0.0
         self._before_s, self._time_s = self._time_s, time_s
+        if self._cuts.is_cut(image, time_s):
+            self._cut(time_s)
         for track in self._live:
-            track.carry(image, time_s, dt_s)
+            if time_s == self._cut_s:
+                track.wait(dt_s)
+            else:
+                track.carry(image, time_s, dt_s)
         for track in self._lost:
             track.wait(dt_s)
         if detections is None:
@@ -149,6 +157,13 @@ class Tracker:
             for track in self._live + self._lost:
                 track.stretch(width / self._frame_wh[0], height / self._frame_wh[1])
             self._frame_wh = (width, height)
+
+    def _cut(self, time_s: float) -> None:
+        """Another shot: nobody stays who they are for being where they were."""
+        self._cut_s = time_s
+        self._missed = bool(self._live)
+        for track in self._live + self._lost:
+            track.before_cut = True
 
     def _drop_unsupported(self) -> None:
         """Faces outside the picture, or carried blindly for too long, have left."""
@@ -173,7 +188,7 @@ class Tracker:
         doubtful = [d for d in detections if not self._may_be_new(d)]
         looks = [describe(image, d.box_xyxy) for d in confident]
         found = self._match_confident(image, confident, looks, looked_at)
-        rest = [t for t in self._live if t not in found]
+        rest = [t for t in self._live if t not in found and not t.before_cut]
         for row, column in match_doubtful(_track_boxes(rest), _boxes(doubtful)):
             rest[row].found(image, self._time_s, doubtful[column])
             found.append(rest[row])
@@ -211,6 +226,7 @@ class Tracker:
             np.array(absent_s),
             _boxes(detections),
             _likeness([t.appearance for t in tracks], looks),
+            np.array([t.before_cut for t in tracks], dtype=bool),
         )
         owner = {column: row for row, column in pairs}
         matched = set(owner.values())
