@@ -17,8 +17,9 @@ import av
 import av.filter
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from streamfer.types import FloatArray, UInt8Array
+from streamfer.types import UInt8Array
 
 PQ, HLG = 16, 18
 """ITU-T H.273, table 3: transfer characteristics."""
@@ -91,7 +92,7 @@ def _cube_text(transfer: int, wide: bool) -> str:
     return f"LUT_3D_SIZE {_CUBE}\n{rows}\n"
 
 
-def to_sdr(signal: FloatArray, transfer: int, wide: bool) -> FloatArray:
+def to_sdr(signal: NDArray[np.float64], transfer: int, wide: bool) -> NDArray[np.float64]:
     """HLG or PQ to SDR.
 
     Args:
@@ -107,29 +108,29 @@ def to_sdr(signal: FloatArray, transfer: int, wide: bool) -> FloatArray:
         light = np.maximum(light @ _BT2020_TO_BT709.T, 0)
     brightest = light.max(axis=1, keepdims=True)
     light = light * (_roll_off(brightest) / np.maximum(brightest, 1e-9))
-    sdr: FloatArray = np.clip(light, 0, 1) ** (1 / _SDR_GAMMA)
+    sdr: NDArray[np.float64] = np.clip(light, 0, 1) ** (1 / _SDR_GAMMA)
     return sdr
 
 
-def _hlg_light(signal: FloatArray) -> FloatArray:
+def _hlg_light(signal: NDArray[np.float64]) -> NDArray[np.float64]:
     """ITU-R BT.2100, table 5: light of a display of 1000 cd/m², diffuse white is 1."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
     luma = np.maximum(scene @ _BT2020_LUMA, 1e-9)[:, None]
-    light: FloatArray = scene * luma**0.2 * (_PEAK_NITS / _WHITE_NITS)
+    light: NDArray[np.float64] = scene * luma**0.2 * (_PEAK_NITS / _WHITE_NITS)
     return light
 
 
-def _pq_light(signal: FloatArray) -> FloatArray:
+def _pq_light(signal: NDArray[np.float64]) -> NDArray[np.float64]:
     """ITU-R BT.2100, table 4; diffuse white is 1."""
     m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
     root = signal ** (1 / m2)
-    light: FloatArray = (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
+    light: NDArray[np.float64] = (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
     return light * (10_000 / _WHITE_NITS)
 
 
-def _roll_off(light: FloatArray) -> FloatArray:
+def _roll_off(light: NDArray[np.float64]) -> NDArray[np.float64]:
     peak = (_PEAK_NITS / _WHITE_NITS - _KNEE) / (1 - _KNEE)
     above = np.clip((light - _KNEE) / (1 - _KNEE), 0, peak)
-    drawn: FloatArray = _KNEE + (1 - _KNEE) * above / (1 + above) * (1 + 1 / peak)
+    drawn: NDArray[np.float64] = _KNEE + (1 - _KNEE) * above / (1 + above) * (1 + 1 / peak)
     return np.where(light <= _KNEE, light, drawn)

@@ -210,3 +210,28 @@ def test_face_erased_by_transparency_is_not_shown() -> None:
         erased = np.asarray(image.convert("RGBA"))[:, :, 3] == 0
     assert erased.any()
     assert pictures(path)[0][erased].min() == 255
+
+
+def test_animated_webp_is_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "animation.webp"
+    images = [Image.fromarray(numbered_picture(n, (96, 64))) for n in range(3)]
+    images[0].save(
+        path, save_all=True, append_images=images[1:], duration=[100, 250, 50], lossless=True
+    )
+    source = FileSource(path, "animation")
+    try:
+        source.open()
+        frames = [(frame.time_s, frame.picture.to_rgb()) for frame in source.frames()]
+    finally:
+        source.close()
+    assert [time_s for time_s, _ in frames] == pytest.approx([0, 0.1, 0.35])
+    assert all(close_to(f[1], np.asarray(i), 1) for f, i in zip(frames, images, strict=True))
+
+
+def test_damaged_animated_webp_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "animation.webp"
+    images = [Image.fromarray(numbered_picture(n, (96, 64))) for n in range(3)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SourceError, match=r"animation\.webp"):
+        pictures(path)

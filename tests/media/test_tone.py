@@ -5,10 +5,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.tone import HLG, PQ, to_sdr
-from streamfer.types import FloatArray, UInt8Array
+from streamfer.types import UInt8Array
 from tests.media.test_still_pictures import pictures
 from tests.support.shared import shared_file
 
@@ -42,7 +43,7 @@ def test_white_is_nearly_white_and_gray_stays_gray(transfer: int) -> None:
 
 @pytest.mark.parametrize("transfer", [HLG, PQ])
 def test_brighter_stays_brighter(transfer: int) -> None:
-    ramp: FloatArray = np.repeat(np.linspace(0, 1, 200)[:, None], 3, axis=1)
+    ramp: NDArray[np.float64] = np.repeat(np.linspace(0, 1, 200)[:, None], 3, axis=1)
     sdr = to_sdr(ramp, transfer, wide=True)
     assert (np.diff(sdr[:, 1]) >= -1e-9).all()
     assert sdr.min() >= 0

@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
+from streamfer.media.animation import is_animated_webp, webp_as_video
 from streamfer.media.pipe import PipeReader
 from streamfer.media.sources.hardware import accelerator
 
@@ -58,6 +59,8 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
             raise SourceError(f"cannot open {path}: it is a directory")
         if stat.S_ISREG(status.st_mode) and status.st_size == 0:
             raise SourceError(f"cannot open {path}: it is empty")
+        if stat.S_ISREG(status.st_mode) and is_animated_webp(os.pread(descriptor, 21, 0)):
+            return av.open(webp_as_video(path))
         return _open(descriptor, path, hwaccel)
     except av.error.FFmpegError as error:
         os.lseek(descriptor, 0, os.SEEK_SET)

@@ -1,0 +1,60 @@
+"""Animated WebP, which FFmpeg cannot decode."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+from PIL.WebPImagePlugin import WebPImageFile
+
+from streamfer.errors import SourceError
+
+_TICK = Fraction(1, 1000)
+"""WebP counts in milliseconds."""
+_ANIMATED = 0x02
+"""Flag in the VP8X chunk."""
+
+
+def is_animated_webp(head: bytes) -> bool:
+    """Whether a file with these first 21 bytes is an animated WebP."""
+    return (
+        head[:4] == b"RIFF"
+        and head[8:16] == b"WEBPVP8X"
+        and len(head) > 20
+        and bool(head[20] & _ANIMATED)
+    )
+
+
+def webp_as_video(path: Path) -> BinaryIO:
+    """The same pictures at the same times, without loss, in a container that FFmpeg reads.
+
+    Raises:
+        SourceError: the file is damaged.
+    """
+    video = io.BytesIO()
+    try:
+        with path.open("rb") as file, av.open(video, "w", format="nut") as container:
+            _copy(WebPImageFile(file), container)
+    except (OSError, EOFError, SyntaxError, ValueError, av.error.FFmpegError) as error:
+        raise SourceError(f"cannot decode {path}: it is damaged ({error})") from error
+    video.seek(0)
+    return video
+
+
+def _copy(animation: WebPImageFile, container: av.container.OutputContainer) -> None:
+    stream = container.add_stream("png", rate=1000, options={"compression_level": "1"})
+    stream.width, stream.height = animation.size
+    stream.pix_fmt, stream.time_base = "rgba", _TICK
+    time_ms = 0
+    for number in range(animation.n_frames):
+        animation.seek(number)
+        frame = av.VideoFrame.from_ndarray(np.asarray(animation.convert("RGBA")), format="rgba")
+        frame.pts, frame.time_base = time_ms, _TICK
+        frame.duration = max(1, int(animation.info.get("duration", 0)))
+        time_ms += frame.duration
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
