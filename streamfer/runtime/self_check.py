@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
 
 import cv2
 import numpy as np
 
 from streamfer.engine import Array, Engine, TensorSpec
 from streamfer.types import UInt8Array
+from streamfer.vision.astronaut import astronaut
 
 RELATIVE_ERROR_LIMITS = {"fp32": 1e-3, "fp16": 0.02, "bf16": 0.12, "int8": 0.15}
 """Largest root-mean-square difference from the reference that is still the precision's own
@@ -107,17 +107,10 @@ def _picture(index: int, sides: Sequence[int]) -> UInt8Array:
     channels_last = len(sides) == 3 and sides[2] in (1, 3)
     height, width = (sides[0], sides[1]) if len(sides) == 2 or channels_last else sides[1:]
     colour = 3 in (sides[0], sides[-1]) and len(sides) == 3
-    portrait = _portrait()
+    portrait = astronaut()
     source = portrait[_FACE] if index % 2 else portrait
     picture = cv2.resize(source, (width, height), interpolation=cv2.INTER_AREA)
     if not colour:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         return picture.reshape(sides)
     return picture if channels_last else np.ascontiguousarray(picture.transpose(2, 0, 1))
-
-
-def _portrait() -> UInt8Array:
-    """The public-domain portrait that scikit-image carries, (512, 512, 3) uint8 RGB."""
-    packed = (resources.files("skimage") / "data" / "astronaut.png").read_bytes()
-    picture = cv2.imdecode(np.frombuffer(packed, dtype=np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from streamfer.geometry import box_iou
 from streamfer.types import FloatArray
@@ -104,7 +103,12 @@ def _distance_and_size_ratio(
 
 
 def _assign(cost: NDArray[np.float64]) -> list[tuple[int, int]]:
-    rows, columns = linear_sum_assignment(cost)
-    return [
-        (int(r), int(c)) for r, c in zip(rows, columns, strict=True) if cost[r, c] < _IMPOSSIBLE
-    ]
+    """The pairs of the least total cost, by row."""
+    if 1 in cost.shape:  # one face: no solver, which takes long to load
+        place = int(cost.argmin())
+        pairs = [(place // cost.shape[1], place % cost.shape[1])]
+    else:
+        from scipy.optimize import linear_sum_assignment
+
+        pairs = [(int(r), int(c)) for r, c in zip(*linear_sum_assignment(cost), strict=True)]
+    return [pair for pair in pairs if cost[pair] < _IMPOSSIBLE]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from types import ModuleType
 
 import psutil
 
@@ -73,52 +73,35 @@ class ResourceMeter:
         return cpu_s, memory
 
 
-class _Utilization(ctypes.Structure):
-    """`nvmlUtilization_t`: percent."""
-
-    _fields_ = (("gpu", ctypes.c_uint), ("memory", ctypes.c_uint))
-
-
-class _Memory(ctypes.Structure):
-    """`nvmlMemory_t`: bytes."""
-
-    _fields_ = (
-        ("total", ctypes.c_ulonglong),
-        ("free", ctypes.c_ulonglong),
-        ("used", ctypes.c_ulonglong),
-    )
-
-
 class _NvmlGpu:
-    """One GPU through the driver's own library: no package needed, microseconds a call."""
+    """One GPU through the driver's management library."""
 
-    def __init__(self, nvml: ctypes.CDLL, handle: ctypes.c_void_p) -> None:
+    def __init__(self, nvml: ModuleType, handle: object) -> None:
         self._nvml = nvml
         self._handle = handle
 
     @classmethod
     def open(cls, device: str) -> _NvmlGpu | None:
-        """The GPU behind a device name; None for other devices or without the library."""
+        """The GPU behind a device name; None for other devices or where nobody tells of it."""
         index = _driver_index(device)
         if index is None:
             return None
         try:
-            nvml = ctypes.CDLL("nvml.dll" if os.name == "nt" else "libnvidia-ml.so.1")
-        except OSError:
+            import pynvml
+        except ModuleNotFoundError:  # it comes with the extra `gpu`
             return None
-        handle = ctypes.c_void_p()
-        if nvml.nvmlInit_v2() != 0:
+        try:
+            pynvml.nvmlInit()
+            return cls(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index))
+        except pynvml.NVMLError:
             return None
-        if nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) != 0:
-            return None
-        return cls(nvml, handle)
 
     def read(self) -> GpuUse | None:
         """Use at this moment; None where the driver does not tell."""
-        use, memory = _Utilization(), _Memory()
-        if self._nvml.nvmlDeviceGetMemoryInfo(self._handle, ctypes.byref(memory)) != 0:
-            return None
-        if self._nvml.nvmlDeviceGetUtilizationRates(self._handle, ctypes.byref(use)) != 0:
+        try:
+            memory = self._nvml.nvmlDeviceGetMemoryInfo(self._handle)
+            use = self._nvml.nvmlDeviceGetUtilizationRates(self._handle)
+        except self._nvml.NVMLError:
             return None
         return GpuUse(use.gpu / 100, memory.used)
 

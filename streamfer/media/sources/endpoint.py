@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,5 +132,7 @@ def _rtsp_options(config: LiveConfig) -> dict[str, str]:
 def _tls_options(config: LiveConfig) -> dict[str, str]:
     if not config.tls_verify:
         return {"tls_verify": "0"}
+    import ssl  # slow to load, and files need none
+
     trusted = config.tls_ca or ssl.get_default_verify_paths().cafile
     return {"tls_verify": "1"} | ({"ca_file": str(trusted)} if trusted else {})

@@ -16,6 +16,7 @@ from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
 from streamfer.media.sources.source import PendingFrame
 from streamfer.media.sources.timeline import Timeline
 from streamfer.types import FloatArray, StreamInfo, UInt8Array
+from streamfer.vision.astronaut import astronaut
 
 DEMO_SIZE = (640, 360)
 """Width and height in pixels."""
@@ -68,8 +69,6 @@ class DemoSource:
         Raises:
             SourceError: the clip ends before the asked for start.
         """
-        from skimage.data import astronaut
-
         duration_s = DEMO_FRAMES / DEMO_RATE
         if self._options.start_s > duration_s - 1 / DEMO_RATE:
             raise SourceError(

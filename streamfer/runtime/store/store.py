@@ -7,16 +7,16 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from streamfer.errors import EngineError
 from streamfer.runtime.store.engine_key import EngineKey
-from streamfer.runtime.store.file_lock import try_lock
 
 _PAYLOAD = "engine.bin"
 _DESCRIPTION = "engine.json"
@@ -189,24 +189,27 @@ class EngineStore:
     def _lock(self, key: EngineKey) -> Iterator[None]:
         """Holds the key's lock; goes without one where the folder cannot be written."""
         path = self.root / f".{key.short_digest}.lock"
+        # A lock by mere existence of the file would outlive a killed process.
+        lock = FileLock(path, thread_local=False, fallback_to_soft=False)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError:
+            lock.acquire(blocking=False)
+        except Timeout:
+            self.notify(f"{key.model}: waiting for another process that compiles it")
+            self._wait_for_lock(key, lock)
+        except (OSError, NotImplementedError):  # the latter where the disk knows no locks
             yield
             return
         try:
-            if not try_lock(descriptor):
-                self.notify(f"{key.model}: waiting for another process that compiles it")
-                self._wait_for_lock(key, descriptor)
             yield
         finally:
-            os.close(descriptor)
+            lock.release()
 
-    def _wait_for_lock(self, key: EngineKey, descriptor: int) -> None:
-        while not try_lock(descriptor):
-            if self.cancelled.wait(_LOCK_RETRY_S):
-                raise EngineError(f"{key.model}: waiting for its engine was cancelled")
+    def _wait_for_lock(self, key: EngineKey, lock: BaseFileLock) -> None:
+        try:
+            lock.acquire(poll_interval=_LOCK_RETRY_S, cancel_check=self.cancelled.is_set)
+        except Timeout as error:
+            raise EngineError(f"{key.model}: waiting for its engine was cancelled") from error
 
 
 def default_root() -> Path:
@@ -215,15 +218,10 @@ def default_root() -> Path:
     if (checkout / "engines" / "README.md").is_file() and (checkout / "pyproject.toml").is_file():
         return checkout / "engines"
     home = os.environ.get("STREAMFER_HOME")
-    return (Path(home) if home else _user_cache() / "streamfer") / "engines"
+    from platformdirs import user_cache_path
 
-
-def _user_cache() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = user_cache_path("streamfer", appauthor=False, opinion=False)
+    return (Path(home) if home else cache) / "engines"
 
 
 def _is_entry(path: Path) -> bool:

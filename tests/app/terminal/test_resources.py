@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import ctypes
-from types import SimpleNamespace
-from typing import Any
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import pytest
 
-from streamfer.app.terminal import resources
 from streamfer.app.terminal.resources import GpuUse, ResourceMeter
 
 
@@ -18,26 +17,34 @@ class Clock:
 
 
 class FakeNvml:
-    """The driver's library with one GPU, 42 % busy, 3 GiB used."""
+    """The module `pynvml` on a machine with one GPU, 42 % busy, 3 GiB used."""
+
+    class NVMLError(Exception):
+        pass
 
     def __init__(self, *, failing: str = "") -> None:
         self.failing = failing
         self.index: int | None = None
 
-    def nvmlInit_v2(self) -> int:
-        return int(self.failing == "init")
+    def _called(self, name: str) -> None:
+        if self.failing == name:
+            raise self.NVMLError(name)
 
-    def nvmlDeviceGetHandleByIndex_v2(self, index: ctypes.c_uint, handle: Any) -> int:
-        self.index = index.value
-        return int(self.failing == "handle")
+    def nvmlInit(self) -> None:
+        self._called("init")
 
-    def nvmlDeviceGetMemoryInfo(self, handle: Any, out: Any) -> int:
-        out._obj.used = 3 * 2**30
-        return int(self.failing == "memory")
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:
+        self._called("handle")
+        self.index = index
+        return object()
 
-    def nvmlDeviceGetUtilizationRates(self, handle: Any, out: Any) -> int:
-        out._obj.gpu = 42
-        return int(self.failing == "use")
+    def nvmlDeviceGetMemoryInfo(self, handle: object) -> SimpleNamespace:
+        self._called("memory")
+        return SimpleNamespace(used=3 * 2**30)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: object) -> SimpleNamespace:
+        self._called("use")
+        return SimpleNamespace(gpu=42)
 
 
 def test_measures_this_process_at_most_once_a_second() -> None:
@@ -75,8 +82,7 @@ def test_the_gpu_is_the_one_that_the_run_uses(
     monkeypatch: pytest.MonkeyPatch, device: str, visible: str | None, index: int | None
 ) -> None:
     nvml = FakeNvml()
-    monkeypatch.setattr(resources, "ctypes", SimpleNamespace(**vars(ctypes)))
-    monkeypatch.setattr(resources.ctypes, "CDLL", lambda name: nvml)
+    monkeypatch.setitem(sys.modules, "pynvml", cast(ModuleType, nvml))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -89,18 +95,13 @@ def test_the_gpu_is_the_one_that_the_run_uses(
     assert use.gpu == (None if index is None else GpuUse(0.42, 3 * 2**30))
 
 
-@pytest.mark.parametrize("failing", ["init", "handle", "memory", "use", "library"])
+@pytest.mark.parametrize("failing", ["init", "handle", "memory", "use", "package"])
 def test_a_driver_that_does_not_tell_is_no_error(
     monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    def load(name: str) -> FakeNvml:
-        if failing == "library":
-            raise OSError(name)
-        return FakeNvml(failing=failing)
-
+    nvml = None if failing == "package" else FakeNvml(failing=failing)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(resources, "ctypes", SimpleNamespace(**vars(ctypes)))
-    monkeypatch.setattr(resources.ctypes, "CDLL", load)
+    monkeypatch.setitem(sys.modules, "pynvml", cast(ModuleType, nvml))
     clock = Clock()
     meter = ResourceMeter("cuda:0", clock)
     clock.now_s = 1.0

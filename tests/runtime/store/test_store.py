@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
-import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -219,21 +221,30 @@ def _finish(process: subprocess.Popen[str]) -> int:
     return process.returncode
 
 
+@pytest.fixture
+def taken(bench: Bench) -> Iterator[BinaryIO]:
+    """The key's lock, held by somebody else until the file is closed."""
+    bench.store.root.mkdir(parents=True, exist_ok=True)
+    with (bench.store.root / f".{KEY.short_digest}.lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
 def test_a_builder_waits_for_another_and_says_so(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, taken: BinaryIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = iter([False, False, True])
-    monkeypatch.setattr(store, "_LOCK_RETRY_S", 0.0)
-    monkeypatch.setattr(store, "try_lock", lambda descriptor: next(free))
+    def note(line: str) -> None:
+        bench.lines.append(line)
+        taken.close()
+
+    monkeypatch.setattr(bench.store, "notify", note)
     bench.open()
     assert bench.lines == ["net: waiting for another process that compiles it"]
-    assert next(free, None) is None
+    assert bench.builds == 1
 
 
-def test_waiting_for_another_builder_can_be_cancelled(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "try_lock", lambda descriptor: False)
+@pytest.mark.usefixtures("taken")
+def test_waiting_for_another_builder_can_be_cancelled(bench: Bench) -> None:
     bench.store.cancelled.set()
     with pytest.raises(EngineError, match="net: waiting for its engine was cancelled"):
         bench.open()
@@ -295,14 +306,5 @@ def test_an_installed_package_keeps_engines_in_the_cache(
     monkeypatch.setenv("STREAMFER_HOME", str(tmp_path / "home"))
     assert default_root() == tmp_path / "home" / "engines"
     monkeypatch.delenv("STREAMFER_HOME")
-    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_root() == tmp_path / "cache" / "streamfer" / "engines"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert default_root() == tmp_path / ".cache" / "streamfer" / "engines"
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert default_root() == tmp_path / "Library" / "Caches" / "streamfer" / "engines"
-    monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setitem(os.environ, "LOCALAPPDATA", str(tmp_path / "local"))
-    assert default_root() == tmp_path / "local" / "streamfer" / "engines"
