@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from streamfer.engine import Array
 from streamfer.errors import EngineError
 from streamfer.models.shipped import SHIPPED
-from streamfer.runtime.extras import install_command
+from streamfer.runtime.extras import install_command, is_extra
 from streamfer.runtime.structure import fill_structure, read_notes, with_separate_constants
 
 CLASSIFIER = "face_vgg19"
@@ -114,13 +114,13 @@ def network_bytes(name: str, files: Mapping[str, Path], export: Callable[[], byt
     try:
         return export()
     except ModuleNotFoundError as error:
-        command = install_command(error.name or "")
-        if command is None:
+        package = error.name or ""
+        if not is_extra(package):
             raise
         names = ", ".join(path.name for path in files.values())
         raise EngineError(
-            f"{names}: not of the shipped networks' shape, so {error.name} is needed to prepare"
-            f" them: {command}"
+            f"{names}: not of the shipped networks' shape, so {package} is needed to prepare"
+            f" them: {install_command(package)}"
         ) from error
 
 

@@ -12,11 +12,16 @@ _EXTRAS = {
 """By the name that is imported."""
 
 
-def install_command(package: str) -> str | None:
-    """What to type to get a package; None for one that everybody has.
+def install_command(package: str) -> str:
+    """What to type to get a package.
 
     Args:
         package: as it is imported; of a part of it the first name counts.
     """
-    extra = _EXTRAS.get(package.partition(".")[0])
-    return extra and f"pip install 'streamfer[{extra}]'"
+    name = package.partition(".")[0]
+    return f"pip install 'streamfer[{_EXTRAS[name]}]'" if name in _EXTRAS else f"pip install {name}"
+
+
+def is_extra(package: str) -> bool:
+    """Whether only some users have a package; see `install_command`."""
+    return package.partition(".")[0] in _EXTRAS

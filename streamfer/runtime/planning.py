@@ -146,8 +146,7 @@ def _device(backend: Backend, machine: Machine, device: str) -> str:
         EngineError: the backend is missing, or cannot run on the device.
     """
     if backend not in machine.versions:
-        command = install_command(backend) or f"pip install {backend}"
-        raise EngineError(f"{backend} is not installed: {command}")
+        raise EngineError(f"{backend} is not installed: {install_command(backend)}")
     wants_cuda = device.startswith("cuda")
     if backend in ("openvino", "onnxruntime"):
         if wants_cuda:

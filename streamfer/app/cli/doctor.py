@@ -24,6 +24,7 @@ from streamfer.media.sources.camera import list_cameras
 from streamfer.media.sources.hardware import check_hwaccel
 from streamfer.models.int8_calibration import read_calibration
 from streamfer.models.shipped import SHIPPED, WeightFiles
+from streamfer.runtime.extras import install_command
 from streamfer.runtime.hardware import Gpu
 from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.planning import BACKENDS, Machine, find_machine, plan_engine
@@ -31,6 +32,12 @@ from streamfer.runtime.store.store import EngineStore
 
 State = Literal["ok", "absent", "missing"]
 """`absent`: it runs without; `missing`: it does not."""
+
+_WHY = {
+    "openvino": "install it, it is faster than onnxruntime",
+    "torch": "to train and to measure, install it",
+}
+"""What one gains by installing a backend."""
 
 _MARKS: dict[State, str] = {
     "ok": "[green]✓[/]",
@@ -150,6 +157,8 @@ def check_hardware(machine: Machine) -> list[Finding]:
     findings += [Finding("gpu", "ok", _describe_gpu(gpu)) for gpu in machine.gpus]
     if not machine.torch_sees_gpu:
         advice = "install a torch with CUDA that fits the driver: https://pytorch.org/get-started"
+        if "torch" not in machine.versions:
+            advice = "install torch: pip install 'streamfer[gpu]'"
         findings.append(Finding("gpu", "absent", "torch cannot use it, so nothing can", advice))
     return findings
 
@@ -161,17 +170,14 @@ def check_backends(machine: Machine) -> list[Finding]:
         version = machine.versions.get(backend)
         if version is not None:
             findings.append(Finding("backends", "ok", f"{backend} {version}"))
-        elif backend == "onnxruntime":
-            advice = "install it: pip install onnxruntime"
-            findings.append(Finding("backends", "missing", f"no {backend}", advice))
-        elif backend == "tensorrt" and machine.gpus:
-            advice = "install it: pip install 'streamfer[gpu]'"
-            findings.append(Finding("backends", "absent", f"no {backend}", advice))
-        elif backend == "openvino" and machine.x86:
-            advice = "install it, it is faster than onnxruntime: pip install openvino"
-            findings.append(Finding("backends", "absent", f"no {backend}", advice))
-        else:
+        elif (backend == "openvino" and not machine.x86) or (
+            backend == "tensorrt" and not machine.gpus
+        ):
             findings.append(Finding("backends", "absent", f"no {backend}, and no use for it here"))
+        else:
+            state: State = "missing" if backend == "onnxruntime" else "absent"
+            advice = _WHY.get(backend, "install it") + f": {install_command(backend)}"
+            findings.append(Finding("backends", state, f"no {backend}", advice))
     return findings
 
 

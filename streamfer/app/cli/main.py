@@ -20,7 +20,7 @@ from streamfer.app.cli.options import ConfigFile, merged_config, with_run_option
 from streamfer.app.cli.weights_commands import weights_app
 from streamfer.app.terminal.logs import complain
 from streamfer.errors import ConfigError, PipelineError, StreamferError
-from streamfer.runtime.extras import install_command
+from streamfer.runtime.extras import install_command, is_extra
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +81,9 @@ def run_process() -> NoReturn:
 def _missing_extra(error: Exception) -> ConfigError | None:
     """What to say where a command needs a package that only some users have."""
     package = error.name if isinstance(error, ModuleNotFoundError) else None
-    command = install_command(package or "")
-    return (
-        ConfigError(f"this needs {package}, which is not installed: {command}") if command else None
-    )
+    if package is None or not is_extra(package):
+        return None
+    return ConfigError(f"this needs {package}, which is not installed: {install_command(package)}")
 
 
 def _message(error: Exception) -> str:

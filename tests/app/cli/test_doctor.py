@@ -104,6 +104,8 @@ def test_hardware() -> None:
     assert only(check_hardware(SERVER), "H100 (sm_90), 80 GiB").state == "ok"
     blind = replace(SERVER, torch_sees_gpu=False)
     assert "torch with CUDA" in only(check_hardware(blind), "torch cannot use it").advice
+    none = replace(without(SERVER, "torch"), torch_sees_gpu=False)
+    assert "streamfer[gpu]" in only(check_hardware(none), "torch cannot use it").advice
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,7 @@ def test_hardware() -> None:
         (without(LAPTOP, "onnxruntime"), "no onnxruntime", "missing", "pip install onnxruntime"),
         (without(LAPTOP, "openvino"), "no openvino", "absent", "pip install openvino"),
         (without(SERVER, "tensorrt"), "no tensorrt", "absent", "streamfer[gpu]"),
+        (without(LAPTOP, "torch"), "no torch", "absent", "streamfer[learn]"),
         (without(LAPTOP, "tensorrt"), "no tensorrt, and no use for it here", "absent", ""),
     ],
 )
