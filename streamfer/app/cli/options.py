@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import typing
 from collections.abc import Callable
@@ -26,17 +27,6 @@ def with_run_options(command: Callable[..., int]) -> Callable[..., int]:
     The command is called with its own parameters and `given`: the values typed on the command
     line, keyed by field.
     """
-    hints = typing.get_type_hints(RunConfig)
-    options = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=Annotated[hints[field.name], _typer_option(field)],
-        )
-        for field in dataclasses.fields(RunConfig)
-        if field.name != "source"
-    ]
     own = inspect.signature(command, eval_str=True)
     own_parameters = [p for p in own.parameters.values() if p.name != "given"]
 
@@ -55,9 +45,26 @@ def with_run_options(command: Callable[..., int]) -> Callable[..., int]:
     )
     keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own_parameters]
     wrapper.__signature__ = own.replace(  # type: ignore[attr-defined]
-        parameters=[context, *keyword_only, *options]
+        parameters=[context, *keyword_only, *_run_options()]
     )
     return wrapper
+
+
+@functools.cache
+def _run_options() -> tuple[inspect.Parameter, ...]:
+    """One parameter for each option: the same for all commands, since reading the types takes a
+    noticeable part of the time until help appears."""
+    hints = typing.get_type_hints(RunConfig)
+    return tuple(
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[hints[field.name], _typer_option(field)],
+        )
+        for field in dataclasses.fields(RunConfig)
+        if field.name != "source"
+    )
 
 
 def _typer_option(field: dataclasses.Field[Any]) -> Any:
