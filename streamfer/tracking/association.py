@@ -7,6 +7,8 @@ offers the confident detections to the faces that left a moment ago.
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +90,12 @@ def match_doubtful(tracks: FloatArray, detections: FloatArray) -> list[tuple[int
         return []
     iou = box_iou(tracks, detections)
     return _assign(np.where(iou > _SURE_IOU, 1 - iou, _IMPOSSIBLE))
+
+
+def load_solver() -> None:
+    """Loads what assigns several faces; files wait for it at the second face, live streams should
+    not."""
+    importlib.import_module("scipy.optimize")
 
 
 def _distance_and_size_ratio(

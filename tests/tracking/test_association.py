@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -73,3 +76,22 @@ def test_nothing_to_match(n: int, m: int) -> None:
     tracks, detections = np.zeros((n, 4), np.float32), np.zeros((m, 4), np.float32)
     assert match_confident(tracks, np.zeros(n), detections, np.zeros((n, m), np.float32)) == []
     assert match_doubtful(tracks, detections) == []
+
+
+def test_one_face_needs_no_solver_and_is_assigned_as_with_one() -> None:
+    """The solver takes longer to load than everything else that finds and follows a face."""
+    code = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from streamfer.tracking.association import load_solver, match_doubtful\n"
+        "one = np.array([[0, 0, 10, 10]], np.float32)\n"
+        "several = np.array([[50, 50, 60, 60], [1, 0, 11, 10], [3, 0, 13, 10]], np.float32)\n"
+        "assert match_doubtful(one, several) == [(0, 1)]\n"
+        "assert match_doubtful(several, one) == [(1, 0)]\n"
+        "assert match_doubtful(one, several[:1]) == []\n"
+        "assert 'scipy' not in sys.modules\n"
+        "load_solver()\n"
+        "assert 'scipy.optimize' in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -25,7 +25,6 @@ from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.open_engine import open_engine, open_serving_engine
 from streamfer.runtime.store.store import EngineStore
-from streamfer.tracking.association import match_doubtful
 from streamfer.types import Detection
 from streamfer.vision.detection.detector import Detector, DetectorConfig
 from streamfer.vision.portrait import crop_shape
@@ -83,8 +82,6 @@ class Models:
             box = np.array([0, 0, width, height], dtype=np.float32)
             face = Detection(box, score=1.0, landmarks=np.zeros((5, 2), dtype=np.float32))
             pictures.align([0], [face]).read(())
-        two = np.array([[0, 0, 1, 1], [2, 2, 3, 3]], dtype=np.float32)
-        match_doubtful(two, two)  # loads what assigns several faces
 
     def close(self) -> None:
         """Frees them."""

@@ -38,6 +38,7 @@ from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.tracking.association import load_solver
 from streamfer.types import StreamInfo
 from streamfer.vision.heads.head import FaceHead
 from streamfer.vision.overlay.overlay import Overlay
@@ -227,6 +228,8 @@ class Job:
         networks.build_better(sizes_wh)
         with networks.serving() as models:
             models.warm_up(sizes_wh)
+            if self.live:
+                load_solver()
             self.statistics.set_engine(models.face.backend, models.face.device)
             done = self._resumption.done if self._resumption else ()
             records = open_record_writer(
