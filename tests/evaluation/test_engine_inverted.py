@@ -1,0 +1,56 @@
+"""Inversion through engines against the same by torch, with the shipped networks."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from streamfer.errors import EngineError
+from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_engines
+from streamfer.evaluation.inverted import invert_faces, load_latent_models
+from streamfer.models.inversion.descent import InversionConfig
+from streamfer.models.shipped import SHIPPED
+from streamfer.runtime.store.store import EngineStore
+from streamfer.vision.astronaut import astronaut
+from tests.support.latent import save_latent_networks
+
+
+def test_it_finds_what_torch_finds() -> None:
+    head = astronaut()[:256, 96:352]
+    crop = cv2.resize(cv2.cvtColor(head, cv2.COLOR_RGB2GRAY), (64, 64), None, 0, 0, cv2.INTER_AREA)
+    crops = np.asarray(crop, np.uint8)[None]
+    config = InversionConfig(steps=3)
+    files = {
+        "generator": SHIPPED.generator,
+        "encoder": SHIPPED.encoder,
+        "classifier": SHIPPED.classifier,
+    }
+    with closing(open_latent_engines(files, EngineStore(), "onnxruntime")) as engines:
+        (found,) = invert_on_engines(engines, crops, ["face"], config)
+    models = load_latent_models(
+        SHIPPED.generator, SHIPPED.encoder, SHIPPED.classifier, torch.device("cpu")
+    )
+    (expected,) = invert_faces(models, crops, ["face"], config)
+    assert found.numbers().keys() == expected.numbers().keys()
+    for name, value in found.numbers().items():
+        if isinstance(value, float) and name != "seconds":
+            assert value == pytest.approx(expected.numbers()[name], rel=0.01), name
+        elif name != "seconds":
+            assert value == expected.numbers()[name]
+    np.testing.assert_allclose(found.history, expected.history, rtol=0.01)
+    np.testing.assert_allclose(found.latent_encoder, expected.latent_encoder, atol=1e-3)
+    np.testing.assert_allclose(found.latent_refined, expected.latent_refined, atol=0.02)
+    for kind in ("input", "encoder", "refined"):
+        difference = getattr(found, kind).astype(int) - getattr(expected, kind).astype(int)
+        assert np.abs(difference).max() <= 2, kind
+
+
+def test_networks_of_another_shape_are_left_to_torch(tmp_path: Path) -> None:
+    files = save_latent_networks(tmp_path)
+    with pytest.raises(EngineError, match=r"encoder.*: not of the shipped networks' shape"):
+        open_latent_engines(files, EngineStore(tmp_path / "engines"))
