@@ -18,6 +18,16 @@ FORBIDDEN = ("torch", "onnxscript", "tqdm", "sklearn", "tensorrt")
 _NOT_THERE = f"import sys\nsys.modules.update(dict.fromkeys({FORBIDDEN!r}))\n"
 """What Python runs first, in child processes too: modules that are None cannot be imported."""
 
+_SLOW_TO_LOAD = ("pyarrow", "scipy", "onnx", "skimage.data", "prometheus_client")
+_START = f"""
+import sys
+from streamfer.app.cli.main import main
+
+run = ["run", "demo:", "--max-frames", "2", "--no-display", "--quiet", "--no-refine"]
+assert main([*run, "--records", sys.argv[1]]) == 0
+print(*sorted(set(sys.modules) & set({_SLOW_TO_LOAD!r})))
+"""
+
 _SERVE = """
 import sys
 from pathlib import Path
@@ -104,3 +114,10 @@ def test_what_needs_an_extra_says_in_one_line_which(
     (line,) = asked.stderr.splitlines()
     assert line.startswith("error: ")
     assert line.endswith(f"pip install 'streamfer[{extra}]'")
+
+
+def test_a_second_start_loads_only_what_it_uses(tmp_path: Path) -> None:
+    for _ in ("first", "second"):
+        done = without_extras(tmp_path, "-c", _START, str(tmp_path / "records.jsonl"))
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamfer import __version__
 from streamfer.app.config import RunConfig
@@ -29,7 +30,6 @@ from streamfer.app.session.stream_records import StreamRecordSink
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.records.latents import LatentWriter
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
 from streamfer.media.sound import TravellingSound
 from streamfer.media.sources.file import FileSource
@@ -49,6 +49,9 @@ from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead, head_fields
 from streamfer.vision.overlay.overlay import Overlay
+
+if TYPE_CHECKING:
+    from streamfer.media.records.latents import LatentWriter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,6 +233,8 @@ def latent_writer(
     if config.latents is None:
         yield None
         return
+    from streamfer.media.records.latents import LatentWriter  # loads pyarrow
+
     live = any(stream.info.unrepeatable for stream in streams)
     with closing(LatentWriter(config.latents, live, claims)) as writer:
         yield writer

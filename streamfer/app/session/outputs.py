@@ -12,7 +12,7 @@ from streamfer.app.config import RunConfig
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath, Companions, OutputClaims, no_companions
 from streamfer.media.files.output_file import write_whole
-from streamfer.media.records.latents import check_latents_path, latents_companions
+from streamfer.media.files.output_path import check_latents_path, latents_companions
 from streamfer.media.records.writer import check_records_path, record_companions
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.media.video.file import VideoConfig, check_encoder

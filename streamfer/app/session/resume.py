@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import STREAM_FIELD, output_path
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.records.latents import KeptLatents, LatentWriter, read_kept_latents
 from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.media.verify.whole import WholeInput
 from streamfer.types import StreamInfo
+
+if TYPE_CHECKING:
+    from streamfer.media.records.latents import KeptLatents, LatentWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +156,8 @@ def _existing_records(path: Path | None) -> KeptRecords | None:
 
 
 def _existing_latents(path: Path | None) -> KeptLatents | None:
-    return None if path is None else read_kept_latents(path)
+    if path is None:
+        return None
+    from streamfer.media.records.latents import read_kept_latents  # loads pyarrow
+
+    return read_kept_latents(path)

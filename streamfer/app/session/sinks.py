@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,13 +13,15 @@ from streamfer.app.session.segments import Segments
 from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import wall_stamp
-from streamfer.media.records.latents import LatentWriter
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.video.writer import VideoWriter
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import FrameResult, StreamEvent, UInt8Array
 from streamfer.vision.overlay.overlay import Overlay, StripInfo
+
+if TYPE_CHECKING:
+    from streamfer.media.records.latents import LatentWriter
 from streamfer.vision.overlay.status_strip import offline_tile
 
 _NO_PICTURE_SHAPE = (360, 640, 3)

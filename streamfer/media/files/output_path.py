@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamfer.errors import OutputError
+from streamfer.errors import ConfigError, OutputError
 
 
 def segment_path(path: Path, segment: int) -> Path:
@@ -42,6 +42,28 @@ def check_folder(path: Path, what: str) -> None:
         raise OutputError(f"{path}: cannot write the {what} (it is a folder)")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: cannot write the {what} (make the folder {path.parent} first)")
+
+
+def latents_journal_path(path: Path) -> Path:
+    """Where the latents of an unfinished file are: in an Arrow stream beside it."""
+    return beside(path, "journal.arrows")
+
+
+def latents_companions(path: Path) -> tuple[Path, ...]:
+    """What is written beside a file of latents."""
+    return (latents_journal_path(path),)
+
+
+def check_latents_path(path: Path) -> None:
+    """Finds out before a run whether latents can be written there.
+
+    Raises:
+        ConfigError: the suffix is not `.parquet`.
+        OutputError: the folder is missing, or the path is one.
+    """
+    if path.suffix.lower() != ".parquet":
+        raise ConfigError(f"{path}: latents are written as .parquet; the name must end in that")
+    check_folder(path, "latents")
 
 
 def reason(error: Exception) -> str:

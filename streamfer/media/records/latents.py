@@ -1,4 +1,4 @@
-"""Latent codes of faces as Parquet, journalled while running.
+"""Latent codes of faces as Parquet, journalled while running. Loads pyarrow, which takes a while.
 
 Latents are biometric data: a face can be recognised by them. They are written only when asked for.
 """
@@ -16,10 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from streamfer.errors import ConfigError, OutputError
+from streamfer.errors import OutputError
 from streamfer.media.files.claims import ClaimedPath, FileSeries, OutputClaims
 from streamfer.media.files.output_file import OutputFile
-from streamfer.media.files.output_path import beside, check_folder, reason
+from streamfer.media.files.output_path import (
+    check_latents_path,
+    latents_companions,
+    latents_journal_path,
+    reason,
+)
 from streamfer.media.files.parquet_file import parquet_file
 from streamfer.types import FaceResult, FloatArray, FrameResult
 
@@ -27,23 +32,6 @@ _SCHEMA = "streamfer.latents/1"
 _SEEN_KEY = b"streams"
 _ROWS_PER_GROUP = 1000
 """About 20 MB while a group is made, at ten layers of 512."""
-
-
-def check_latents_path(path: Path) -> None:
-    """Finds out before a run whether latents can be written there.
-
-    Raises:
-        ConfigError: the suffix is not `.parquet`.
-        OutputError: the folder is missing, or the path is one.
-    """
-    if path.suffix.lower() != ".parquet":
-        raise ConfigError(f"{path}: latents are written as .parquet; the name must end in that")
-    check_folder(path, "latents")
-
-
-def latents_journal_path(path: Path) -> Path:
-    """Where the latents of an unfinished file are: in an Arrow stream beside it."""
-    return beside(path, "journal.arrows")
 
 
 class LatentWriter:
@@ -162,11 +150,6 @@ class LatentWriter:
 
 def _failure(path: Path, error: Exception) -> OutputError:
     return OutputError(f"{path}: cannot write the latents ({reason(error)})")
-
-
-def latents_companions(path: Path) -> tuple[Path, ...]:
-    """What is written beside a file of latents."""
-    return (latents_journal_path(path),)
 
 
 def complete_latents(
