@@ -196,6 +196,7 @@ class Analyzer:
         is_first = frame.segment != memory.segment
         memory.segment = frame.segment
         memory.search.begin(
+            frame.image,
             frame.time_s,
             memory.tracker.boxes_xyxy,
             memory.tracker.lost,
