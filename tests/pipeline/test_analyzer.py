@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
-from streamfer.types import Frame
-from streamfer.vision.face_reader import HostFaceReader
+from streamfer.types import Detection, Frame, UInt8Array
+from streamfer.vision.face_reader import FaceBatch, HostFaceReader
+from streamfer.vision.search import Search
+from streamfer.vision.search_plan import plan_search
 from streamfer.vision.trust import LogisticModel, TrustModel
 from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
@@ -168,3 +173,56 @@ def test_streams_are_remembered_apart_and_forgotten() -> None:
     a, b = analyzer([frame("a", 3, 255), frame("b", 3, 255)])
     np.testing.assert_allclose(a.faces[0].probs, a.faces[0].smoothed)  # starts afresh
     assert not np.allclose(b.faces[0].probs, b.faces[0].smoothed)
+
+
+class NotingReader:
+    """Finds nothing, and notes the looks that each detection would take."""
+
+    def __init__(self) -> None:
+        self.looks: list[int] = []
+
+    def take(self, images: Sequence[UInt8Array]) -> NotingReader:
+        return self
+
+    def detect(
+        self, members: Sequence[int], searches: Sequence[Search] | None = None
+    ) -> list[list[Detection]]:
+        plan = plan_search(1920, 1080, 640, 2.0, 16)
+        self.looks += [len(search.first(plan)) for search in searches or ()]
+        return [[] for _ in members]
+
+    def align(self, members: Sequence[int], faces: Sequence[Detection]) -> FaceBatch:
+        raise AssertionError("there are no faces")
+
+
+def hd_frame(index: int, wall: str | None = None, segment: int = 0) -> Frame:
+    image = np.full((1080, 1920, 3), 40 * (index % 5), dtype=np.uint8)
+    made = pending(index).to_frame("talk", 0)
+    return replace(made, image=image, wall=wall, segment=segment)
+
+
+def looks(*frames: Frame, everywhere: bool = False) -> list[int]:
+    reader = NotingReader()
+    config = AnalyzerConfig(detect_every=1, search_everywhere=everywhere)
+    Analyzer(reader, config)(frames)
+    return reader.looks
+
+
+def test_the_first_picture_of_a_file_is_searched_everywhere_at_once() -> None:
+    first, *others = looks(*(hd_frame(index) for index in range(5)))
+    assert first == 7
+    assert max(others) < 3
+
+
+def test_so_is_the_first_one_of_another_size() -> None:
+    assert looks(hd_frame(0), hd_frame(1), hd_frame(2, segment=1))[2] == 7
+
+
+def test_a_camera_does_not_wait_for_it() -> None:
+    assert max(looks(*(hd_frame(index, wall="now") for index in range(5)))) < 3
+    live = (hd_frame(index, wall="now") for index in range(5))
+    assert max(looks(*live, everywhere=True)) < 3
+
+
+def test_every_picture_of_a_file_can_be_searched_everywhere() -> None:
+    assert looks(*(hd_frame(index) for index in range(3)), everywhere=True) == [7, 7, 7]

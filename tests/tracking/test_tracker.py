@@ -9,10 +9,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streamfer.geometry import box_iou
 from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig
-from streamfer.types import Detection, UInt8Array
+from streamfer.types import Detection, FloatArray, UInt8Array
 from tests.support.scenes import Person, Pose, Scene, SceneFrame, play
 
 
@@ -384,3 +385,53 @@ def test_time_that_stands_still_or_runs_backward_does_no_harm() -> None:
     tracker = Tracker()
     for time_s in (1.0, 1.0, 0.5, 0.5, 0.6):
         assert numbers(tracker.update(frames[0].image, time_s, truth(frames[0]))) == [1]
+
+
+def nowhere(boxes: FloatArray) -> NDArray[np.bool_]:
+    return np.zeros(len(boxes), dtype=bool)
+
+
+def test_a_face_that_the_detector_did_not_look_at_is_carried_on() -> None:
+    first, second, third = frames_of(MOTIONS["slow"], seconds=3 / 24)
+    tracker = Tracker()
+    tracker.update(first.image, first.time_s, truth(first))
+    (face,) = tracker.update(second.image, second.time_s, [], nowhere)
+    assert (face.track_id, face.detected) == (1, False)
+    assert box_iou(face.detection.box_xyxy, truth(second)[0].box_xyxy)[0, 0] > 0.8
+    assert tracker.patience_s > 0
+    assert tracker.update(third.image, third.time_s, []) == []
+
+
+def test_a_face_that_the_flow_lost_is_not_carried_on_for_ever() -> None:
+    (frame,) = frames_of(still, seconds=1 / 24)
+    tracker = Tracker()
+    tracker.update(frame.image, 0.0, truth(frame))
+    counts = []
+    for step in range(1, 10):
+        image = blank(frame.image, step)
+        counts.append(len(tracker.update(image, 0.05 * step, [], nowhere)))
+        assert tracker.lost.tolist() == [True] * counts[-1]
+    assert counts[0] == 1
+    assert counts[-1] == 0
+
+
+def test_a_part_of_a_face_that_was_not_looked_at_is_no_new_face() -> None:
+    first, second = frames_of(still, seconds=2 / 24)
+    (whole,) = truth(first)
+    x1, y1, x2, y2 = whole.box_xyxy.tolist()
+    eye = np.array([x1, y1, x1 + (x2 - x1) / 3, y1 + (y2 - y1) / 3], dtype=np.float32)
+    part = Detection(eye, 0.9, np.repeat(eye[None, :2] + 5, 5, axis=0))
+    tracker = Tracker()
+    tracker.update(first.image, first.time_s, [whole])
+    faces = tracker.update(second.image, second.time_s, [part], nowhere)
+    assert numbers(faces) == [1]
+    assert len(tracker.update(second.image, second.time_s, [whole, part])) == 2
+
+
+def test_it_says_where_the_faces_are_that_it_follows() -> None:
+    (frame,) = frames_of(still, lambda t: Pose(350, 130), seconds=1 / 24)
+    tracker = Tracker()
+    assert tracker.boxes_xyxy.shape == (0, 4)
+    tracker.update(frame.image, 0.0, truth(frame))
+    np.testing.assert_allclose(tracker.boxes_xyxy, [d.box_xyxy for d in truth(frame)])
+    assert tracker.lost.tolist() == [False, False]

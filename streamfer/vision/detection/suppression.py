@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,14 +65,17 @@ def on_same_head(a: Detection, b: Detection) -> bool:
 
 
 def non_maximum_suppression(
-    boxes_xyxy: FloatArray, landmarks: FloatArray, scores: FloatArray, iou: float
+    boxes_xyxy: FloatArray,
+    landmarks: FloatArray,
+    scores: NDArray[np.floating[Any]],
+    iou: float,
 ) -> NDArray[np.intp]:
     """Indices of the answers that no better one of the same head stands before, best first.
 
     Args:
         boxes_xyxy: (n, 4) px.
         landmarks: (n, 5, 2) px.
-        scores: (n,) float32.
+        scores: (n,) floats.
         iou: see `same_head`.
     """
     order = np.argsort(-scores, kind="stable")
@@ -108,13 +112,13 @@ def join_looks(found: Sequence[tuple[Look, Sequence[Detection]]], iou: float) ->
         return []
     boxes = np.stack([face.box_xyxy for _, face in answers])
     landmarks = np.stack([face.landmarks for _, face in answers])
-    scores = np.array([face.score for _, face in answers], dtype=np.float32)
+    scores = np.array([face.score for _, face in answers])
     owners = np.array([place for place, _ in answers])
     looks = [look for look, _ in found]
     same = same_head(boxes, landmarks, iou)
     believed = scores >= _BELIEVED_SCORE
     believed |= ~_contradicted(looks, owners, boxes, same)
-    ranks = scores - np.array([_misfit(looks[p], f) for p, f in answers], dtype=np.float32)
+    ranks = scores - np.array([_misfit(looks[p], f) for p, f in answers])
     kept = np.flatnonzero(believed)
     best = kept[non_maximum_suppression(boxes[kept], landmarks[kept], ranks[kept], iou)]
     joined = [

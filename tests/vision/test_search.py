@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.search import StreamSearch, WholeSearch
+from streamfer.vision.search_plan import Look, SearchPlan, plan_search
+
+HD = plan_search(1920, 1080, 640, 2.0, 16)
+HALF_HD = plan_search(960, 540, 640, 2.0, 16)
+SMALL = plan_search(640, 360, 640, 2.0, 16)
+NOBODY = np.empty((0, 4), dtype=np.float32)
+
+
+@functools.cache
+def noise(plan: SearchPlan, seed: int) -> UInt8Array:
+    """A picture of blocks; no two are alike."""
+    width, height = plan.base.region_wh
+    blocks = np.random.default_rng(seed).integers(0, 255, (height // 20, width // 20, 3), np.uint8)
+    return np.repeat(np.repeat(blocks, 20, axis=0), 20, axis=1)
+
+
+def boxes(*faces: tuple[float, float, float]) -> FloatArray:
+    return np.array([(x, y, x + side, y + side) for x, y, side in faces], dtype=np.float32)
+
+
+@dataclass
+class Stream:
+    """Asks for the looks at one picture after the other."""
+
+    plan: SearchPlan
+    search: StreamSearch = field(default_factory=StreamSearch)
+    calls: int = 0
+
+    def looks(
+        self,
+        time_s: float,
+        followed: FloatArray = NOBODY,
+        lost: tuple[bool, ...] = (),
+        picture: int | None = None,
+        hurried: bool = False,
+        everywhere: bool = False,
+    ) -> tuple[Look, ...]:
+        self.calls += 1
+        image = noise(self.plan, self.calls % 7 if picture is None else picture)
+        is_lost = np.array(lost or [False] * len(followed), dtype=bool)
+        self.search.begin(image, time_s, followed, is_lost, everywhere=everywhere, hurried=hurried)
+        return self.search.first(self.plan)
+
+
+def longest_waits_s(plan: SearchPlan, interval_s: float, followed: FloatArray) -> dict[Look, float]:
+    """For every look that was taken, the longest time without it."""
+    stream = Stream(plan)
+    times = [step * interval_s for step in range(round(4 / interval_s))]
+    taken = {t: stream.looks(t, followed) for t in times}
+    looks = {look for each in taken.values() for look in each}
+    waits = {}
+    for look in looks:
+        seen = [t for t in times if look in taken[t]]
+        waits[look] = float(np.diff([0.0, *seen, times[-1]]).max())
+    return waits
+
+
+@pytest.mark.parametrize("interval_s", [0.04, 5 / 24, 0.2, 7 / 30, 0.25, 1 / 3])
+@pytest.mark.parametrize(("plan", "limit_s"), [(HD, 1.0), (HALF_HD, 0.51)])
+def test_every_tile_has_its_turn(plan: SearchPlan, limit_s: float, interval_s: float) -> None:
+    limit_s = max(limit_s, 2 * interval_s)
+    waits = longest_waits_s(plan, interval_s, NOBODY)
+    assert waits.keys() == set(plan.complete)
+    assert max(waits.values()) <= limit_s + 1e-6
+
+
+def test_tiles_are_spread_over_the_detections() -> None:
+    stream = Stream(HD)
+    counts = [len(stream.looks(k * 0.2)) for k in range(20)]
+    assert counts[0] == 1
+    assert set(counts[1:]) == {2, 3}
+
+
+def test_where_frames_are_dropped_one_tile_at_a_time_is_searched() -> None:
+    stream = Stream(HD)
+    assert {len(stream.looks(k * 0.8, hurried=True)) for k in range(1, 9)} == {2}
+
+
+def test_a_large_face_is_looked_after_in_a_coarse_look_and_the_whole_picture_in_turn() -> None:
+    large = boxes((200, 20, 240))
+    stream = Stream(SMALL)
+    looks = [stream.looks(k * 0.2, large) for k in range(9)]
+    half = SMALL.whole[1]
+    assert all(half in each for each in looks)
+    assert [SMALL.base in each for each in looks] == [False, False, True] + [False, True] * 3
+    assert longest_waits_s(SMALL, 7 / 30, large)[SMALL.base] <= 0.5
+
+
+def test_a_smaller_face_besides_wants_the_configured_size() -> None:
+    stream = Stream(SMALL)
+    assert stream.looks(0.1, boxes((200, 20, 240), (20, 20, 80))) == (SMALL.base,)
+
+
+def test_nobody_and_a_lost_face_want_the_configured_size() -> None:
+    assert Stream(SMALL).looks(0.1) == (SMALL.base,)
+    assert Stream(SMALL).looks(0.1, boxes((200, 20, 240)), (True,)) == (SMALL.base,)
+
+
+@pytest.mark.parametrize(("score", "again"), [(0.9, False), (0.6, True)])
+def test_a_followed_face_of_which_the_coarse_look_is_unsure_is_looked_at_again(
+    score: float, again: bool
+) -> None:
+    stream = Stream(SMALL)
+    large = boxes((200, 20, 240))
+    (look,) = stream.looks(0.1, large)
+    found = [Detection(large[0] + 5, score, np.zeros((5, 2), dtype=np.float32))]
+    assert stream.search.again(SMALL, [(look, found)]) is again
+    assert stream.search.again(SMALL, [(look, [])]) is (not again)
+
+
+def test_a_small_face_that_is_lost_has_its_tile_searched() -> None:
+    stream = Stream(HD)
+    followed = boxes((100, 100, 40), (1500, 800, 40))
+    looks = stream.looks(0.01, followed, (False, True))
+    assert len(looks) == 2
+    assert looks[1].sees(followed).tolist() == [False, True]
+
+
+def test_it_says_of_which_faces_it_would_know() -> None:
+    stream = Stream(HD)
+    stream.looks(0.01)
+    assert stream.search.looked_at(boxes((100, 100, 40), (100, 100, 120))).tolist() == [False, True]
+    stream.looks(0.01, everywhere=True)
+    assert stream.search.looked_at(boxes((100, 100, 40), (100, 100, 120))).all()
+
+
+def test_a_detector_that_looks_everywhere_knows_of_all() -> None:
+    search = StreamSearch()
+    search.begin(noise(HD, 0), 0.0, NOBODY, np.empty(0, dtype=bool))
+    assert search.looked_at(boxes((100, 100, 40))).all()
+
+
+def test_a_tile_in_which_nothing_changes_is_searched_every_few_seconds_only() -> None:
+    stream = Stream(HD)
+    stream.looks(0.0, picture=1, everywhere=True)
+    tiles = {t: len(stream.looks(t, picture=1)) - 1 for t in np.arange(0.2, 8, 0.2).tolist()}
+    assert sum(count for t, count in tiles.items() if t < 3.9) == 0
+    assert sum(tiles.values()) == len(HD.tiles)
+    assert len(stream.looks(8.0, picture=2)) > 1
+
+
+def test_a_slow_change_is_one_too() -> None:
+    search = StreamSearch()
+    nobody = np.empty(0, dtype=bool)
+    image = np.full((1080, 1920, 3), 100, dtype=np.uint8)
+    search.begin(image, 0.0, NOBODY, nobody, everywhere=True)
+    search.first(HD)
+    counts = []
+    for step in range(1, 16):
+        image = image.copy()
+        image[500:530, 900:930] += 1
+        search.begin(image, 0.2 * step, NOBODY, nobody)
+        counts.append(len(search.first(HD)) - 1)
+    assert sum(counts[:10]) == 0
+    assert sum(counts[10:]) >= 1
+
+
+def test_photographs_are_looked_at_everywhere_at_once() -> None:
+    assert WholeSearch().first(HD) == (HD.base, *HD.tiles)
+    assert not WholeSearch().again(HD, [(HD.base, [])])
