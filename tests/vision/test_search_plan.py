@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-
-from streamfer.vision.search_plan import LARGEST_PX, SURE_PX, Look, network_size, plan_search
+from streamfer.vision.detection.search_plan import LARGEST_PX, SURE_PX, Look, network_size, plan_search
 
 
 @pytest.mark.parametrize(

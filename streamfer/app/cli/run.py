@@ -13,6 +13,7 @@ from rich.console import Console
 
 from streamfer.app.config import RunConfig
 from streamfer.app.session.job import Job, Outcome
+from streamfer.app.session.search_notes import search_notes
 from streamfer.app.session.session import Session
 from streamfer.app.session.signals import StopSignals
 from streamfer.app.terminal.build_progress import BuildProgress
@@ -58,6 +59,9 @@ def run(config: RunConfig) -> int:
             session.open(at_once=job.live)
             if signals.count:
                 return INTERRUPTED
+            if job.live:  # the end, where notes are printed, may be far
+                for note in search_notes(config, job.streams):
+                    console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
             if page is not None:
                 console.print(f"live page: {page.show(job)}", highlight=False, soft_wrap=True)
             try:

@@ -26,6 +26,7 @@ from streamfer.app.session.metrics import MetricsServer
 from streamfer.app.session.networks import SessionNetworks
 from streamfer.app.session.outputs import claim_added_stream
 from streamfer.app.session.resume import Resumption
+from streamfer.app.session.search_notes import search_notes
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sources import LiveReports, OpenedStream, open_streams
 from streamfer.app.session.summary import RunEnd, run_outcome, summarise, write_summary
@@ -250,6 +251,7 @@ class Job:
             self.claims,
             latents=latents,
             refiner=refiner,
+            notes=search_notes(config, self.streams),
             segments=Segments(config.segment or math.inf),
             extra=(*self._watchers, *self._sinks),
             keep_pictures=bool(self._sinks),

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from streamfer.vision.detection.search_plan import plan_search
 
 from streamfer.types import Detection
 from streamfer.vision.detection.second_look import leaves_doubt, wants_half
-from streamfer.vision.search_plan import plan_search
 
 
 def face(x: float, side: float, score: float) -> Detection:
