@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from streamfer.vision.detection.search import Search
-from streamfer.vision.detection.search_plan import plan_search
 
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.types import Detection, Frame, UInt8Array
+from streamfer.vision.detection.search import Search
+from streamfer.vision.detection.search_plan import plan_search
 from streamfer.vision.face_reader import FaceBatch, HostFaceReader
 from streamfer.vision.trust import LogisticModel, TrustModel
 from tests.support.detectors import FakeDetector

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from streamfer.vision.detection.search import StreamSearch, WholeSearch
+from streamfer.vision.detection.search import EveryShape, StreamSearch, WholeSearch
 from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
 
 from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
 
 HD = plan_search(1920, 1080, 640, 2.0, 16)
 HALF_HD = plan_search(960, 540, 640, 2.0, 16)
@@ -168,3 +169,10 @@ def test_a_slow_change_is_one_too() -> None:
 def test_photographs_are_looked_at_everywhere_at_once() -> None:
     assert WholeSearch().first(HD) == (HD.base, *HD.tiles)
     assert not WholeSearch().again(HD, [(HD.base, [])])
+
+
+def test_to_make_a_network_ready_each_size_is_run_once() -> None:
+    looks = EveryShape().first(HD)
+    sizes = [look.network_wh for look in looks]
+    assert len(sizes) == len(set(sizes)) == len(HD.whole) + 1
+    assert not EveryShape().again(HD, [(look, []) for look in looks])

@@ -4,7 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
-from streamfer.vision.detection.search_plan import LARGEST_PX, SURE_PX, Look, network_size, plan_search
+
+from streamfer.vision.detection.search_plan import (
+    LARGEST_PX,
+    SURE_PX,
+    Look,
+    network_size,
+    plan_search,
+)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from streamfer.vision.detection.search_plan import Look
-from streamfer.vision.detection.suppression import join_looks, non_maximum_suppression, on_same_head
 
 from streamfer.types import Detection
+from streamfer.vision.detection.search_plan import Look
+from streamfer.vision.detection.suppression import join_looks, non_maximum_suppression, on_same_head
 
 WHOLE = Look((0, 0, 1920, 1080), (640, 352), whole=True)
 LEFT = Look((0, 0, 704, 608), (704, 608), whole=False)

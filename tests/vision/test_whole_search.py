@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from streamfer.vision.detection.suppression import on_same_head
 
 from streamfer.engine import Array
 from streamfer.pipeline.analyzer import Analyzer
@@ -17,6 +16,7 @@ from streamfer.types import Detection, Frame, FrameResult, UInt8Array
 from streamfer.vision.align import landmarks_reliable
 from streamfer.vision.detection.centerface import CenterFace, centerface_file, centerface_onnx
 from streamfer.vision.detection.detector import DetectorConfig
+from streamfer.vision.detection.suppression import on_same_head
 from streamfer.vision.face_reader import HostFaceReader
 from tests.support.crowds import Faces, count_found, crowd, empty_place
 from tests.support.engines import FakeEngine

@@ -27,7 +27,9 @@ from streamfer.runtime.open_engine import open_engine, open_serving_engine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.types import Detection
 from streamfer.vision.detection.detector import Detector, DetectorConfig
+from streamfer.vision.face_reader import detect_on_host
 from streamfer.vision.portrait import crop_shape
+from streamfer.vision.detection.search import EveryShape
 from streamfer.vision.trust import TrustModel
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class Models:
         reader = open_face_reader(self.detector, self.face)
         for width, height in set(frame_sizes_wh):
             pictures = reader.take([np.zeros((height, width, 3), dtype=np.uint8)])
-            pictures.detect([0])
+            pictures.detect([0], [EveryShape()])
             box = np.array([0, 0, width, height], dtype=np.float32)
             face = Detection(box, score=1.0, landmarks=np.zeros((5, 2), dtype=np.float32))
             pictures.align([0], [face]).read(())
@@ -91,7 +93,7 @@ class Models:
 
 def _warm_up_detector(detector: Detector, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
     for width, height in set(frame_sizes_wh):
-        detector.detect([np.zeros((height, width, 3), dtype=np.uint8)])
+        detect_on_host(detector, [np.zeros((height, width, 3), dtype=np.uint8)], [EveryShape()])
 
 
 def _warm_up_face(face: Engine, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:

@@ -68,6 +68,18 @@ class WholeSearch:
         return False
 
 
+class EveryShape:
+    """One look of every size of the network's input that may come: to make the network ready."""
+
+    def first(self, plan: SearchPlan) -> tuple[Look, ...]:
+        """See `Search.first`."""
+        return tuple({look.network_wh: look for look in (*plan.whole, *plan.tiles)}.values())
+
+    def again(self, plan: SearchPlan, found: Sequence[tuple[Look, Sequence[Detection]]]) -> bool:
+        """See `Search.again`."""
+        return False
+
+
 class StreamSearch:
     """The looks at the pictures of one stream, by turns.
 

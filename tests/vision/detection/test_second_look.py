@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from streamfer.vision.detection.search_plan import plan_search
 
 from streamfer.types import Detection
+from streamfer.vision.detection.search_plan import plan_search
 from streamfer.vision.detection.second_look import leaves_doubt, wants_half
 
 
