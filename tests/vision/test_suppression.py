@@ -94,6 +94,13 @@ def test_an_unsure_face_that_is_too_small_for_the_coarser_look_stays() -> None:
     assert places(join_looks([(WHOLE, []), (LEFT, [small, large])], 0.3)) == [(100, 0.3)]
 
 
+def test_two_looks_at_the_whole_picture_do_not_contradict_each_other() -> None:
+    half = Look((0, 0, 1920, 1080), (320, 192), whole=True)
+    unsure, large = face(100, 100, 400, 0.3), face(900, 100, 400, 0.3)
+    joined = join_looks([(WHOLE, [unsure]), (half, [large])], 0.3)
+    assert sorted(places(joined)) == [(100, 0.3), (900, 0.3)]
+
+
 def test_one_look_at_the_whole_picture_stays_as_it_is() -> None:
     faces = [face(100, 100, 80, 0.9), face(300, 100, 80, 0.2)]
     assert join_looks([(WHOLE, faces)], 0.3) == faces

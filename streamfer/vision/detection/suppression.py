@@ -137,7 +137,9 @@ def _contradicted(
         coarser = np.array([look.scale < looks[owner].scale for owner in owners])
         sees = np.where(coarser, look.sees(boxes, _CONTRADICTING_PX), look.sees(boxes))
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) * look.scale
-        contradicted |= (owners != place) & sees & (sides <= LARGEST_PX) & ~agrees
+        # Two looks at the whole picture are for faces of different sizes; neither knows better.
+        heard = np.array([not (look.whole and looks[owner].whole) for owner in owners])
+        contradicted |= (owners != place) & heard & sees & (sides <= LARGEST_PX) & ~agrees
     return contradicted
 
 
