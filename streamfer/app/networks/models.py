@@ -27,9 +27,9 @@ from streamfer.runtime.open_engine import open_engine, open_serving_engine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.types import Detection
 from streamfer.vision.detection.detector import Detector, DetectorConfig
+from streamfer.vision.detection.search import EveryShape
 from streamfer.vision.face_reader import detect_on_host
 from streamfer.vision.portrait import crop_shape
-from streamfer.vision.detection.search import EveryShape
 from streamfer.vision.trust import TrustModel
 
 log = logging.getLogger(__name__)

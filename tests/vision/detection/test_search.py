@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from streamfer.vision.detection.search import EveryShape, StreamSearch, WholeSearch
-from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
 
 from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.detection.search import EveryShape, StreamSearch, WholeSearch
 from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
 
 HD = plan_search(1920, 1080, 640, 2.0, 16)
