@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from streamfer.media.orientation import boxes
+from streamfer.media.sources.orientation import boxes
 from streamfer.types import UInt8Array
 
 

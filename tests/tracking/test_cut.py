@@ -14,7 +14,7 @@ from streamfer.tracking.cut import CutDetector
 from streamfer.tracking.tracker import Tracker
 from streamfer.types import UInt8Array
 from streamfer.vision.detection.centerface import CenterFace, centerface_file, centerface_onnx
-from tests.media.test_still_pictures import pictures
+from tests.media.sources.test_still_pictures import pictures
 from tests.support.shared import shared_file
 
 RATE = 25.0

@@ -31,8 +31,8 @@ from streamfer.app.terminal.feed import WindowFeed
 from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
-from streamfer.media.sound import TravellingSound
 from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.sound import TravellingSound
 from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.file import VideoConfig

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streamfer.errors import SourceError
-from streamfer.media.pipe import PipeReader, is_pipe
-from streamfer.media.sound import TravellingSound
 from streamfer.media.sources.file_decoder import FileDecoder
 from streamfer.media.sources.picture import RgbConverter
+from streamfer.media.sources.pipe import PipeReader, is_pipe
 from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
+from streamfer.media.sources.sound import TravellingSound
 from streamfer.media.sources.source import PendingFrame
 from streamfer.types import StreamInfo
 

@@ -14,21 +14,21 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
-from streamfer.media.heif import HeifPicture, read_heif
-from streamfer.media.orientation import mirrored_turn
-from streamfer.media.pipe import PipeReader
-from streamfer.media.sound import TravellingSound
 from streamfer.media.sources.completeness import missing_bytes
+from streamfer.media.sources.heif import HeifPicture, read_heif
 from streamfer.media.sources.media_file import (
     WITHOUT_SEARCH,
     open_media_file,
     open_pipe,
     video_stream,
 )
+from streamfer.media.sources.orientation import mirrored_turn
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter, Turn
+from streamfer.media.sources.pipe import PipeReader
 from streamfer.media.sources.playback import ClipFrame
+from streamfer.media.sources.sound import TravellingSound
+from streamfer.media.sources.tiles import assemble
 from streamfer.media.sources.timeline import Timeline, longest_gap_s
-from streamfer.media.tiles import assemble
 
 _log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
-from streamfer.media.animation import is_animated_webp, webp_as_video
-from streamfer.media.pipe import PipeReader
+from streamfer.media.sources.animation import is_animated_webp, webp_as_video
 from streamfer.media.sources.hardware import accelerator
+from streamfer.media.sources.pipe import PipeReader
 
 _log = logging.getLogger(__name__)
 

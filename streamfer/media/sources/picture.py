@@ -12,7 +12,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from streamfer.errors import SourceError
-from streamfer.media.tone import ToneMapper, is_hdr
+from streamfer.media.sources.tone import ToneMapper, is_hdr
 from streamfer.types import UInt8Array
 
 _MATRICES = {

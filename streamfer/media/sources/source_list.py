@@ -13,9 +13,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.pipe import STANDARD_INPUT
 from streamfer.media.redact import redact_url
 from streamfer.media.sources.media_file import missing_file_message
+from streamfer.media.sources.pipe import STANDARD_INPUT
 
 _PLAYABLE = re.compile(
     r"\.(?:3g2|3gp|asf|avi|dv|f4v|flv|gif|h26[45]|hevc|ivf|m2ts|m2v|m4v|mj2|mjpe?g|mkv|mov|mp4|mpe?g"

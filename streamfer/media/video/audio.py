@@ -20,10 +20,10 @@ from av.error import FFmpegError
 from av.stream import Discard
 
 from streamfer.errors import SourceError
-from streamfer.media.audio_clock import AudioClock, PacketOrder, move
 from streamfer.media.files.output_path import reason
-from streamfer.media.sound import Sound
+from streamfer.media.sources.audio_clock import AudioClock, PacketOrder, move
 from streamfer.media.sources.media_file import WITHOUT_SEARCH, open_media_file, video_stream
+from streamfer.media.sources.sound import Sound
 from streamfer.media.sources.timeline import longest_gap_s
 
 _AAC_BIT_RATE = 160_000

@@ -14,10 +14,10 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.audio_clock import LARGEST_STEP
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
+from streamfer.media.sources.audio_clock import LARGEST_STEP
 from streamfer.media.sources.media_file import is_playable
 from streamfer.media.video.audio import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
 from streamfer.media.video.yuv import YuvConverter
@@ -100,7 +100,7 @@ class VideoFile:
         frame_rate: nominal frames/s; only a hint for the encoder's rate control.
         config: encoder settings.
         audio_source: PyAV stream whose packets `write_audio` will bring, or None.
-        audio_kind: how they get there; see `streamfer.media.audio_trial`.
+        audio_kind: how they get there; see `streamfer.media.video.audio_trial`.
         indexed: whether to build the one index; it takes about 150 bytes of memory per frame.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from streamfer.errors import SourceError
-from streamfer.media.audio_clock import PacketOrder, move
+from streamfer.media.sources.audio_clock import PacketOrder, move
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.verify.outputs import verify_outputs

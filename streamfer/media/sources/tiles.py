@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from streamfer.errors import SourceError
-from streamfer.media.heif import HeifPicture
+from streamfer.media.sources.heif import HeifPicture
 from streamfer.media.sources.media_file import MAX_PIXELS
 from streamfer.media.sources.picture import RgbConverter
 from streamfer.types import UInt8Array

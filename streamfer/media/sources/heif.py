@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from streamfer.media.orientation import boxes
+from streamfer.media.sources.orientation import boxes
 from streamfer.media.sources.picture import Turn
 
 _log = logging.getLogger(__name__)

@@ -71,7 +71,7 @@ def write_packets(path: Path, content: bytes, codec: str) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from tests.media.test_still_pictures import pictures
+from tests.media.sources.test_still_pictures import pictures
 for path in sys.argv[1:]:
     pictures(Path(path))
 print("alive")

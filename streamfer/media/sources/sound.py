@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from streamfer.media.audio_clock import AudioClock, move
+from streamfer.media.sources.audio_clock import AudioClock, move
 from streamfer.media.sources.timeline import longest_gap_s
 
 _MOST_BYTES = 64 << 20

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
-from streamfer.media.tone import HLG, PQ, to_sdr
+from streamfer.media.sources.tone import HLG, PQ, to_sdr
 from streamfer.types import UInt8Array
-from tests.media.test_still_pictures import pictures
+from tests.media.sources.test_still_pictures import pictures
 from tests.support.shared import shared_file
 
 WHITE = {HLG: 0.75, PQ: 0.58}

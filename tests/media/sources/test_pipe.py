@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from streamfer.errors import SourceError
-from streamfer.media.pipe import PipeReader
 from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.pipe import PipeReader
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.source_list import SourceKind, expand_sources
 from streamfer.media.video.writer import VideoWriter
