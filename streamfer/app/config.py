@@ -66,7 +66,9 @@ class RunConfig:
         None, "Annotated video; with several sources the name must hold {stream}.", group="Outputs"
     )
     records: Path | None = option(
-        None, "Records of every frame: .jsonl, .csv or .parquet.", group="Outputs"
+        None,
+        "Records of every frame: .jsonl, .csv or .parquet; {stream} in the name: a file each.",
+        group="Outputs",
     )
     latents: Path | None = option(
         None, "Latent code of every face: .parquet. Biometric data!", group="Outputs"

@@ -12,6 +12,7 @@ import pytest
 
 from streamfer.app.cli import main as cli
 from streamfer.app.config import RunConfig, flag_name, load_config
+from streamfer.app.export.options import export_command
 from streamfer.errors import ConfigError, EngineError, OutputError, SourceError
 from streamfer.labels import LABELS
 
@@ -35,12 +36,13 @@ def test_the_options_table_is_complete() -> None:
 def test_every_option_named_anywhere_exists() -> None:
     options = {flag_name(f.name) for f in dataclasses.fields(RunConfig)}
     options |= set(inspect.signature(cli.bench_command).parameters)
+    options |= set(inspect.signature(export_command).parameters)
     named = set(re.findall(r"--([a-z][a-z-]+)", README + USAGE + BENCHMARKS))
     assert named <= options | NEGATIONS | {"help", "json"}
 
 
 def test_every_command_named_exists() -> None:
-    named = set(re.findall(r"streamfer (run|bench|doctor|verify|engines|weights)\b", README))
+    named = set(re.findall(r"streamfer (run|bench|doctor|verify|export|engines|weights)\b", README))
     registered = {command.name for command in cli.app.registered_commands}
     registered |= {group.name for group in cli.app.registered_groups}
     assert named <= registered

@@ -18,6 +18,7 @@ from streamfer.app.cli.learn import eval_app, train_app
 from streamfer.app.cli.learn_latent import add_latent_commands
 from streamfer.app.cli.options import ConfigFile, merged_config, with_run_options
 from streamfer.app.cli.weights_commands import weights_app
+from streamfer.app.export.options import add_export_command
 from streamfer.app.terminal.logs import complain
 from streamfer.errors import ConfigError, PipelineError, StreamferError
 from streamfer.runtime.extras import install_command, is_extra
@@ -177,6 +178,9 @@ def complete_command(
     from streamfer.app.cli.complete import complete
 
     return complete(paths)
+
+
+add_export_command(app)
 
 
 @app.command("doctor")

@@ -1,0 +1,1 @@
+"""`streamfer export`: records in the formats of other trades."""

@@ -1,0 +1,123 @@
+"""`streamfer export RECORDS --to FORMAT --out FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from streamfer.app.export.options import Format
+from streamfer.app.session.outputs import write_text
+from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.output_path import beside, reason, same_file
+from streamfer.media.records.reader import Records, read_records
+from streamfer.media.records.formats import CsvRecords, EventLines
+from streamfer.media.subtitles.annotation import to_eaf, to_textgrid
+from streamfer.media.subtitles.edl import to_edl
+from streamfer.media.subtitles.timed_text import to_ass, to_srt, to_vtt
+from streamfer.media.subtitles.timeline import Timeline, read_timeline
+from streamfer.media.subtitles.wording import Language, Wording
+
+_OF_A_TIMELINE: Mapping[str, Callable[[Timeline], str]] = {
+    "vtt": to_vtt,
+    "srt": to_srt,
+    "ass": to_ass,
+    "eaf": to_eaf,
+    "textgrid": to_textgrid,
+    "edl": to_edl,
+}
+
+
+def export(
+    paths: Sequence[Path],
+    to: Format,
+    out: Path,
+    *,
+    language: Language = "en",
+    stream: str | None = None,
+    names: Sequence[str] = (),
+    segments: bool = False,
+) -> int:
+    """Writes records in another format.
+
+    Args:
+        paths: records files, in the order of time.
+        to: the format; a timeline of expressions, or a table of the records themselves.
+        out: the file, replaced if it exists.
+        language: of a timeline's words.
+        stream: which stream a timeline is of; None where there is one.
+        names: `TRACK=NAME` each.
+        segments: whether the files that `--segment` made follow each.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        ConfigError: options that cannot be, or a stream that there is not.
+        SourceError: the records cannot be read.
+        OutputError: the file cannot be written.
+    """
+    records = read_records(*paths, segments=segments)
+    _check_out(out, to, paths)
+    if to in _OF_A_TIMELINE:
+        wording = Wording(language, _parsed_names(names))
+        timeline = read_timeline(records, stream, wording)
+        write_text(out, _OF_A_TIMELINE[to](timeline))
+        print(f"wrote {out}: {len(timeline.cues)} cues of {len(timeline.tracks)} tracks")
+        return 0
+    if stream is not None or names:
+        raise ConfigError(f"--to {to}: holds all streams as they are; --stream, --name don't apply")
+    try:
+        write = _write_csv if to == "csv" else _write_parquet
+        write(records, out)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{out}: cannot write the records ({reason(error)})") from error
+    print(f"wrote {out}")
+    return 0
+
+
+def _write_csv(records: Records, out: Path) -> None:
+    table = CsvRecords(out, records.header)
+    try:
+        for frame in records.frames:
+            table.frame(frame)
+        for event in records.events:
+            table.event(event)
+    finally:
+        table.close()
+
+
+def _write_parquet(records: Records, out: Path) -> None:
+    from streamfer.media.records.parquet import write_parquet  # pyarrow takes 0.2 s to import
+
+    write_parquet(out, records.header, records.frames)
+    events = EventLines(out)
+    try:
+        for event in records.events:
+            events.append(event)
+    finally:
+        events.close()
+
+
+def _check_out(out: Path, to: Format, paths: Sequence[Path]) -> None:
+    if to in ("csv", "parquet") and out.suffix.lower() != f".{to}":
+        raise ConfigError(f"--out {out}: the name must end in .{to}")
+    companions = [out, beside(out, "header.json"), beside(out, "events.jsonl")]
+    for path in paths:
+        if any(same_file(path, companion) for companion in companions):
+            raise ConfigError(f"--out {out}: would replace the records {path}; choose another name")
+    if out.is_dir():
+        raise OutputError(f"--out {out}: is a folder; name a file")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"--out {out}: cannot make its folder ({reason(error)})") from error
+
+
+def _parsed_names(names: Sequence[str]) -> dict[int, str]:
+    parsed = {}
+    for text in names:
+        track, _, name = text.partition("=")
+        if not (track.isdecimal() and name.strip() and name.isprintable()):
+            raise ConfigError(f"--name {text!r}: write TRACK=NAME, such as 1=Anna")
+        parsed[int(track)] = name.strip()
+    return parsed

@@ -1,0 +1,1 @@
+"""Records as timelines: who showed which expression when, for players, annotators and editors."""

@@ -1,0 +1,63 @@
+"""What cues say, in six languages.
+
+Nouns where adjectives would have to agree with a person whose gender nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streamfer.labels import LABELS
+
+Language = Literal["en", "de", "fr", "es", "ja", "zh"]
+
+_LABELS: dict[Language, tuple[str, ...]] = {
+    "en": ("angry", "disgusted", "afraid", "happy", "sad", "surprised", "neutral"),
+    "de": ("Ärger", "Ekel", "Angst", "Freude", "Trauer", "Überraschung", "neutral"),
+    "fr": ("colère", "dégoût", "peur", "joie", "tristesse", "surprise", "neutre"),
+    "es": ("enfado", "asco", "miedo", "alegría", "tristeza", "sorpresa", "neutral"),
+    "ja": ("怒り", "嫌悪", "恐れ", "喜び", "悲しみ", "驚き", "平静"),
+    "zh": ("愤怒", "厌恶", "恐惧", "高兴", "悲伤", "惊讶", "平静"),
+}
+"""In the order of LABELS."""
+_PERSON: dict[Language, str] = {
+    "en": "Person {}",
+    "de": "Person {}",
+    "fr": "Personne {}",
+    "es": "Persona {}",
+    "ja": "人物{}",
+    "zh": "人物{}",
+}
+_SAYS: dict[Language, str] = {
+    "en": "{}: {}",
+    "de": "{}: {}",
+    "fr": "{}\N{NARROW NO-BREAK SPACE}: {}",
+    "es": "{}: {}",
+    "ja": "{}：{}",
+    "zh": "{}：{}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The words of a timeline."""
+
+    language: Language = "en"
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Of tracks, given by the user."""
+
+    def label(self, emotion: str) -> str:
+        """An expression's name; that of a label which is not ours stays as it is."""
+        if emotion not in LABELS:
+            return emotion
+        return _LABELS[self.language][LABELS.index(emotion)]
+
+    def person(self, track: int) -> str:
+        """What a track is called."""
+        return self.names.get(track) or _PERSON[self.language].format(track)
+
+    def says(self, track: int, emotion: str) -> str:
+        """Who shows what."""
+        return _SAYS[self.language].format(self.person(track), self.label(emotion))
