@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.storage import (
     load_encoder,
     load_generator,
+    read_tensors,
     save_encoder,
     save_generator,
 )
@@ -58,3 +61,20 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(EngineError, match="not the weights of this encoder"):
         load_encoder(path)
+
+
+def test_the_same_weights_are_the_same_file_in_every_process(tmp_path: Path) -> None:
+    program = (
+        "import sys, torch; from pathlib import Path;"
+        "from streamfer.models.storage import write_tensors;"
+        "notes = {name: name for name in 'abcdefgh'};"
+        "tensors = {'x': torch.ones(3), 'y': torch.ones(2, 2).half()};"
+        "write_tensors(tensors, Path(sys.argv[1]), notes)"
+    )
+    files = [tmp_path / f"{number}.safetensors" for number in range(3)]
+    for file in files:
+        subprocess.run([sys.executable, "-c", program, str(file)], check=True)
+    assert len({file.read_bytes() for file in files}) == 1
+    metadata, tensors = read_tensors(files[0])
+    assert set(metadata) == set("abcdefgh")
+    assert tensors["y"].tolist() == [[1.0, 1.0], [1.0, 1.0]]
