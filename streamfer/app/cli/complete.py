@@ -18,7 +18,7 @@ def complete(paths: Sequence[Path]) -> int:
         The exit code, 0.
 
     Raises:
-        SourceError: a journal is damaged; it stays.
+        SourceError: a file is missing and has no journal, or the journal is damaged; it stays.
         OutputError: a file cannot be written; its journal stays.
     """
     claims = OutputClaims()
@@ -30,5 +30,7 @@ def complete(paths: Sequence[Path]) -> int:
             raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
         except ValueError as error:
             raise SourceError(f"{path}: its journal is damaged ({error})") from error
+        if not done and not path.exists():
+            raise SourceError(f"{path}: no such file, and no journal of it")
         print(f"{path}: {'completed' if done else 'has no journal; nothing to do'}")
     return 0

@@ -48,3 +48,9 @@ def test_a_damaged_journal_is_one_error_and_stays(
     assert ended.code == 3
     assert "damaged" in ended.complaint
     assert journal_path(path).exists()
+
+
+def test_a_missing_file_is_an_error(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ended = streamfer(capfd, "complete", tmp_path / "absent.parquet")
+    assert ended.code == 3
+    assert "absent.parquet: no such file" in ended.complaint
