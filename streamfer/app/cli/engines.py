@@ -54,7 +54,7 @@ def build_engines(console: Console, config: RunConfig, store: EngineStore | None
 
 
 def clean_engines(console: Console, store: EngineStore | None = None) -> int:
-    """Empties the store.
+    """Empties the store, after saying what of it goes.
 
     Returns:
         The exit code, 0.
@@ -63,6 +63,9 @@ def clean_engines(console: Console, store: EngineStore | None = None) -> int:
         EngineError: something could not be deleted.
     """
     store = store or EngineStore()
+    for entry in store.entries():
+        line = f"deleting {entry.path}: {' '.join(filter(None, _describe(entry)))}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     removed = store.clean()
     freed = _megabytes(sum(entry.size for entry in removed))
     line = f"{store.root}: {len(removed)} removed, {freed} freed"

@@ -9,8 +9,8 @@ from streamfer.app.export.options import Format
 from streamfer.app.session.outputs import write_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.output_path import beside, reason, same_file
-from streamfer.media.records.reader import Records, read_records
 from streamfer.media.records.formats import CsvRecords, EventLines
+from streamfer.media.records.reader import Records, read_records
 from streamfer.media.subtitles.annotation import to_eaf, to_textgrid
 from streamfer.media.subtitles.edl import to_edl
 from streamfer.media.subtitles.timed_text import to_ass, to_srt, to_vtt

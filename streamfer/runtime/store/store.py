@@ -213,15 +213,17 @@ class EngineStore:
 
 
 def default_root() -> Path:
-    """`engines/` of the checkout; `STREAMFER_HOME` or the user's cache directory without one."""
+    """Where engines are kept: below `STREAMFER_HOME` where it is set, else `engines/` of the
+    checkout, and without one the user's cache directory."""
+    if home := os.environ.get("STREAMFER_HOME"):
+        return Path(home) / "engines"
     checkout = Path(__file__).resolve().parents[3]
     if (checkout / "engines" / "README.md").is_file() and (checkout / "pyproject.toml").is_file():
         return checkout / "engines"
-    home = os.environ.get("STREAMFER_HOME")
     from platformdirs import user_cache_path
 
     cache = user_cache_path("streamfer", appauthor=False, opinion=False)
-    return (Path(home) if home else cache) / "engines"
+    return cache / "engines"
 
 
 def _is_entry(path: Path) -> bool:

@@ -74,7 +74,10 @@ def test_build_fills_the_store_and_shows_it(
 
 def test_clean_empties_the_store_and_says_how_much(store: EngineStore) -> None:
     fill(store)
+    paths = [entry.path for entry in store.entries()]
     shown = console()
     assert clean_engines(shown, store) == 0
     assert store.entries() == []
+    said = [line.partition(": ")[0] for line in text_of(shown).splitlines()]
+    assert said == [*(f"deleting {path}" for path in paths), str(store.root)]
     assert "2 removed, 0.0 MB freed" in text_of(shown)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from streamfer.media.records.reader import read_records
 
+from streamfer.media.records.reader import read_records
 from tests.support.program import streamfer
 from tests.support.timelines import HEADER, frame, write_records
 

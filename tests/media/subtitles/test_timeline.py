@@ -4,10 +4,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from streamfer.media.records.reader import read_records
 
 from streamfer.errors import ConfigError, SourceError
 from streamfer.labels import LABELS
+from streamfer.media.records.reader import read_records
 from streamfer.media.subtitles.timeline import read_timeline
 from streamfer.media.subtitles.wording import Wording
 from tests.support.timelines import HEADER, frame, timeline, write_records

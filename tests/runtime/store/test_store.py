@@ -294,8 +294,13 @@ def test_an_absent_store_is_empty(bench: Bench) -> None:
 
 
 def test_the_checkout_keeps_engines_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STREAMFER_HOME", "/elsewhere")
+    monkeypatch.delenv("STREAMFER_HOME", raising=False)
     assert default_root() == Path(store.__file__).resolve().parents[3] / "engines"
+
+
+def test_an_explicit_home_wins_inside_a_checkout_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMFER_HOME", "/elsewhere")
+    assert default_root() == Path("/elsewhere/engines")
 
 
 def test_an_installed_package_keeps_engines_in_the_cache(
