@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from streamfer.app.cli.download import download
-from streamfer.app.networks.published import PUBLISHED, PublishedWeights, weights_folder
+from streamfer.app.networks.published import (
+    PUBLISHED,
+    PublishedWeights,
+    load_published,
+    weights_folder,
+)
 from streamfer.errors import ConfigError, EngineError
 from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
 
@@ -38,7 +44,11 @@ def list_weights(console: Console, folder: Path | None = None) -> int:
 
 
 def pull_weights(
-    console: Console, name: str, source: Path | None = None, folder: Path | None = None
+    console: Console,
+    name: str,
+    source: Path | None = None,
+    folder: Path | None = None,
+    load: Callable[[str, Path], None] = load_published,
 ) -> int:
     """Brings published weights to where Streamfer looks for them.
 
@@ -47,6 +57,8 @@ def pull_weights(
         name: a key of PUBLISHED.
         source: a file to take instead of downloading it.
         folder: where to put it; None takes the usual place.
+        load: loads the weights of that name from a file that nobody published a checksum of, as
+            the network itself would; raises EngineError where they do not fit it.
 
     Returns:
         The exit code, 0.
@@ -79,10 +91,22 @@ def pull_weights(
         raise EngineError(
             f"{name}: its SHA-256 is {digest}, not {weights.sha256}: damaged or replaced; deleted"
         )
+    if weights.sha256 is None:
+        _refuse_others(name, part, load)
     part.replace(path)
     _note(path).write_text(f"{digest}\n")
     _say(console, f"{name}: {path}, SHA-256 {digest}")
     return 0
+
+
+def _refuse_others(name: str, part: Path, load: Callable[[str, Path], None]) -> None:
+    """Without a checksum only the network itself can say whether a file is its own."""
+    try:
+        load(name, part)
+    except EngineError as error:
+        part.unlink()
+        reason = str(error).replace(f"{part}: ", "").replace(f"{part.name}: ", "")
+        raise EngineError(f"{name}: not taken: {reason}") from error
 
 
 def verify_weights(
@@ -91,9 +115,10 @@ def verify_weights(
     """Holds the shipped weights against their cards, and the pulled ones against their checksums.
 
     Returns:
-        The exit code: 0, or 5 where a file is not what it should be.
+        The exit code: 0, or 5 where a file is missing or not what it should be.
     """
-    intact = [_verify_shipped(console, path) for path in shipped.networks if path.exists()]
+    files = sorted({*shipped.networks, *shipped.folder.glob("*.safetensors")})
+    intact = [_verify_shipped(console, path) for path in files]
     return max(
         _verify_pulled(console, folder or weights_folder()),
         0 if all(intact) else EngineError.exit_code,
@@ -105,6 +130,9 @@ def _verify_shipped(console: Console, path: Path) -> bool:
         file_digest(path)
     except EngineError as error:
         _say(console, str(error))
+        return False
+    if not path.with_suffix(".md").is_file():
+        _say(console, f"{path}: no card beside it says what it should be")
         return False
     _say(console, f"{path.stem}: ok")
     return True

@@ -109,3 +109,27 @@ def find_weights(name: str, folder: Path | None = None) -> Path:
             f" {PUBLISHED[name].command}"
         )
     return path
+
+
+def load_published(name: str, path: Path) -> None:
+    """Loads published weights strictly, as the network that they are for does; loads torch.
+
+    Args:
+        name: a key of PUBLISHED.
+        path: the file.
+
+    Raises:
+        EngineError: it is damaged, or of another network; names the keys.
+    """
+    if name.startswith("retinaface-"):
+        from streamfer.models.retinaface import load_retinaface
+
+        load_retinaface(path, name.removeprefix("retinaface-"))
+    elif name.startswith("stylegan2-"):
+        from streamfer.models.published_stylegan2 import load_published_generator
+
+        load_published_generator(path)
+    else:
+        from streamfer.models.published_encoder import load_inversion_networks
+
+        load_inversion_networks(path, "e4e" if name == "e4e-ffhq" else "psp")

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
+from safetensors.torch import save_file
 
 from streamfer.app.cli import weights
 from streamfer.app.cli.weights import list_weights, pull_weights, verify_weights
@@ -18,6 +21,10 @@ from tests.support.latent import write_card
 
 CONTENT = b"weights" * 1000
 NAME = "retinaface-mobilenet0.25"
+
+
+def fits(name: str, path: Path) -> None:
+    """Stands for a network that takes the file."""
 
 
 class Bench:
@@ -34,11 +41,11 @@ class Bench:
         self._patch.setitem(PUBLISHED, NAME, entry)
 
     def pull_by_hand(self, name: str, source: Path | None) -> Path:
-        pull_weights(self.console, name, source, self.folder)
+        pull_weights(self.console, name, source, self.folder, load=fits)
         return find_weights(name, self.folder)
 
     def pull(self, source: Path | None = None) -> int:
-        return pull_weights(self.console, NAME, source, self.folder)
+        return pull_weights(self.console, NAME, source, self.folder, load=fits)
 
     @property
     def text(self) -> str:
@@ -125,6 +132,26 @@ def test_what_nobody_hashed_is_fetched_by_hand(bench: Bench, tmp_path: Path, nam
     assert f"{name}: damaged or replaced; streamfer weights pull {name} --from FILE" in bench.text
 
 
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_without_a_checksum_the_network_must_take_the_file(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(PUBLISHED, name, replace(PUBLISHED[name], sha256=None))
+    with pytest.raises(EngineError, match=f"{name}: not taken: not a file of weights") as caught:
+        pull_weights(bench.console, name, file_with(tmp_path / "x", CONTENT), bench.folder)
+    assert "\n" not in str(caught.value)
+    assert list(bench.folder.iterdir()) == []
+
+
+def test_weights_of_another_network_are_not_taken(bench: Bench, tmp_path: Path) -> None:
+    save_file({"body.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(EngineError, match="not taken: not the weights of this network: keys"):
+        pull_weights(
+            bench.console, "retinaface-resnet50", tmp_path / "other.safetensors", bench.folder
+        )
+    assert list(bench.folder.iterdir()) == []
+
+
 def test_a_missing_source_is_named(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"absent\.pth: No such file"):
         bench.pull(tmp_path / "absent.pth")
@@ -145,7 +172,7 @@ def test_the_list_tells_shipped_present_and_absent_apart(
 
 def test_shipped_weights_are_held_against_their_cards(bench: Bench, tmp_path: Path) -> None:
     shipped = WeightFiles(tmp_path)
-    for path in (shipped.classifier, shipped.encoder):
+    for path in (*shipped.networks, tmp_path / "hashes.safetensors"):
         path.write_bytes(CONTENT)
         write_card(path, hashlib.sha256(CONTENT).hexdigest())
     assert verify_weights(bench.console, bench.folder, shipped) == 0
@@ -155,7 +182,26 @@ def test_shipped_weights_are_held_against_their_cards(bench: Bench, tmp_path: Pa
     assert "encoder_faces64.safetensors: damaged or replaced" in bench.text
 
 
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda files: files.fused_heads.unlink(), "fused_heads.safetensors: cannot read"),
+        (lambda files: files.encoder.with_suffix(".md").unlink(), "no card beside it"),
+        (lambda files: (files.folder / "hashes.safetensors").write_bytes(b"x"), "hashes"),
+    ],
+)
+def test_no_shipped_file_is_skipped(
+    bench: Bench, tmp_path: Path, damage: Callable[[WeightFiles], object], says: str
+) -> None:
+    shipped = WeightFiles(tmp_path)
+    for path in (*shipped.networks, tmp_path / "hashes.safetensors"):
+        path.write_bytes(CONTENT)
+        write_card(path, hashlib.sha256(CONTENT).hexdigest())
+    damage(shipped)
+    assert verify_weights(bench.console, bench.folder, shipped) == 5
+    assert says in bench.text
+
+
 def test_what_ships_is_what_its_cards_describe() -> None:
-    for path in SHIPPED.networks:
-        if path.exists():
-            assert file_digest(path) in path.with_suffix(".md").read_text("utf-8")
+    for path in SHIPPED.folder.glob("*.safetensors"):
+        assert file_digest(path) in path.with_suffix(".md").read_text("utf-8")
