@@ -27,6 +27,7 @@ from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
 from streamfer.training.faces.sources import read_faces
+from streamfer.training.runs.command import pick_device
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.types import FloatArray
 
@@ -75,6 +76,7 @@ def cross_validate(
             for and unknown.
         EngineError: the weights are missing or broken.
     """
+    pick_device(config.device)  # what is wrong with it is said before anything is read
     faces = read_faces(config.data, "train")
     if config.by == "subject" and not faces.subjects:
         raise ConfigError(f"{config.data}: the file names do not tell the subjects")

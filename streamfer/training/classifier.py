@@ -28,6 +28,7 @@ from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import open_landmarks, picture_key
 from streamfer.training.faces.sources import read_faces
 from streamfer.training.runs.card import write_card
+from streamfer.training.runs.command import pick_device
 from streamfer.training.runs.curves import draw_learning_curves
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
@@ -83,6 +84,7 @@ def train_classifier(
     cv2.setNumThreads(1)
     if config.threads:
         torch.set_num_threads(config.threads)
+    pick_device(config.device)  # what is wrong with it is said before anything is read
     training = read_faces(files.data, "train")
     validation = read_faces(files.validation or files.data, "validation")
     cache = open_landmarks(files.landmarks, training.pictures + validation.pictures)

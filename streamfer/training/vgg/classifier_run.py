@@ -14,6 +14,7 @@ from streamfer.errors import ConfigError
 from streamfer.models.vgg import NUM_STAGES, FaceVGG, FaceVGGConfig, Storage, first_stages
 from streamfer.training.faces.augment import AugmentConfig
 from streamfer.training.faces.batches import EpochBatches, TrainingFaces, load_batches
+from streamfer.training.runs.command import pick_device
 from streamfer.training.runs.run_state import AveragedModel
 from streamfer.training.vgg.objective import (
     Loss,
@@ -96,7 +97,8 @@ class ClassifierRun:
         teachers: trained networks whose answers take the smoothed part of the targets.
 
     Raises:
-        ConfigError: stages are to stay as they are, but there are no weights to start from.
+        ConfigError: stages are to stay as they are, but there are no weights to start from, or
+            there is no such device.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class ClassifierRun:
         torch.manual_seed(config.seed)
         self.config = config
         self.faces = faces
-        self.device = torch.device(config.device)
+        self.device = pick_device(config.device)
         shape = config.network()
         model = widened(initial, shape, config.seed) if initial else FaceVGG(shape)
         self.model = model.to(self.device)

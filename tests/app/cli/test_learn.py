@@ -90,3 +90,38 @@ def test_missing_data_is_one_line_and_exit_code_2(
     error = capsys.readouterr().err.strip()
     assert "no such file or folder" in error
     assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "classifier", "--out=run"],
+        ["train", "generator", "--out=run"],
+        ["train", "encoder", "--out=run", "--generator=g.safetensors"],
+        ["train", "autoencoder", "--out=run"],
+        ["train", "fused", "--out=run", "--encoder=e.safetensors"],
+        ["train", "trust", "--out=trust.json"],
+        ["eval", "latent"],
+        ["eval", "fused"],
+        ["invert", "x.png", "--out=run"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+@pytest.mark.parametrize("device", ["cuda", "nonsense"])
+def test_a_device_that_is_not_there_is_bad_usage(
+    command: list[str],
+    device: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    monkeypatch.chdir(tmp_path)
+    data = [] if command[0] == "invert" else [f"--data={tmp_path}"]
+    write_parquet(tmp_path / "train.parquet", drawn_set(7))
+    write_parquet(tmp_path / "public_test.parquet", drawn_set(7, seed=9))
+    assert main([*command, *data, f"--device={device}"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"device {device} cannot be used" in line
+    assert not (tmp_path / "run").exists()
