@@ -1,6 +1,6 @@
 """Makes the face network's int8 form known: how far its activations reach, and what int8 costs.
 
-python -m streamfer.training.int8 --data fer/ [--landmarks landmarks.npz] [--weights folder]
+python -m streamfer.training.int8 --data fer/ --out streamfer/weights/int8.json
 
 Run it whenever the weights change: without a calibration for these very weights, they are served in
 floating point.
@@ -170,26 +170,27 @@ def _print(calibration: Int8Calibration, console: Console) -> None:
         )
 
 
-def _arguments(arguments: Sequence[str] | None) -> Int8Config:
+def _arguments(arguments: Sequence[str] | None) -> tuple[Int8Config, Path]:
     parser = argparse.ArgumentParser(
         prog="python -m streamfer.training.int8", description="Calibrate the int8 face network."
     )
     parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
     parser.add_argument("--weights", type=Path, help="folder of the weights; default: the shipped")
+    parser.add_argument("--out", type=Path, required=True, help="file for the result (JSON)")
     parser.add_argument("--faces", type=int, default=_FACES, help="default: %(default)s")
     options = parser.parse_args(arguments)
     weights = WeightFiles(options.weights) if options.weights else SHIPPED
-    return Int8Config(options.data, options.landmarks, weights, options.faces)
+    return Int8Config(options.data, options.landmarks, weights, options.faces), options.out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
 
     def command() -> None:
-        config = _arguments(arguments)
+        config, out = _arguments(arguments)
         calibration = calibrate_int8(config)
-        write_calibration(calibration, config.weights.int8)
+        write_calibration(calibration, out)
         _print(calibration, Console())
 
     return run_command(command)

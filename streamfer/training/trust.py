@@ -214,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--weights", type=Path, default=SHIPPED.folder, help="folder; default: the shipped weights"
     )
-    parser.add_argument("--out", type=Path, help="default: trust.json beside the weights")
+    parser.add_argument("--out", type=Path, required=True, help="file for the result (JSON)")
     parser.add_argument("--views", type=int, default=default.views, help="of each fitted face")
     parser.add_argument(
         "--evaluation-faces",
@@ -241,11 +241,10 @@ def _fit(options: argparse.Namespace) -> None:
                 shown = "  ".join(f"{k} {v:.4g}" for k, v in numbers.items())
                 print(f"{label_set} {faces} {kind}: {shown}", file=sys.stderr)
     notes = {"recipe": asdict(config), "figures": figures}
-    out = options.out or weights.trust
     try:
-        save_trust(models, digest(weights.face_network), out, notes)
+        save_trust(models, digest(weights.face_network), options.out, notes)
     except OSError as error:
-        raise OutputError(f"{out}: cannot write: {error.strerror}") from error
+        raise OutputError(f"{options.out}: cannot write: {error.strerror}") from error
 
 
 if __name__ == "__main__":

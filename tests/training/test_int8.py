@@ -59,7 +59,8 @@ def test_limits_leave_out_the_share_asked_for(weights: WeightFiles, clipped: flo
 def test_the_command_writes_what_serving_reads(
     weights: WeightFiles, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*options, f"--weights={weights.folder}", "--faces=5"]) == 0
+    folder = f"--weights={weights.folder}"
+    assert main([*options, folder, f"--out={weights.int8}", "--faces=5"]) == 0
     calibration = read_calibration(weights)
     assert calibration is not None
     assert len(calibration.limits) == 15
@@ -80,7 +81,8 @@ def test_errors_are_one_line(
     says: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main([*options, f"--weights={weights.folder}", argument]) == 2
+    folder = f"--weights={weights.folder}"
+    assert main([*options, folder, f"--out={weights.int8}", argument]) == 2
     error = capsys.readouterr().err.strip()
     assert says in error
     assert "\n" not in error

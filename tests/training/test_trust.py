@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from streamfer.labels import LABEL_SETS
-from streamfer.models.shipped import WeightFiles, digest
+from streamfer.models.shipped import SHIPPED, WeightFiles, digest
+from streamfer.training import int8, trust
 from streamfer.training.faces.data import NO_LABEL
 from streamfer.training.faces.stream_views import stream_view
 from streamfer.training.trust import SeenFaces, gather, main, see_faces
@@ -71,8 +72,8 @@ def test_the_command_fits_both_heads_to_the_networks_of_a_folder(
         write_parquet(tmp_path / f"{name}.parquet", drawn_set(700 if seed == 0 else 40, seed))
     folder = ["--data", str(tmp_path), "--weights", str(tmp_path), "--device", "cpu"]
     size = ["--views", "8", "--evaluation-faces", "30", "--refined", "60", "--steps", "1"]
-    assert main([*folder, *size]) == 0
     weights = WeightFiles(tmp_path)
+    assert main([*folder, *size, "--out", str(weights.trust)]) == 0
     document = json.loads(weights.trust.read_text())
     assert document["face_sha256"] == digest(weights.face_network)
     for label_set in LABEL_SETS:
@@ -81,3 +82,15 @@ def test_the_command_fits_both_heads_to_the_networks_of_a_folder(
         assert set(figures) == {"folds", "validation"}
         assert figures["validation"]["without_error"]["n"] <= 15
         assert ("with_error" in figures["folds"]) == latent
+
+
+@pytest.mark.parametrize("command", [trust.main, int8.main], ids=["trust", "int8"])
+def test_where_the_result_goes_must_be_said(
+    command: Callable[[list[str]], int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = {path: path.read_bytes() for path in (SHIPPED.trust, SHIPPED.int8)}
+    with pytest.raises(SystemExit) as ended:
+        command([f"--data={tmp_path}"])
+    assert ended.value.code == 2
+    assert "--out" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in shipped} == shipped

@@ -264,7 +264,7 @@ def _face_model(weights: WeightFiles, store: EngineStore) -> OnnxModel:
 
 
 def _calibration(weights: WeightFiles) -> Finding:
-    advice = "for int8: python -m streamfer.training.int8 --data fer/"
+    advice = f"for int8: python -m streamfer.training.int8 --data fer/ --out {weights.int8}"
     try:
         calibration = read_calibration(weights)
     except EngineError as error:
