@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,14 @@ from streamfer.evaluation.inversion_sheet import inversion_sheet
 from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.file import FileSource
-from streamfer.media.sources.source_list import SourceKind, expand_sources
+from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
 from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.training.faces.landmarks import whole_picture
-from streamfer.types import AlignedFace, Detection, UInt8Array
+from streamfer.types import AlignedFace, Detection, FloatArray, UInt8Array
 from streamfer.vision.align import align_face
 from streamfer.vision.detection.detector import Detector, DetectorConfig
 from streamfer.vision.overlay.sheet import write_png
@@ -68,6 +69,21 @@ class FoundFaces:
     names: tuple[str, ...]
     crops: UInt8Array
     """(N, 64, 64) uint8 gray, or (N, 256, 256, 3) uint8 RGB portraits."""
+    sources: tuple[str, ...] = ()
+    """Path of each face's picture."""
+    boxes_xyxy: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    """(N, 4) float32, pixels of the upright picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture to be inverted."""
+
+    name: str
+    source: str
+    """Its path."""
+    image: UInt8Array = field(repr=False)
+    """(H, W, 3) uint8 RGB, upright."""
 
 
 def invert(config: InvertConfig, console: Console | None = None) -> int:
@@ -75,14 +91,15 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
 
     For each face `NAME.input.png`, `NAME.encoder.png`, `NAME.refined.png` (at the generator's
     size) and `NAME.npz` (`latent_encoder`, `latent_refined`); for all `contact_sheet.png` and the
-    numbers as JSON.
+    numbers as JSON. The results of an earlier run in the same folder go. A picture that cannot be
+    read is passed over; what it was is said and kept beside the numbers.
 
     Returns:
-        The exit code: 0, or 3 where no face was found.
+        The exit code: 0, or 3 where no face was found or a picture could not be read.
 
     Raises:
         ConfigError: an option is wrong.
-        SourceError: a picture cannot be read.
+        SourceError: no picture can be read.
         EngineError: a network is missing or broken.
         OutputError: a result cannot be written.
     """
@@ -95,10 +112,11 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
         claims.name("--json", config.json)
     align = align_face if config.face_model == "shipped" else align_portrait
     with closing(open_detector(store=EngineStore(), settings=_DETECTOR)) as detector:
-        found = find_faces(read_pictures(config.images), detector, align)
+        pictures, unreadable = read_pictures(config.images)
+        found = find_faces(pictures, detector, align)
     faces = inverted(found)
     try:
-        _write(faces, config, claims)
+        _write(faces, found, unreadable, config, claims)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{config.out}: cannot write the results: {reason}") from error
@@ -111,9 +129,11 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
             highlight=False,
             soft_wrap=True,
         )
+    for reason in unreadable:
+        console.print(f"passed over: {reason}", markup=False, highlight=False, soft_wrap=True)
     if not faces:
         console.print("no face was found")
-    return 0 if faces else SourceError.exit_code
+    return 0 if faces and not unreadable else SourceError.exit_code
 
 
 def _inverter(config: InvertConfig) -> Callable[[FoundFaces], list[InvertedFace]]:
@@ -165,50 +185,81 @@ def _torch_inverter(
     return lambda found: invert_faces(models, found.crops, found.names, settings)
 
 
-def read_pictures(images: Sequence[str]) -> list[tuple[str, UInt8Array]]:
-    """(name, (H, W, 3) uint8 RGB) of every picture, or first frame, that is named.
+def read_pictures(images: Sequence[str]) -> tuple[list[Picture], list[str]]:
+    """Every picture, or first frame, that is named, and why others could not be read.
 
     Raises:
         ConfigError: an argument is no file or folder.
-        SourceError: a picture cannot be read.
+        SourceError: none can be read.
     """
-    pictures = []
-    for spec in expand_sources(images):
+    specs = expand_sources(images)
+    for spec in specs:
         if spec.kind is not SourceKind.FILE:
             raise ConfigError(f"{spec.label}: invert takes pictures and folders of pictures")
-        with closing(FileSource(Path(spec.location), spec.name)) as source:
-            source.open()
-            pending = next(iter(source.frames()))
-            pictures.append((spec.name, pending.to_frame(spec.name, 0).image))
-    return pictures
+    pictures: list[Picture] = []
+    unreadable: list[str] = []
+    for spec in specs:
+        try:
+            pictures.append(Picture(spec.name, spec.location, _first_frame(spec)))
+        except SourceError as error:
+            unreadable.append(str(error))
+    if not pictures:
+        raise SourceError(unreadable[0])
+    return pictures, unreadable
+
+
+def _first_frame(spec: SourceSpec) -> UInt8Array:
+    with closing(FileSource(spec.path, spec.name)) as source:
+        source.open()
+        for pending in source.frames():
+            return pending.to_frame(spec.name, 0).image
+    raise SourceError(f"{spec.location}: holds no picture")
 
 
 def find_faces(
-    pictures: Sequence[tuple[str, UInt8Array]],
+    pictures: Sequence[Picture],
     detector: Detector,
     align: Callable[[UInt8Array, Detection], AlignedFace] = align_face,
 ) -> FoundFaces:
     """Finds and aligns the faces of pictures; a second face of NAME is `NAME-2`.
 
     Args:
-        pictures: name and (H, W, 3) uint8 RGB of each.
+        pictures: to look at.
         detector: finds faces.
         align: cuts them out.
     """
     names: list[str] = []
     crops: list[UInt8Array] = []
-    for name, image in pictures:
+    sources: list[str] = []
+    boxes: list[FloatArray] = []
+    for picture in pictures:
+        name, image = picture.name, picture.image
         (found,) = detector.detect([image])
         if not found and max(image.shape[:2]) <= _FACE_PICTURE_PX:
             found = [whole_picture(image[:, :, 0])]
         for number, detection in enumerate(found, start=1):
             names.append(name if number == 1 else f"{name}-{number}")
             crops.append(align(image, detection).image)
-    return FoundFaces(tuple(names), np.array(crops, np.uint8))
+            sources.append(picture.source)
+            boxes.append(detection.box_xyxy)
+    return FoundFaces(
+        tuple(names),
+        np.array(crops, np.uint8),
+        tuple(sources),
+        np.array(boxes, np.float32).reshape(-1, 4),
+    )
 
 
-def _write(faces: Sequence[InvertedFace], config: InvertConfig, claims: OutputClaims) -> None:
+def _write(
+    faces: Sequence[InvertedFace],
+    found: FoundFaces,
+    unreadable: Sequence[str],
+    config: InvertConfig,
+    claims: OutputClaims,
+) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
+    path = config.json or config.out / "faces.json"
+    _remove_earlier(path, config.out, claims)
     for face in faces:
         for kind, picture in (
             ("input", face.input),
@@ -223,6 +274,27 @@ def _write(faces: Sequence[InvertedFace], config: InvertConfig, claims: OutputCl
         )
     if faces:
         write_png(inversion_sheet(faces), claims.replace(config.out / "contact_sheet.png"))
-    numbers = {"faces": [face.numbers() for face in faces]}
-    path = claims.replace(config.json or config.out / "faces.json")
+    numbers = {
+        "faces": [
+            {**face.numbers(), "source": source, "box": [round(float(x), 2) for x in box]}
+            for face, source, box in zip(faces, found.sources, found.boxes_xyxy, strict=True)
+        ],
+        "passed_over": list(unreadable),
+    }
+    path = claims.replace(path)
     path.write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+def _remove_earlier(numbers: Path, out: Path, claims: OutputClaims) -> None:
+    """Removes what an earlier run left in the folder: the faces that its numbers name."""
+    try:
+        names = [str(face["name"]) for face in json.loads(numbers.read_text())["faces"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    suffixes = ("input.png", "encoder.png", "refined.png", "npz")
+    # A name with a separator is none of ours.
+    earlier = [f"{n}.{suffix}" for n in names if Path(n).name == n for suffix in suffixes]
+    for path in (out / name for name in (*earlier, "contact_sheet.png")):
+        with contextlib.suppress(OutputError):  # it is an input now
+            claims.refuse_input(path)
+            path.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import cv2
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from streamfer.app.cli.invert import InvertConfig, find_faces, invert, read_pictures
+from streamfer.app.cli.invert import InvertConfig, Picture, find_faces, invert, read_pictures
 from streamfer.errors import ConfigError, EngineError, SourceError
 from streamfer.evaluation.inversion_sheet import loss_curve
 from streamfer.types import Detection, UInt8Array
@@ -42,9 +44,14 @@ def test_every_face_gets_its_files_and_numbers(tmp_path: Path) -> None:
     assert [f["name"] for f in faces] == ["multi_face", *(f"multi_face-{i}" for i in range(2, 6))]
     assert faces[0].keys() == {
         *("name", "loss_encoder", "loss_refined", "mse_encoder", "mse_refined", "steps"),
-        *("seconds", "emotion_input", "emotion_encoder", "emotion_refined"),
+        *("seconds", "emotion_input", "emotion_encoder", "emotion_refined", "source", "box"),
     }
+    height, width = cv2.imread(str(photograph)).shape[:2]
     for face in faces:
+        assert face["source"] == str(photograph)
+        left, top, right, bottom = face["box"]
+        assert -20 <= left < right <= width + 20
+        assert -20 <= top < bottom <= height + 20
         for kind in ("input", "encoder", "refined"):
             path = config.out / f"{face['name']}.{kind}.png"
             picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -62,7 +69,43 @@ def test_a_picture_without_faces_is_exit_3(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 300, 3), 90, np.uint8))
     config = invert_config(tmp_path, str(tmp_path / "wall.png"))
     assert invert(config, quiet()) == 3
-    assert json.loads((config.out / "faces.json").read_text()) == {"faces": []}
+    numbers = json.loads((config.out / "faces.json").read_text())
+    assert numbers == {"faces": [], "passed_over": []}
+
+
+def face_crop(path: Path, seed: int = 0) -> Path:
+    """A picture so small that it is taken for a face crop."""
+    rng = np.random.default_rng(seed)
+    cv2.imwrite(str(path), rng.integers(0, 256, (48, 48, 3), dtype=np.uint8))
+    return path
+
+
+def test_an_unreadable_file_is_passed_over_with_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    face_crop(folder / "a.png")
+    (folder / "b.jpg").write_bytes(b"no picture")
+    face_crop(folder / "c.png", seed=1)
+    config = invert_config(tmp_path, str(folder))
+    console = Console(file=StringIO(), width=200)
+    assert invert(config, console) == 3
+    numbers = json.loads((config.out / "faces.json").read_text())
+    assert [Path(face["source"]).name for face in numbers["faces"]] == ["a.png", "c.png"]
+    (reason,) = numbers["passed_over"]
+    assert "b.jpg" in reason
+    assert f"passed over: {reason}" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_results_of_an_earlier_run_go(tmp_path: Path) -> None:
+    config = invert_config(tmp_path, str(face_crop(tmp_path / "one.png")))
+    assert invert(config, quiet()) == 0
+    (config.out / "mine.txt").write_text("stays")
+    again = replace(config, images=(str(face_crop(tmp_path / "two.png", seed=1)),))
+    assert invert(again, quiet()) == 0
+    assert sorted(path.name for path in config.out.iterdir()) == [
+        *("contact_sheet.png", "faces.json", "mine.txt"),
+        *("two.encoder.png", "two.input.png", "two.npz", "two.refined.png"),
+    ]
 
 
 class Nothing:
@@ -81,8 +124,10 @@ class Nothing:
 def test_a_small_picture_without_a_detection_is_a_face_crop() -> None:
     picture = np.zeros((48, 48, 3), np.uint8)
     picture[:24] = 200
-    found = find_faces([("crop", picture), ("wall", np.zeros((200, 100, 3), np.uint8))], Nothing())
+    wall = Picture("wall", "wall.png", np.zeros((200, 100, 3), np.uint8))
+    found = find_faces([Picture("crop", "crop.png", picture), wall], Nothing())
     assert found.names == ("crop",)
+    assert found.sources == ("crop.png",)
     assert (found.crops[0, :30] == 200).all()
     assert (found.crops[0, 34:] == 0).all()
 
@@ -90,8 +135,9 @@ def test_a_small_picture_without_a_detection_is_a_face_crop() -> None:
 def test_folders_are_read_in_order_and_other_sources_refused(tmp_path: Path) -> None:
     for name, level in (("b", 20), ("a", 10)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((16, 16, 3), level, np.uint8))
-    pictures = read_pictures([str(tmp_path)])
-    assert [(name, int(image[0, 0, 0])) for name, image in pictures] == [("a", 10), ("b", 20)]
+    pictures, unreadable = read_pictures([str(tmp_path)])
+    assert [(p.name, int(p.image[0, 0, 0])) for p in pictures] == [("a", 10), ("b", 20)]
+    assert unreadable == []
     with pytest.raises(ConfigError, match="invert takes pictures"):
         read_pictures(["demo:"])
     with pytest.raises(SourceError):
