@@ -148,7 +148,9 @@ def _measure(
 
 
 def _looped(config: RunConfig, loops: int) -> RunConfig:
-    return dataclasses.replace(config, loop=config.loop * loops)
+    """So many times the frames; a limit grows too, or the long run would be the short one."""
+    limit = None if config.max_frames is None else config.max_frames * loops
+    return dataclasses.replace(config, loop=config.loop * loops, max_frames=limit)
 
 
 def _slope(short: RunSnapshot, long: RunSnapshot) -> float:

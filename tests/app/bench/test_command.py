@@ -41,6 +41,16 @@ def test_figures_are_printed_and_written(
     assert not list(tmp_path.glob("*.jsonl"))  # its outputs are temporary
 
 
+@pytest.mark.parametrize("limit", [1, 4, 50])
+def test_a_limit_of_frames_leaves_a_rate(tmp_path: Path, limit: int) -> None:
+    clip = make_clip(tmp_path / "a.mp4", ClipSpec(frames=10, fps=Fraction(50)))
+    config = RunConfig(source=(str(clip),), max_frames=limit)
+    assert bench(config, tmp_path / "bench.json", QUICK) == 0
+    figures = json.loads((tmp_path / "bench.json").read_text())
+    assert figures["fps"] > 0
+    assert figures["frames"] % min(limit, 10) == 0
+
+
 def test_a_live_source_is_refused() -> None:
     config = RunConfig(source=("rtsp://127.0.0.1:9/x",))
     with pytest.raises(ConfigError, match="a live source sets its own pace"):
