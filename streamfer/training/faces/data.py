@@ -1,24 +1,20 @@
-"""Labelled faces from files: FER2013 with FER+ votes as Parquet, and the original fer2013.csv.
+"""Labelled faces, and what FER+'s votes make of their labels.
 
-Class-per-folder image trees are read by `streamfer.training.faces.image_tree`.
+Tables are read by `streamfer.training.tables`, class-per-folder image trees by
+`streamfer.training.faces.image_tree`.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from streamfer.errors import ConfigError
-from streamfer.labels import NUM_LABELS
+from streamfer.labels import LABELS, NUM_LABELS
+from streamfer.training.data_summary import DataSummary, PassedOver
 from streamfer.types import FloatArray, UInt8Array
 
 NO_LABEL = -1
@@ -28,9 +24,8 @@ FERPLUS_TO_LABELS: tuple[int, ...] = (4, 5, 6, 1, 3, 2, 0)
 """Column of FER+ (neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown,
 not-a-face) for each name of LABELS."""
 
-_FERPLUS_COLUMNS = 10
-_CSV_SIDE = 48
-_CSV_COLUMNS = ("emotion", "pixels", "Usage")
+FERPLUS_COLUMNS = 10
+"""Kinds of vote."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +42,10 @@ class LabelledFaces:
     """What to call each row in a message."""
     subjects: tuple[str, ...] = field(default=(), repr=False)
     """Who is in each picture, where the layout tells; else empty."""
+    mapping: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What stood for which class where they were read."""
+    passed_over: tuple[PassedOver, ...] = field(default=(), repr=False)
+    """What was not taken where they were read."""
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -60,6 +59,20 @@ class LabelledFaces:
             votes=self.votes[indices],
             names=tuple(self.names[i] for i in indices),
             subjects=tuple(self.subjects[i] for i in indices) if self.subjects else (),
+            mapping=self.mapping,
+            passed_over=self.passed_over,
+        )
+
+    @property
+    def summary(self) -> DataSummary:
+        """Of these faces, and of what was passed over when they were read."""
+        return DataSummary(
+            faces=len(self),
+            classes=_counts(self.classes),
+            votes=_counts(majority_class(self.votes)) if self.votes.any() else None,
+            subjects=len(set(self.subjects)) if self.subjects else None,
+            mapping=self.mapping,
+            passed_over=self.passed_over,
         )
 
 
@@ -73,7 +86,13 @@ def concatenate(parts: Sequence[LabelledFaces]) -> LabelledFaces:
         subjects=tuple(s for part in parts for s in part.subjects)
         if all(part.subjects for part in parts)
         else (),
+        mapping={code: name for part in parts for code, name in part.mapping.items()},
+        passed_over=tuple(item for part in parts for item in part.passed_over),
     )
+
+
+def _counts(classes: NDArray[np.int64]) -> dict[str, int]:
+    return {name: int((classes == index).sum()) for index, name in enumerate(LABELS)}
 
 
 def vote_distribution(votes: FloatArray) -> FloatArray:
@@ -96,127 +115,6 @@ def majority_class(votes: FloatArray) -> NDArray[np.int64]:
     """
     best = votes.max(axis=1, keepdims=True)
     unique = (votes == best).sum(axis=1) == 1
-    to_label = np.full(_FERPLUS_COLUMNS, NO_LABEL, dtype=np.int64)
+    to_label = np.full(FERPLUS_COLUMNS, NO_LABEL, dtype=np.int64)
     to_label[list(FERPLUS_TO_LABELS)] = np.arange(NUM_LABELS)
     return np.where(unique, to_label[votes.argmax(axis=1)], NO_LABEL)
-
-
-def read_fer_parquet(path: Path) -> LabelledFaces:
-    """Reads FER2013 faces with both label sets.
-
-    Columns: `image` (an encoded picture), `fer2013_label` (0–6 in the order of LABELS),
-    `ferplus_votes` (ten counts) and `name`.
-
-    Raises:
-        ConfigError: the file is not Parquet, lacks a column, or a row is malformed; says which.
-    """
-    columns = ["image", "fer2013_label", "ferplus_votes", "name"]
-    try:
-        file = pq.ParquetFile(path)
-        missing = [name for name in columns if name not in file.schema_arrow.names]
-        if missing:
-            raise ConfigError(f"{path}: no column {', '.join(missing)}")
-        rows = file.read(columns=columns).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"{path}: not a readable Parquet file: {reason}") from error
-    if not rows:
-        raise ConfigError(f"{path}: no rows")
-    pictures = tuple(decode_picture(row["image"], f"{path}: row {i}") for i, row in enumerate(rows))
-    return LabelledFaces(
-        pictures=pictures,
-        classes=_classes((row["fer2013_label"] for row in rows), path),
-        votes=_votes((row["ferplus_votes"] for row in rows), path),
-        names=tuple(str(row["name"]) for row in rows),
-    )
-
-
-def read_fer_csv(path: Path, usage: str) -> LabelledFaces:
-    """Reads one split of the original fer2013.csv (columns emotion, pixels, Usage).
-
-    Args:
-        path: the file.
-        usage: `Training`, `PublicTest` or `PrivateTest`.
-
-    Raises:
-        ConfigError: a column is missing, a row is malformed, or the split is empty.
-    """
-    pictures: list[UInt8Array] = []
-    classes: list[int] = []
-    names: list[str] = []
-    for line, row in _csv_rows(path):
-        if row["Usage"] != usage:
-            continue
-        where = f"{path}: line {line}"
-        try:
-            pixels = np.array(row["pixels"].split(), dtype=np.uint8)
-            label = int(row["emotion"])
-        except (ValueError, OverflowError, AttributeError) as error:
-            raise ConfigError(f"{where}: emotion or pixels are not numbers 0–255") from error
-        if pixels.size != _CSV_SIDE * _CSV_SIDE:
-            raise ConfigError(f"{where}: {pixels.size} pixels, expected {_CSV_SIDE * _CSV_SIDE}")
-        if not 0 <= label < NUM_LABELS:
-            raise ConfigError(f"{where}: emotion {label} is not between 0 and {NUM_LABELS - 1}")
-        pictures.append(pixels.reshape(_CSV_SIDE, _CSV_SIDE))
-        classes.append(label)
-        names.append(f"line {line}")
-    if not pictures:
-        raise ConfigError(f"{path}: no rows with Usage {usage}")
-    votes = np.zeros((len(pictures), _FERPLUS_COLUMNS), dtype=np.float32)
-    return LabelledFaces(tuple(pictures), np.array(classes, np.int64), votes, tuple(names))
-
-
-def decode_picture(encoded: object, where: str) -> UInt8Array:
-    """An encoded picture as (H, W) uint8 gray.
-
-    Raises:
-        ConfigError: it cannot be decoded; the message starts with `where`.
-    """
-    buffer = np.frombuffer(encoded if isinstance(encoded, bytes) else b"", dtype=np.uint8)
-    try:
-        picture = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE) if buffer.size else None
-    except cv2.error:
-        picture = None
-    if picture is None:
-        raise ConfigError(f"{where}: the image cannot be decoded")
-    return picture
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    csv.field_size_limit(1 << 20)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            missing = [name for name in _CSV_COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ConfigError(f"{path}: no column {', '.join(missing)}")
-            for row in reader:
-                yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: not a readable CSV file: {error}") from error
-
-
-def _classes(labels: Iterator[Any], path: Path) -> NDArray[np.int64]:
-    classes = []
-    for row, label in enumerate(labels):
-        if not isinstance(label, int) or not 0 <= label < NUM_LABELS:
-            raise ConfigError(
-                f"{path}: row {row}: fer2013_label {label} is not between 0 and {NUM_LABELS - 1}"
-            )
-        classes.append(label)
-    return np.array(classes, dtype=np.int64)
-
-
-def _votes(rows: Iterator[Any], path: Path) -> FloatArray:
-    votes = []
-    for row, counts in enumerate(rows):
-        if not _are_counts(counts):
-            raise ConfigError(f"{path}: row {row}: ferplus_votes are not ten counts: {counts}")
-        votes.append(counts)
-    return np.array(votes, dtype=np.float32)
-
-
-def _are_counts(values: Any) -> bool:
-    if not isinstance(values, list) or len(values) != _FERPLUS_COLUMNS:
-        return False
-    return all(isinstance(value, int) and value >= 0 for value in values)

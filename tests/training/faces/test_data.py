@@ -12,11 +12,12 @@ from streamfer.training.faces.data import (
     NO_LABEL,
     concatenate,
     majority_class,
-    read_fer_csv,
-    read_fer_parquet,
     vote_distribution,
 )
+from streamfer.training.reading import Reading
+from streamfer.training.tables import read_fer_csv, read_fer_parquet
 from tests.support.labelled_faces import drawn_set, votes_for, write_parquet
+from tests.support.shared import shared_file
 
 
 def test_parquet_round_trip(tmp_path: Path) -> None:
@@ -44,7 +45,8 @@ def _row(**changes: Any) -> dict[str, list[Any]]:
         (_row(), "row 0: the image cannot be decoded"),
         (_row(image=None), "row 0: the image cannot be decoded"),
         (_row(image=7), "row 0: the image cannot be decoded"),
-        ({k: v for k, v in _row().items() if k != "ferplus_votes"}, "no column ferplus_votes"),
+        ({k: v for k, v in _row().items() if k != "image"}, "no column image"),
+        ({k: v for k, v in _row().items() if k != "fer2013_label"}, "no column fer2013_label or"),
         ({k: v[:0] for k, v in _row().items()}, "no rows"),
     ],
 )
@@ -65,11 +67,38 @@ def test_a_malformed_parquet_file_is_named(
         ("votes", -1, "row 2: ferplus_votes are not ten counts"),
     ],
 )
-def test_a_malformed_row_is_named(tmp_path: Path, column: str, value: int, message: str) -> None:
+def test_a_malformed_row_is_passed_over_and_named(
+    tmp_path: Path, column: str, value: int, message: str
+) -> None:
     faces = drawn_set(4)
     getattr(faces, column)[2] = value
+    path = write_parquet(tmp_path / "faces.parquet", faces)
+    read = read_fer_parquet(path)
+    assert read.names == ("face 0", "face 1", "face 3")
+    (item,) = read.summary.passed_over
+    assert message in f"{item.name}: {item.why}"
     with pytest.raises(ConfigError, match=message):
-        read_fer_parquet(write_parquet(tmp_path / "faces.parquet", faces))
+        read_fer_parquet(path, Reading(strict=True))
+
+
+def test_a_table_without_votes_may_name_persons(tmp_path: Path) -> None:
+    faces = drawn_set(3)
+    table = pq.read_table(write_parquet(tmp_path / "faces.parquet", faces))
+    table = table.drop_columns(["ferplus_votes", "name"]).rename_columns(["image", "label"])
+    table = table.append_column("person", pa.array([4, 4, 9]))
+    pq.write_table(table, tmp_path / "persons.parquet")
+    read = read_fer_parquet(tmp_path / "persons.parquet")
+    assert read.subjects == ("4", "4", "9")
+    assert read.names == ("row 0", "row 1", "row 2")
+    assert read.summary.votes is None
+    assert read.summary.subjects == 2
+
+
+def test_the_persons_set_is_a_set_like_any_other() -> None:
+    summary = read_fer_parquet(shared_file("data/persons/same_person.parquet")).summary
+    assert (summary.faces, summary.subjects, summary.votes) == (2764, 642, None)
+    assert summary.classes["neutral"] == 1279
+    assert summary.passed_over == ()
 
 
 def test_what_is_not_parquet_is_named(tmp_path: Path) -> None:
@@ -117,6 +146,24 @@ def test_csv_header_of_the_challenge_has_spaces(tmp_path: Path) -> None:
 def test_a_malformed_csv_line_is_named(tmp_path: Path, row: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_fer_csv(_csv(tmp_path, row), "Training")
+
+
+def test_malformed_csv_lines_are_passed_over_and_counted(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "3,1 2 3,Training", f"9,{_PIXELS},Training", f"4,{_PIXELS},Training", "3")
+    faces = read_fer_csv(path, "Training")
+    assert faces.names == ("line 4",)
+    assert [item.name for item in faces.passed_over] == ["line 2", "line 3", "line 5"]
+    lines = faces.summary.lines()
+    assert "no face of: angry, disgust, fear, happy, surprise, neutral" in lines
+    assert any(line.startswith("passed over 1: 3 pixels, expected 2304 (line 2)") for line in lines)
+
+
+def test_a_csv_column_may_name_subjects(tmp_path: Path) -> None:
+    row = f"3,{_PIXELS},Training,anna"
+    path = _csv(tmp_path, row, header="emotion,pixels,Usage,who")
+    assert read_fer_csv(path, "Training", Reading(subjects="column:who")).subjects == ("anna",)
+    with pytest.raises(ConfigError, match="no column name"):
+        read_fer_csv(path, "Training", Reading(subjects="column:name"))
 
 
 def test_a_csv_without_the_columns_is_named(tmp_path: Path) -> None:

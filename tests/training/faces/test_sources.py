@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from streamfer.errors import ConfigError
-from streamfer.training.faces.sources import Split, read_faces
+from streamfer.training.faces.sources import Split, read_all_faces, read_faces, splits_of
+from streamfer.training.reading import Reading
 from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
 
 
@@ -37,14 +38,18 @@ def test_csv_splits_are_the_challenges(tmp_path: Path) -> None:
     assert [read_faces(path, split).classes.tolist() for split in splits] == [[0], [1], [2]]
 
 
-@pytest.mark.parametrize(
-    ("split", "names"), [("train", ("a.png",)), ("validation", ("b.png",)), ("test", ("b.png",))]
-)
-def test_a_tree_may_have_split_folders(
-    tmp_path: Path, split: Split, names: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(("split", "name"), [("train", "a.png"), ("test", "b.png")])
+def test_a_tree_may_have_split_folders(tmp_path: Path, split: Split, name: str) -> None:
     write_tree(tmp_path, [("train/1/a.png", 0), ("test/1/b.png", 0)])
-    assert read_faces(tmp_path, split).names == tuple(f"1/{name}" for name in names)
+    assert read_faces(tmp_path, split, Reading("rafdb")).names == (f"1/{name}",)
+
+
+def test_a_test_folder_is_no_validation_folder(tmp_path: Path) -> None:
+    write_tree(tmp_path, [("train/sad/a.png", 0), ("test/sad/b.png", 0)])
+    with pytest.raises(ConfigError, match="no validation folder in it"):
+        read_faces(tmp_path, "validation")
+    assert splits_of(tmp_path) == ("train", "test")
+    assert len(read_all_faces(tmp_path)) == 2
 
 
 def test_a_tree_without_split_folders_is_read_whole(tmp_path: Path) -> None:
