@@ -51,9 +51,39 @@ def near_duplicates(
     """(n,) whether some training picture differs in at most `max_bits` of the 128 bits."""
     found = np.zeros(len(test), dtype=bool)
     for start in range(0, len(test), _CHUNK):
-        part = test[start : start + _CHUNK, None, :]
-        distance = np.zeros((len(part), len(training)), dtype=np.uint8)
-        for word in range(part.shape[2]):
-            distance += np.bitwise_count(part[:, :, word] ^ training[None, :, word])
-        found[start : start + _CHUNK] = (distance <= max_bits).any(axis=1)
+        close = _bits_apart(test[start : start + _CHUNK], training) <= max_bits
+        found[start : start + _CHUNK] = close.any(axis=1)
     return found
+
+
+def duplicate_groups(
+    hashes: Hashes,
+    groups: NDArray[np.int64] | None = None,
+    max_bits: int = NEAR_DUPLICATE_BITS,
+) -> NDArray[np.int64]:
+    """(n,) group of each picture, from 0: near-duplicates are together, and theirs in turn.
+
+    Args:
+        hashes: of the pictures.
+        groups: (n,) what belongs together besides, such as the pictures of one person.
+        max_bits: by how many of the 128 bits near-duplicates may differ.
+    """
+    group = np.arange(len(hashes))
+    if groups is not None:
+        _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+        group = first[members]
+    for start in range(0, len(hashes), _CHUNK):
+        close = _bits_apart(hashes[start : start + _CHUNK], hashes) <= max_bits
+        for row, column in zip(*np.nonzero(close), strict=True):
+            mine, theirs = group[start + row], group[column]
+            if mine != theirs:
+                group[group == theirs] = mine
+    return np.unique(group, return_inverse=True)[1].astype(np.int64)
+
+
+def _bits_apart(part: Hashes, others: Hashes) -> UInt8Array:
+    """(n, m) uint8: in how many bits each of the part differs from each of the others."""
+    distance = np.zeros((len(part), len(others)), dtype=np.uint8)
+    for word in range(part.shape[1]):
+        distance += np.bitwise_count(part[:, None, word] ^ others[None, :, word])
+    return distance

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from streamfer.errors import OutputError
@@ -18,12 +19,13 @@ from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.labels import LabelSet
 from streamfer.models.fused import FusedNetwork, load_fused
 from streamfer.models.shipped import SHIPPED
+from streamfer.training.data_summary import print_summary
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import align_pictures, open_landmarks
 from streamfer.training.faces.sketch import pencil_sketch
-from streamfer.training.faces.sources import read_faces
+from streamfer.training.faces.sources import held_out_split, read_faces
 from streamfer.training.fused_heads import Heads, compare_heads, make_exam
-from streamfer.training.runs.command import pick_device, run_command
+from streamfer.training.runs.command import add_reading, pick_device, reading_from, run_command
 from streamfer.types import UInt8Array
 
 Comparison = dict[str, dict[LabelSet, PairedComparison]]
@@ -74,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m streamfer.evaluation.fused",
         description="Holds the fused classifier against VGG19 alone, on unseen faces.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
+    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
+    add_reading(parser)
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
     for name, shipped in (
         ("classifier", SHIPPED.classifier),
@@ -97,7 +100,9 @@ def _compare(options: argparse.Namespace) -> None:
         for heads in (options.heads, options.plain)
     )
     assert fused is not None
-    faces = read_faces(options.data, "validation")
+    split = held_out_split(options.data)
+    faces = read_faces(options.data, split, reading_from(options))
+    print_summary(split, faces.summary, Console(stderr=True))
     if options.faces:
         faces = faces.subset(np.arange(min(options.faces, len(faces))))
     crops = align_pictures(faces.pictures, open_landmarks(options.landmarks, faces.pictures))

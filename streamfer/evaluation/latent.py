@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from torch import Tensor
 
 from streamfer.errors import OutputError
@@ -30,8 +31,14 @@ from streamfer.models.fused import FusedNetwork, load_fused
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.stylegan2 import to_uint8
-from streamfer.training.faces.aligned import AlignedFaces, read_aligned_faces
-from streamfer.training.runs.command import ProgressLine, pick_device, run_command
+from streamfer.training.faces.aligned import AlignedFaces, aligned
+from streamfer.training.runs.command import (
+    ProgressLine,
+    add_reading,
+    pick_device,
+    run_command,
+    splits_from,
+)
 from streamfer.types import FloatArray, UInt8Array
 from streamfer.vision.overlay.sheet import write_sheet
 
@@ -132,7 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m streamfer.evaluation.latent",
         description="Inverts unseen faces, and holds generated faces against real ones.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
+    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
+    add_reading(parser, splits=True)
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
     for name, shipped in (
         ("generator", SHIPPED.generator),
@@ -159,8 +167,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.sheet:
         samples = draw_samples(models, _SHEET_SAMPLES, _SHEET_PSI, config.seed)
         write_sheet(samples, options.sheet)
-    training = read_aligned_faces(options.data, "train", options.landmarks)
-    validation = read_aligned_faces(options.data, "validation", options.landmarks)
+    splits = splits_from(options, Console(stderr=True))
+    training = aligned(splits.training, options.landmarks)
+    validation = aligned(splits.validation, options.landmarks)
     fused = None
     if options.heads:
         fused = load_fused(options.classifier, options.encoder, options.heads).to(device)

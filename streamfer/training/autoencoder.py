@@ -30,12 +30,12 @@ from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder, save_encoder, save_generator
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
-from streamfer.training.faces.aligned import read_aligned_faces
 from streamfer.training.latent.autoencoder_trainer import AutoencoderTrainer, AutoencoderTraining
 from streamfer.training.runs.command import (
     ProgressLine,
     config_from,
     pick_device,
+    read_training,
     run_command,
     training_parser,
 )
@@ -141,7 +141,7 @@ def _train(options: argparse.Namespace) -> None:
     config = config_from(options, AutoencoderTraining, **_shapes_of(initial))
     device = pick_device(options.device)
     lens = Lens(load_face_vgg(options.classifier)).to(device)
-    aligned = read_aligned_faces(options.data, "train", options.landmarks)
+    aligned = read_training(options)
     with ProgressLine(config.images, "autoencoder") as line:
         train_autoencoder(
             torch.from_numpy(aligned.crops).to(device),

@@ -26,11 +26,12 @@ from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import open_landmarks, picture_key
-from streamfer.training.faces.sources import read_faces
-from streamfer.training.runs.card import write_card
-from streamfer.training.runs.command import pick_device
+from streamfer.training.reading import Coding, Reading
+from streamfer.training.runs.card import Learned, write_card
+from streamfer.training.runs.command import pick_device, show_splits
 from streamfer.training.runs.curves import draw_learning_curves
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
+from streamfer.training.splits import VALIDATION_SHARE, Splits, read_splits
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.training.vgg.scoring import EvaluationFaces, calibrate, evaluation_faces, score
 
@@ -47,7 +48,8 @@ class TrainingFiles:
     out: Path
     """Folder of the run."""
     validation: Path | None = None
-    """Faces that choose the epoch; None takes the validation split of `data`."""
+    """Faces that choose the epoch; None takes the validation split of `data`, or a part of its
+    training faces."""
     landmarks: Path | None = None
     """NPZ file of the landmark cache; None detects and forgets."""
     initial: Path | None = None
@@ -57,6 +59,23 @@ class TrainingFiles:
     target goes to what the votes make likely."""
     resume: bool = False
     """Go on from `out`/last.pt where it exists."""
+    validation_share: float = VALIDATION_SHARE
+    """Part of the training faces that chooses, where the data have no validation faces."""
+    coding: Coding | None = None
+    """Whose class numbers the folders are called by."""
+    subjects: str | None = None
+    """Where it stands who is in a picture, see `Reading`."""
+    strict: bool = False
+    """Stop at what would be passed over in the data."""
+
+    def read(self, seed: int) -> Splits:
+        """Reads the faces that teach and those that choose.
+
+        Raises:
+            ConfigError: the data are wrong, or faces would stand on both sides.
+        """
+        reading = Reading(self.coding, self.subjects, self.strict)
+        return read_splits(self.data, self.validation, reading, self.validation_share, seed)
 
 
 def train_classifier(
@@ -85,8 +104,10 @@ def train_classifier(
     if config.threads:
         torch.set_num_threads(config.threads)
     pick_device(config.device)  # what is wrong with it is said before anything is read
-    training = read_faces(files.data, "train")
-    validation = read_faces(files.validation or files.data, "validation")
+    splits = files.read(config.seed)
+    training, validation = splits.training, splits.validation
+    if console:
+        show_splits(splits, console)
     cache = open_landmarks(files.landmarks, training.pictures + validation.pictures)
     held_out, kept = split_held_out(training)
     initial = load_face_vgg(files.initial) if files.initial else None
@@ -120,9 +141,8 @@ def train_classifier(
             _draw(metrics, files.out / "curves.png")
             if console:
                 console.print(_line(row))
-    write_card(
-        weights, run, metrics.rows, files.data, len(kept), exam, files.initial, files.teacher
-    )
+    learned = Learned(files.data.name, splits, len(kept), files.initial, files.teacher)
+    write_card(weights, run, metrics.rows, learned, exam)
     return weights
 
 

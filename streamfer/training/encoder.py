@@ -26,7 +26,6 @@ from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_generator, save_encoder
 from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
-from streamfer.training.faces.aligned import read_aligned_faces
 from streamfer.training.latent.adversarial import mix_styles
 from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
 from streamfer.training.latent.reconstruction import (
@@ -38,6 +37,7 @@ from streamfer.training.runs.command import (
     ProgressLine,
     config_from,
     pick_device,
+    read_training,
     run_command,
     training_parser,
 )
@@ -232,7 +232,7 @@ def _train(options: argparse.Namespace) -> None:
     lens = Lens(load_face_vgg(options.classifier)).to(device)
     shape = EncoderConfig(num_ws=generator.config.num_ws, w_dim=generator.config.w_dim)
     config = config_from(options, EncoderTraining, shape=shape)
-    aligned = read_aligned_faces(options.data, "train", options.landmarks)
+    aligned = read_training(options)
     with ProgressLine(config.images, "encoder") as line:
         train_encoder(
             torch.from_numpy(aligned.crops).to(device),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 
 from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.labels import LabelSet
@@ -27,7 +28,6 @@ from streamfer.training.faces.aligned import split_held_out
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
 from streamfer.training.faces.sketch import pencil_sketch
-from streamfer.training.faces.sources import read_faces
 from streamfer.training.fused_heads import (
     FusedTraining,
     calibrate,
@@ -41,6 +41,7 @@ from streamfer.training.runs.command import (
     config_from,
     pick_device,
     run_command,
+    splits_from,
     training_parser,
 )
 
@@ -125,7 +126,10 @@ def _new_heads(
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = training_parser(
-        "streamfer.training.fused", "Trains the heads of the fused classifier.", FusedTraining
+        "streamfer.training.fused",
+        "Trains the heads of the fused classifier.",
+        FusedTraining,
+        splits=True,
     )
     parser.add_argument(
         "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
@@ -138,8 +142,8 @@ def _train(options: argparse.Namespace) -> None:
     config = config_from(options, FusedTraining)
     device = pick_device(options.device)
     network, encoder = load_face_vgg(options.classifier), load_encoder(options.encoder)
-    training = read_faces(options.data, "train")
-    validation = read_faces(options.data, "validation")
+    splits = splits_from(options, Console(stderr=True))
+    training, validation = splits.training, splits.validation
     cache = open_landmarks(options.landmarks, training.pictures + validation.pictures)
     total = config.views * len(training)
     with ProgressLine(total, "faces") as line:

@@ -16,12 +16,12 @@ from torch import Tensor
 from streamfer.errors import ConfigError
 from streamfer.models.storage import save_generator
 from streamfer.models.stylegan2 import Generator
-from streamfer.training.faces.aligned import read_aligned_faces
 from streamfer.training.latent.gan import GeneratorTrainer, GeneratorTraining
 from streamfer.training.runs.command import (
     ProgressLine,
     config_from,
     pick_device,
+    read_training,
     run_command,
     training_parser,
 )
@@ -111,7 +111,7 @@ def _train(options: argparse.Namespace) -> None:
     device = pick_device(options.device)
     if config.cuda_graphs and device.type != "cuda":
         raise ConfigError(f"--cuda-graphs needs a CUDA device, not {device}")
-    aligned = read_aligned_faces(options.data, "train", options.landmarks)
+    aligned = read_training(options)
     faces = torch.from_numpy(aligned.crops).to(device)
     with ProgressLine(config.images, "generator") as line:
         train_generator(

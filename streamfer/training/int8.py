@@ -41,7 +41,7 @@ from streamfer.runtime.open_engine import open_engine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.training.faces.data import NO_LABEL
 from streamfer.training.faces.landmarks import align_pictures, open_landmarks
-from streamfer.training.faces.sources import read_faces
+from streamfer.training.faces.sources import held_out_split, read_faces
 from streamfer.training.runs.command import run_command
 from streamfer.training.vgg.scoring import EvaluationFaces, evaluation_faces
 from streamfer.types import UInt8Array
@@ -81,7 +81,7 @@ def calibrate_int8(config: Int8Config) -> Int8Calibration:
     """
     model = load_face_vgg(config.weights.classifier)
     limits = activation_limits(model, _training_crops(config), config.clipped)
-    faces = read_faces(config.data, "validation")
+    faces = read_faces(config.data, held_out_split(config.data))
     exam = evaluation_faces(faces, open_landmarks(config.landmarks, faces.pictures))
     backend, scores = _measure(config.weights, limits, exam)
     return Int8Calibration(

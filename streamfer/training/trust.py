@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from torch import nn
 
 from streamfer.engine import Array
@@ -28,9 +29,16 @@ from streamfer.models.shipped import SHIPPED, WeightFiles, digest
 from streamfer.training.faces.aligned import split_held_out
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import make_detector
-from streamfer.training.faces.sources import read_faces
 from streamfer.training.faces.stream_views import stream_view
-from streamfer.training.runs.command import ProgressLine, config_from, pick_device, run_command
+from streamfer.training.runs.command import (
+    ProgressLine,
+    add_reading,
+    config_from,
+    pick_device,
+    run_command,
+    splits_from,
+)
+from streamfer.training.splits import Splits
 from streamfer.training.trust_fit import Evidence, cross_validate, fit_trust, judge
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import align_face
@@ -144,13 +152,14 @@ class TrustFitting:
 
 
 def fit(
-    weights: WeightFiles, data: Path, config: TrustFitting, device: torch.device
+    weights: WeightFiles, splits: Splits, config: TrustFitting, device: torch.device
 ) -> tuple[dict[LabelSet, TrustModel], dict[str, Any]]:
     """Fits trust in the answers of both heads.
 
     Args:
         weights: the networks that will be served; without the latent ones trust knows no error.
-        data: what `read_faces` takes.
+        splits: of the data that the classifier was trained on; a part of the training faces was
+            held out there too.
         config: the recipe.
         device: where the networks run.
 
@@ -158,8 +167,8 @@ def fit(
         The models, and the figures of each: `folds` (on held-out training faces that they were
         not fitted on) and `validation` (on faces of the validation split).
     """
-    training, _ = split_held_out(read_faces(data, "train"))
-    validation = read_faces(data, "validation")
+    training, _ = split_held_out(splits.training)
+    validation = splits.validation
     if config.evaluation_faces:
         validation = validation.subset(np.arange(len(validation))[: config.evaluation_faces])
     fitted = _examine(weights, training, config.views, config, device)
@@ -210,7 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Fits how far the answers of the networks in a folder can be trusted.",
     )
     default = TrustFitting()
-    parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
+    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
+    add_reading(parser, splits=True)
     parser.add_argument(
         "--weights", type=Path, default=SHIPPED.folder, help="folder; default: the shipped weights"
     )
@@ -234,7 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fit(options: argparse.Namespace) -> None:
     weights = WeightFiles(options.weights)
     config = config_from(options, TrustFitting)
-    models, figures = fit(weights, options.data, config, pick_device(options.device))
+    device = pick_device(options.device)
+    models, figures = fit(weights, splits_from(options, Console(stderr=True)), config, device)
     for label_set, kinds in figures.items():
         for faces, report in kinds.items():
             for kind, numbers in report.items():

@@ -23,9 +23,9 @@ def drawn_face(label: int, seed: int, side: int = 48) -> UInt8Array:
     cv2.circle(face, (32, 19), 2 + label % 2, 30, -1)
     cv2.ellipse(face, (24, 35), (7, 1 + label), 0, 0, 180 + 25 * label, 40, 2)
     # Photographs of different people differ in the large; drawings alone are near-duplicates.
-    scene = cv2.resize(rng.uniform(-90, 90, (12, 12)), (48, 48), interpolation=cv2.INTER_CUBIC)
+    scene = cv2.resize(rng.uniform(-70, 70, (12, 12)), (48, 48), interpolation=cv2.INTER_CUBIC)
     noise = rng.normal(0, 4, face.shape)
-    noisy = np.clip(face * 0.5 + 60 + scene + noise, 0, 255).astype(np.uint8)
+    noisy = np.clip(face * 0.6 + 50 + scene + noise, 0, 255).astype(np.uint8)
     return noisy if side == 48 else cv2.resize(noisy, (side, side))
 
 

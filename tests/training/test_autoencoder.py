@@ -176,7 +176,7 @@ def test_a_generator_goes_on_from_another_autoencoder(
     monkeypatch.setattr("streamfer.training.autoencoder.load_face_vgg", lambda path: None)
     monkeypatch.setattr("streamfer.training.autoencoder.Lens", lambda network: lens)
     monkeypatch.setattr(
-        "streamfer.training.autoencoder.read_aligned_faces",
+        "streamfer.training.autoencoder.read_training",
         lambda *arguments: SimpleNamespace(crops=faces.numpy()),
     )
     start = [f"--game={first}", f"--encoder={first / 'encoder.safetensors'}", "--device=cpu"]

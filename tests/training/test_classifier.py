@@ -24,7 +24,7 @@ from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from streamfer.training.runs.run_state import load_checkpoint
 from streamfer.training.vgg.classifier_options import PRESETS, parse_arguments
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
-from tests.support.labelled_faces import drawn_set, write_parquet
+from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
 
 _TINY = ClassifierConfig(
     width=0.125, epochs=2, batch_size=14, sizes=(16, 24), workers=0, learning_rate=0.02
@@ -98,7 +98,7 @@ def test_resuming_from_other_weights_is_refused(
 
 
 def test_a_run_learns(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=12, sizes=(16,), ema_decay=0.9, dropout=0.0, augment=0.3)
+    config = replace(_TINY, epochs=40, sizes=(16,), ema_decay=0.9, dropout=0.0, augment=0.0)
     train_classifier(config, replace(files, out=tmp_path))
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.8
@@ -245,3 +245,28 @@ def test_curves_of_one_epoch_can_be_drawn() -> None:
     picture = draw_learning_curves([dict.fromkeys(keys, 0.5)])
     assert picture.dtype == np.uint8
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 3
+
+
+def test_a_set_without_validation_faces_is_split(files: TrainingFiles, tmp_path: Path) -> None:
+    console = Console(file=StringIO(), width=160)
+    alone = replace(files, data=files.data / "train-0.parquet", out=tmp_path, validation_share=0.2)
+    card = train_classifier(replace(_TINY, epochs=1), alone, console).with_suffix(".md").read_text()
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    how = "14 of 70 training faces, whole faces chosen with seed 0, no near-duplicate on the other"
+    for text in (card, said):
+        assert how in text
+    assert "| ferplus | 14 |" in card
+    assert "| validation | " in card
+    assert "training: 56 faces" in said
+
+
+def test_the_data_of_a_tree_are_recorded(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "tree", [(f"{i % 3}/a-{i}.png", i % 3) for i in range(30)])
+    (tree / "1" / "broken.png").write_bytes(b"no picture")
+    files = TrainingFiles(tree, tmp_path / "run", coding="fer2013")
+    config = replace(_TINY, epochs=1, batch_size=8, sizes=(16,))
+    card = train_classifier(config, files).with_suffix(".md").read_text()
+    assert "classes: 0 → angry, 1 → disgust, 2 → fear" in card
+    assert "passed over 1: the image cannot be decoded (1/broken.png)" in card
+    with pytest.raises(ConfigError, match="--strict"):
+        train_classifier(config, replace(files, strict=True))

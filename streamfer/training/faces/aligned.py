@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import align_pictures, open_landmarks, picture_key
 from streamfer.training.faces.sources import Split, read_faces
+from streamfer.training.reading import Reading
 from streamfer.types import UInt8Array
 
+_DEFAULT = Reading()
 _HELD_OUT_OF = 32
 """One picture in this many of the training data is kept back for calibration."""
 
@@ -28,25 +31,43 @@ class AlignedFaces:
     ferplus: NDArray[np.int64] = field(repr=False)
     """(n,) the label most voted for in FER+, or −1."""
     names: tuple[str, ...] = field(repr=False)
+    summary: DataSummary | None = field(default=None, repr=False)
+    """Of what was read."""
 
 
-def read_aligned_faces(path: Path, split: Split, landmarks: Path | None) -> AlignedFaces:
+def read_aligned_faces(
+    path: Path, split: Split, landmarks: Path | None, reading: Reading = _DEFAULT
+) -> AlignedFaces:
     """Reads and aligns one split of a data set.
 
     Args:
         path: what `read_faces` takes.
         split: which part.
         landmarks: cache of detected landmarks (NPZ); None detects and forgets.
+        reading: how.
 
     Raises:
         ConfigError: the data are missing or malformed, or the cache is none.
     """
-    faces = read_faces(path, split)
+    return aligned(read_faces(path, split, reading), landmarks)
+
+
+def aligned(faces: LabelledFaces, landmarks: Path | None) -> AlignedFaces:
+    """Aligns faces.
+
+    Args:
+        faces: as read.
+        landmarks: cache of detected landmarks (NPZ); None detects and forgets.
+
+    Raises:
+        ConfigError: the cache is none.
+    """
     return AlignedFaces(
         crops=align_pictures(faces.pictures, open_landmarks(landmarks, faces.pictures)),
         fer2013=faces.classes,
         ferplus=majority_class(faces.votes),
         names=faces.names,
+        summary=faces.summary,
     )
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from streamfer.evaluation.metrics import accuracy, expected_calibration_error
-from streamfer.labels import LABEL_SETS
+from streamfer.labels import LABEL_SETS, LABELS
 from streamfer.models.vgg import load_face_vgg
 from streamfer.training.faces.data import NO_LABEL
+from streamfer.training.splits import Splits
 from streamfer.training.vgg.classifier_run import ClassifierRun
 from streamfer.training.vgg.scoring import EvaluationFaces, predict_logits
 
@@ -32,8 +33,10 @@ the temperatures of both heads are part of the file.
 
 ## Data
 
-{faces} training pictures of `{data}`; one picture in 32 of the training data was kept back to fit
-the temperatures. The validation faces chose the epoch and nothing else.
+{faces} training pictures of `{data}`; {held_out} more, one in 32, were kept back to fit the
+temperatures. The validation faces chose the epoch and nothing else; they are: {how}.
+
+{summary}
 
 ## Measured on the {validation} validation faces, from this file, one crop
 
@@ -59,15 +62,27 @@ has not been measured. Do not use the answers to judge, select, grade or watch i
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a run learned from."""
+
+    data: str
+    """Name of the data set."""
+    splits: Splits
+    faces: int
+    """Of the training faces, how many taught; the others were kept back."""
+    initial: Path | None = None
+    """The weights that the run started from."""
+    teachers: Sequence[Path] = ()
+    """The weights whose mean answers it learned from."""
+
+
 def write_card(
     weights: Path,
     run: ClassifierRun,
     metrics: Sequence[Mapping[str, Any]],
-    data: Path,
-    faces: int,
+    learned: Learned,
     exam: EvaluationFaces,
-    initial: Path | None = None,
-    teachers: Sequence[Path] = (),
 ) -> Path:
     """Writes `weights`' card beside it, as Markdown.
 
@@ -75,11 +90,8 @@ def write_card(
         weights: the file, as it will be shipped.
         run: the run that trained it.
         metrics: one row per epoch.
-        data: what it was trained on.
-        faces: how many pictures.
+        learned: what it learned from.
         exam: validation faces, for the figures of the card.
-        initial: the weights that the run started from.
-        teachers: the weights whose mean answers it learned from.
     """
     model = load_face_vgg(weights)
     best = max(metrics, key=lambda row: float(row["mean_accuracy"]))
@@ -91,19 +103,32 @@ def write_card(
         storage=run.config.storage,
         size=weights.stat().st_size / 2**20,
         sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
-        faces=faces,
-        data=data.name,
+        faces=learned.faces,
+        held_out=len(learned.splits.training) - learned.faces,
+        how=learned.splits.how,
+        summary=_summary(learned.splits),
+        data=learned.data,
         validation=len(exam.crops),
         scores="\n".join(_scores(model, exam)),
         epoch=best["epoch"],
         epochs=run.config.epochs,
-        start=_start(initial, model.config.width) + _taught_by(teachers),
+        start=_start(learned.initial, model.config.width) + _taught_by(learned.teachers),
         commit=commit_of_checkout(),
         recipe="\n".join(f"{k} = {v}" for k, v in asdict(run.config).items()),
     )
     card = weights.with_suffix(".md")
     card.write_text(text, "utf-8")
     return card
+
+
+def _summary(splits: Splits) -> str:
+    """Faces per class of both sides as a Markdown table, and what was passed over."""
+    sides = {"training": splits.training.summary, "validation": splits.validation.summary}
+    rows = [f"| | {' | '.join(LABELS)} |", "|---" * (len(LABELS) + 1) + "|"]
+    for name, summary in sides.items():
+        rows.append(f"| {name} | {' | '.join(str(summary.classes[label]) for label in LABELS)} |")
+    lines = [f"{name}: {line}." for name, side in sides.items() for line in side.lines()]
+    return "\n".join([*rows, "", *lines]).rstrip()
 
 
 def _scores(model: Any, exam: EvaluationFaces) -> list[str]:

@@ -14,14 +14,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from streamfer.errors import ConfigError, StreamferError
+from streamfer.training.data_summary import print_summary
+from streamfer.training.faces.aligned import AlignedFaces, aligned
+from streamfer.training.faces.sources import read_faces
+from streamfer.training.reading import CODINGS, Reading
+from streamfer.training.splits import VALIDATION_SHARE, Splits, read_splits
 
 C = TypeVar("C")
 
 
-def training_parser(module: str, purpose: str, config: type) -> argparse.ArgumentParser:
+def training_parser(
+    module: str, purpose: str, config: type, *, splits: bool = False
+) -> argparse.ArgumentParser:
     """A parser with the common options and one option per plain number of a configuration."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=purpose)
-    parser.add_argument("--data", type=Path, required=True, help="FER2013 data")
+    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
+    add_reading(parser, splits=splits)
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
@@ -43,6 +51,79 @@ def training_parser(module: str, purpose: str, config: type) -> argparse.Argumen
                 help=f"default: {default}",
             )
     return parser
+
+
+def add_reading(parser: argparse.ArgumentParser, *, splits: bool = False) -> None:
+    """Adds the options of how data are read.
+
+    Args:
+        parser: gets them.
+        splits: whether faces that choose are wanted besides those that teach.
+    """
+    parser.add_argument(
+        "--coding", choices=sorted(CODINGS), help="whose class numbers the folders are called by"
+    )
+    parser.add_argument(
+        "--subjects",
+        metavar="RULE",
+        help="where it stands who is in a picture: folder:N, pattern:REGEX of the file name, or"
+        " column:NAME",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at what would be passed over in the data"
+    )
+    if splits:
+        parser.add_argument(
+            "--validation-share",
+            type=float,
+            default=VALIDATION_SHARE,
+            metavar="S",
+            help="part of the training faces that chooses, where the data have no validation faces;"
+            " default: %(default)s",
+        )
+
+
+def reading_from(options: argparse.Namespace) -> Reading:
+    """How the options say that data are read.
+
+    Raises:
+        ConfigError: a rule is none.
+    """
+    return Reading(options.coding, options.subjects, options.strict)
+
+
+def read_training(options: argparse.Namespace) -> AlignedFaces:
+    """The aligned training faces that the options name, shown as they were read.
+
+    Raises:
+        ConfigError: the data or the landmark cache are wrong.
+    """
+    faces = read_faces(options.data, "train", reading_from(options))
+    print_summary("training", faces.summary, Console(stderr=True))
+    return aligned(faces, options.landmarks)
+
+
+def splits_from(options: argparse.Namespace, console: Console) -> Splits:
+    """Training and validation faces as the options say, shown as they were read.
+
+    Raises:
+        ConfigError: the data are wrong, or faces would stand on both sides.
+    """
+    splits = read_splits(
+        options.data,
+        reading=reading_from(options),
+        share=options.validation_share,
+        seed=options.seed,
+    )
+    show_splits(splits, console)
+    return splits
+
+
+def show_splits(splits: Splits, console: Console) -> None:
+    """Shows what was read, and where the validation faces come from."""
+    print_summary("training", splits.training.summary, console)
+    print_summary("validation", splits.validation.summary, console)
+    console.print(f"validation: {splits.how}", markup=False, highlight=False, soft_wrap=True)
 
 
 def config_from(options: argparse.Namespace, config: type[C], **given: Any) -> C:

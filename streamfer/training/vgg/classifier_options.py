@@ -10,6 +10,7 @@ from typing import Any
 
 from streamfer.errors import ConfigError
 from streamfer.training.classifier import TrainingFiles
+from streamfer.training.reading import CODINGS
 from streamfer.training.vgg.classifier_run import ClassifierConfig
 
 _GPU = ClassifierConfig(
@@ -37,6 +38,7 @@ _CHOICES = {
     "loss": ("ce", "mse"),
     "storage": ("float16", "int8"),
     "precision": ("auto", "fp32", "bf16"),
+    "coding": tuple(CODINGS),
 }
 _HELP = {
     "width": "multiplies VGG19's channel counts",
@@ -56,7 +58,15 @@ _HELP = {
     "threads": "torch's CPU threads; 0: its default",
     "data": "training faces: .parquet, .csv, folder of .parquet, or image tree",
     "out": "folder of the run",
-    "validation": "faces that choose the epoch (default: the data's own validation split)",
+    "validation": "faces that choose the epoch (default: the data's own validation split, or a part"
+    " of its training faces)",
+    "validation_share": "part of the training faces that chooses, where the data have no validation"
+    " faces",
+    "coding": "whose class numbers the folders are called by",
+    "subjects": "where it stands who is in a picture: folder:N, pattern:REGEX of the file name, or"
+    " column:NAME",
+    "strict": "stop at what would be passed over in the data",
+    "seed": "of everything random: one seed, one file",
     "landmarks": "NPZ file of the landmark cache, completed where it lacks pictures",
     "initial": "weights to start from, widened where the run is wider",
     "teacher": "weights, one file or more, whose mean answers get the smoothed part of the targets",
@@ -85,7 +95,7 @@ def parse_arguments(
     preset = PRESETS[given.pop("preset")]
     names = {entry.name for entry in fields(TrainingFiles)}
     given["teacher"] = tuple(given["teacher"])
-    files = TrainingFiles(**{k: v for k, v in given.items() if k in names})
+    files = TrainingFiles(**{k: v for k, v in given.items() if k in names and v is not None})
     changes = {k: v for k, v in given.items() if k not in names and v is not None}
     return replace(preset, **changes), files
 
