@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamfer.errors import ConfigError, EngineError
-from streamfer.labels import NUM_LABELS
+from streamfer.labels import LABEL_SETS, LABELS, NUM_LABELS, LabelSet
 from streamfer.models.int8_export import quantise_rows
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.storage import (
@@ -38,6 +40,8 @@ WEIGHTS_SCHEMA = "streamfer.face_vgg19/1"
 
 _SCALE = ".scale"
 """Ends the name of the scales, float32, that belong to an int8 tensor."""
+
+_HASHES = "training_hashes"
 
 _STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 
@@ -76,6 +80,7 @@ class FaceVGG(nn.Module):
         input_size: side in pixels at which the trunk works; training may lower it for a while.
         temperature: (2,) float32, what the logits of `ferplus` and `fer2013` are divided by
             before the softmax (Guo et al., 2017); 1 until it has been fitted.
+        heads: which of the two heads were trained; the other one answers nothing of use.
     """
 
     temperature: Tensor
@@ -84,6 +89,7 @@ class FaceVGG(nn.Module):
         super().__init__()
         self.config = config
         self.input_size = config.input_size
+        self.heads: tuple[LabelSet, ...] = LABEL_SETS
         self.trunk, self.num_features = _make_trunk(config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.head_ferplus = nn.Linear(self.num_features, NUM_LABELS)
@@ -161,6 +167,7 @@ def save_face_vgg(
     path: Path,
     notes: Mapping[str, str] | None = None,
     storage: Storage = "float16",
+    hashes: NDArray[np.uint64] | None = None,
 ) -> None:
     """Writes weights as safetensors; vectors stay float32.
 
@@ -170,12 +177,26 @@ def save_face_vgg(
         notes: more metadata, such as the recipe.
         storage: of everything larger than a vector. `int8` is symmetric, with one scale for each
             output channel: half the bytes again, for networks wider than half.
+        hashes: (n, 2) perceptual hashes of the pictures that it learned from.
     """
     tensors = half_tensors(model) if storage == "float16" else _int8_tensors(model)
     # What the trunk works at now: a run that starts small may be stopped before it has grown.
     config = replace(model.config, input_size=model.input_size)
     shape = {name: str(value) for name, value in asdict(config).items()}
-    write_tensors(tensors, path, {"schema": WEIGHTS_SCHEMA, **shape, **(notes or {})})
+    if hashes is not None:
+        tensors[_HASHES] = torch.from_numpy(hashes.view(np.int64).copy())
+    told = {"heads": ",".join(model.heads), "labels": ",".join(LABELS)}
+    write_tensors(tensors, path, {"schema": WEIGHTS_SCHEMA, **shape, **told, **(notes or {})})
+
+
+def read_training_hashes(path: Path) -> NDArray[np.uint64] | None:
+    """(n, 2) hashes of what weights learned from; None where they don't say.
+
+    Raises:
+        EngineError: the file is missing or damaged.
+    """
+    hashes = read_tensors(path)[1].get(_HASHES)
+    return None if hashes is None else hashes.numpy().view(np.uint64)
 
 
 def load_face_vgg(path: Path) -> FaceVGG:
@@ -188,7 +209,10 @@ def load_face_vgg(path: Path) -> FaceVGG:
     if metadata.get("schema") != WEIGHTS_SCHEMA:
         found = metadata.get("schema", "none")
         raise EngineError(f"{path.name}: expected schema {WEIGHTS_SCHEMA}, found {found}")
+    stored.pop(_HASHES, None)
     try:
+        if metadata.get("labels", ",".join(LABELS)) != ",".join(LABELS):
+            raise ValueError(f"its labels are {metadata['labels']}, not {','.join(LABELS)}")
         config = FaceVGGConfig(
             width=float(metadata["width"]),
             input_size=int(metadata["input_size"]),
@@ -196,6 +220,8 @@ def load_face_vgg(path: Path) -> FaceVGG:
         )
         model = FaceVGG(config)
         load_without_counters(model, _dequantised(stored))
+        trained = metadata.get("heads", ",".join(LABEL_SETS)).split(",")
+        model.heads = tuple(name for name in LABEL_SETS if name in trained)
     except (KeyError, ValueError, RuntimeError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of a face network: {reason}") from error

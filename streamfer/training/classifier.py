@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamfer.errors import ConfigError, OutputError, StreamferError
+from streamfer.evaluation.duplicates import Hashes, hash_pictures
+from streamfer.labels import LABEL_SETS
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
@@ -115,6 +117,7 @@ def train_classifier(
     began_with = {
         "initial": _digests([files.initial] if files.initial else []),
         "teacher": _digests(files.teacher),
+        "data": _digest_of_faces(training, validation),
     }
     checkpoint = files.out / "last.pt"
     earlier = load_checkpoint(checkpoint) if files.resume and checkpoint.exists() else None
@@ -126,6 +129,7 @@ def train_classifier(
     if earlier is not None:
         run.restore(earlier, checkpoint)
     calibration, exam = evaluation_faces(held_out, cache), evaluation_faces(validation, cache)
+    hashes = hash_pictures(training.pictures)
     weights = files.out / "face_vgg19.safetensors"
     _make_folder(files.out)
     (files.out / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
@@ -135,7 +139,7 @@ def train_classifier(
             row = _train_and_score(run, exam, lambda: progress.advance(progress.task_ids[0]))
             if row["mean_accuracy"] > run.best_accuracy:
                 run.best_accuracy = row["mean_accuracy"]
-                _keep(run, calibration, weights)
+                _keep(run, calibration, weights, hashes)
             metrics.append(row)
             save_checkpoint(checkpoint, run.state() | {"began_with": began_with})
             _draw(metrics, files.out / "curves.png")
@@ -150,11 +154,24 @@ def _digests(files: Sequence[Path]) -> str:
     return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files) or "none"
 
 
+def _digest_of_faces(*parts: LabelledFaces) -> str:
+    """SHA-256 (hex) of pictures and labels, in their order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(b"".join(picture_key(picture) for picture in part.pictures))
+        digest.update(part.classes.tobytes() + part.votes.tobytes())
+    return digest.hexdigest()
+
+
 def _refuse_other_weights(state: dict[str, Any], mine: dict[str, str], where: Path) -> None:
     theirs = state.get("began_with", {})
     changed = [name for name in mine if mine[name] != theirs.get(name)]
     if changed:
         name = changed[0]
+        if name == "data":
+            raise ConfigError(
+                f"{where}: was trained on other faces; resume with the same data, split and seed"
+            )
         raise ConfigError(
             f"{where}: was trained with other --{name} weights (SHA-256 {theirs.get(name)}, not"
             f" {mine[name]}); resume with the same ones"
@@ -173,8 +190,10 @@ def _train_and_score(
     started = time.monotonic()
     loss = run.train_epoch(advance)
     scores = score(run.average.model, exam)
-    # A head without labels scores 0 in every epoch, so that the other one decides.
-    mean = (scores["accuracy_ferplus"] + scores["accuracy_fer2013"]) / 2
+    known = [scores[f"accuracy_{name}"] for name in LABEL_SETS]
+    # Only heads that are trained, and have faces to be scored on, decide.
+    accuracies = [value for value in known if value is not None]
+    mean = sum(accuracies) / len(accuracies) if accuracies else 0.0
     return {
         "epoch": run.epoch,
         "input_size": run.model.input_size,
@@ -185,10 +204,10 @@ def _train_and_score(
     }
 
 
-def _keep(run: ClassifierRun, calibration: EvaluationFaces, weights: Path) -> None:
+def _keep(run: ClassifierRun, calibration: EvaluationFaces, weights: Path, hashes: Hashes) -> None:
     calibrate(run.average.model, calibration)
     notes = {"epoch": str(run.epoch)}
-    save_face_vgg(run.average.model, weights, notes, run.config.storage)
+    save_face_vgg(run.average.model, weights, notes, run.config.storage, hashes)
     run.average.model.temperature.fill_(1.0)
 
 
@@ -208,9 +227,13 @@ def _progress(run: ClassifierRun, console: Console | None) -> Progress:
 def _line(row: dict[str, Any]) -> str:
     return (
         f"epoch {row['epoch']:3d}  {row['input_size']} px  loss {row['loss']:.3f}  "
-        f"FER+ {row['accuracy_ferplus']:.4f}  FER2013 {row['accuracy_fer2013']:.4f}  "
+        f"FER+ {_shown(row['accuracy_ferplus'])}  FER2013 {_shown(row['accuracy_fer2013'])}  "
         f"{row['seconds']:.0f} s"
     )
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
 
 
 def _draw(metrics: MetricsFile, path: Path) -> None:

@@ -12,7 +12,8 @@ import torch
 from rich.console import Console
 
 from streamfer.errors import ConfigError
-from streamfer.models.vgg import load_face_vgg
+from streamfer.evaluation.duplicates import hash_pictures
+from streamfer.models.vgg import load_face_vgg, read_training_hashes
 from streamfer.training.classifier import (
     TrainingFiles,
     main,
@@ -22,6 +23,7 @@ from streamfer.training.classifier import (
 from streamfer.training.faces.data import concatenate
 from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from streamfer.training.runs.run_state import load_checkpoint
+from streamfer.training.splits import read_splits
 from streamfer.training.vgg.classifier_options import PRESETS, parse_arguments
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
@@ -41,6 +43,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
     cache = LandmarkCache({picture_key(p): None for s in sets.values() for p in s.pictures})
     cache.save(root / "landmarks.npz")
     return TrainingFiles(data=root, out=root / "run", landmarks=root / "landmarks.npz")
+
+
+class StopsAfter(Console):
+    """A console that ends the run once it has shown a line, as Ctrl-C does."""
+
+    def __init__(self, start: str) -> None:
+        super().__init__(file=StringIO(), width=200)
+        self._start = start
+
+    def print(self, *objects: object, **settings: object) -> None:  # type: ignore[override]
+        if objects and str(objects[0]).startswith(self._start):
+            raise KeyboardInterrupt
 
 
 def _weights(run: Path) -> torch.Tensor:
@@ -72,10 +86,34 @@ def test_a_resumed_run_ends_as_an_unbroken_one(files: TrainingFiles, tmp_path: P
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     config = replace(_TINY, epochs=3, cooldown=0.0, sizes=(16,))
     train_classifier(config, replace(files, out=whole))
-    train_classifier(replace(config, epochs=1), replace(files, out=broken))
+    with pytest.raises(KeyboardInterrupt):
+        train_classifier(config, replace(files, out=broken), StopsAfter("epoch   1"))
     train_classifier(config, replace(files, out=broken, resume=True))
     assert torch.equal(_weights(whole), _weights(broken))
     assert len((broken / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(("name", "value"), [("epochs", 2), ("cooldown", 0.1)])
+def test_resuming_to_another_length_is_refused(
+    files: TrainingFiles, tmp_path: Path, name: str, value: float
+) -> None:
+    config = replace(_TINY, epochs=1)
+    card = train_classifier(config, replace(files, out=tmp_path)).with_suffix(".md")
+    before = card.read_text()
+    changed = replace(config, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"was trained with {name} "):
+        train_classifier(changed, replace(files, out=tmp_path, resume=True))
+    assert card.read_text() == before
+
+
+def test_resuming_on_other_data_is_refused(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=1)
+    card = train_classifier(config, replace(files, out=tmp_path)).with_suffix(".md")
+    before = card.read_text()
+    other = write_parquet(tmp_path / "other.parquet", drawn_set(70, seed=900))
+    with pytest.raises(ConfigError, match="was trained on other faces"):
+        train_classifier(config, replace(files, data=other, out=tmp_path, resume=True))
+    assert card.read_text() == before
 
 
 def test_resuming_with_other_settings_is_refused(files: TrainingFiles, tmp_path: Path) -> None:
@@ -270,3 +308,29 @@ def test_the_data_of_a_tree_are_recorded(tmp_path: Path) -> None:
     assert "passed over 1: the image cannot be decoded (1/broken.png)" in card
     with pytest.raises(ConfigError, match="--strict"):
         train_classifier(config, replace(files, strict=True))
+
+
+def test_one_seed_is_one_file(files: TrainingFiles, tmp_path: Path) -> None:
+    config = replace(_TINY, epochs=1, sizes=(16,))
+    first, again, other = (
+        train_classifier(replace(config, seed=seed), replace(files, out=tmp_path / name))
+        for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
+    assert first.read_bytes() == again.read_bytes() != other.read_bytes()
+
+
+def test_weights_say_which_heads_they_have_and_what_they_learned_from(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "tree", [(f"happy/a-{i}.png", 3) for i in range(20)])
+    config = replace(_TINY, epochs=1, batch_size=8, sizes=(16,))
+    weights = train_classifier(config, TrainingFiles(tree, tmp_path / "run"))
+    assert load_face_vgg(weights).heads == ("fer2013",)
+    card = weights.with_suffix(".md").read_text()
+    assert "Trained: fer2013." in card
+    assert "| ferplus |" not in card
+    hashes = read_training_hashes(weights)
+    assert hashes is not None
+    learned = read_splits(tree).training
+    assert np.array_equal(hashes, hash_pictures(learned.pictures))
+    row = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert row["accuracy_ferplus"] is None
+    assert row["mean_accuracy"] == row["accuracy_fer2013"]

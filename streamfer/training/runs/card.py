@@ -28,7 +28,7 @@ the temperatures of both heads are part of the file.
 
 - Input: 64 × 64 gray uint8, aligned by `streamfer.vision.align`.
 - Output: probabilities of angry, disgust, fear, happy, sad, surprise, neutral: `ferplus` (what ten
-  people said they saw) and `fer2013` (the label the picture came with).
+  people said they saw) and `fer2013` (the label the picture came with). Trained: {heads}.
 - SHA-256: `{sha256}`
 
 ## Data
@@ -103,6 +103,7 @@ def write_card(
         storage=run.config.storage,
         size=weights.stat().st_size / 2**20,
         sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        heads=" and ".join(model.heads),
         faces=learned.faces,
         held_out=len(learned.splits.training) - learned.faces,
         how=learned.splits.how,
@@ -136,6 +137,8 @@ def _scores(model: Any, exam: EvaluationFaces) -> list[str]:
     logits = predict_logits(model, exam.crops)
     for head, name in enumerate(LABEL_SETS):
         known = exam.classes[head] != NO_LABEL
+        if name not in model.heads or not known.any():
+            continue
         probs = torch.softmax(logits[head] / model.temperature[head], dim=1).numpy()[known]
         classes = exam.classes[head][known]
         ece = expected_calibration_error(probs, classes)

@@ -53,7 +53,7 @@ def _draw_panel(
 ) -> UInt8Array:
     canvas = np.full((_HEIGHT_PX, _WIDTH_PX, 3), 255, dtype=np.uint8)
     values = np.array([[row[key] for row in rows] for key, _, _ in curves], dtype=np.float64)
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     high = max(high, low + 1e-3)
     _text(canvas, title, (_LEFT_PX, 24), 0.5)
     for fraction in np.linspace(0, 1, _GRID_LINES):
@@ -63,6 +63,8 @@ def _draw_panel(
     _text(canvas, "1", (_LEFT_PX, _HEIGHT_PX - 14), 0.4)
     _text(canvas, f"epoch {len(rows)}", (_WIDTH_PX - 90, _HEIGHT_PX - 14), 0.4)
     for index, (_, name, colour) in enumerate(curves):
+        if np.isnan(values[index]).any():  # a head that is not trained
+            continue
         heights = (values[index] - low) / (high - low)
         xs = np.linspace(_LEFT_PX, _WIDTH_PX - _RIGHT_PX, len(rows))
         points = [(round(x), _y(h)) for x, h in zip(xs, heights, strict=True)]

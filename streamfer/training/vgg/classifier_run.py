@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from streamfer.errors import ConfigError
+from streamfer.labels import LABEL_SETS
 from streamfer.models.vgg import NUM_STAGES, FaceVGG, FaceVGGConfig, Storage, first_stages
 from streamfer.training.faces.augment import AugmentConfig
 from streamfer.training.faces.batches import EpochBatches, TrainingFaces, load_batches
@@ -116,6 +117,8 @@ class ClassifierRun:
         self.device = pick_device(config.device)
         shape = config.network()
         model = widened(initial, shape, config.seed) if initial else FaceVGG(shape)
+        targets = zip(LABEL_SETS, (faces.ferplus, faces.fer2013), strict=True)
+        model.heads = tuple(name for name, target in targets if target.any())
         self.model = model.to(self.device)
         self._frozen = first_stages(self.model, config.frozen_stages).requires_grad_(False)
         self.average = AveragedModel(self.model, config.ema_decay)
@@ -192,7 +195,7 @@ class ClassifierRun:
         Raises:
             ConfigError: that run had other settings; says which.
         """
-        free = {"epochs", "cooldown", "storage", "device", "precision", "workers", "threads"}
+        free = {"storage", "device", "precision", "workers", "threads"}
         mine, theirs = asdict(self.config), state.get("config", {})
         changed = [k for k in mine if k not in free and mine[k] != theirs.get(k)]
         if changed:

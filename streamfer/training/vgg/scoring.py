@@ -55,22 +55,24 @@ def calibrate(model: FaceVGG, faces: EvaluationFaces) -> None:
     for head, logits in enumerate(predict_logits(model, faces.crops)):
         classes = torch.from_numpy(faces.classes[head])
         known = classes != NO_LABEL
+        if not known.any():
+            continue
         model.temperature[head] = fit_temperature(logits[known], classes[known])
 
 
-def score(model: FaceVGG, faces: EvaluationFaces) -> dict[str, float]:
+def score(model: FaceVGG, faces: EvaluationFaces) -> dict[str, float | None]:
     """Accuracy and cross-entropy of both heads: `accuracy_ferplus`, `loss_ferplus`, …
 
-    A head for which no face has a class scores 0.
+    None for a head that was not trained, or for which no face has a class.
     """
-    scores: dict[str, float] = {}
+    scores: dict[str, float | None] = {}
     logits = predict_logits(model, faces.crops)
     for name, answer, truth in zip(LABEL_SETS, logits, faces.classes, strict=True):
         known = torch.from_numpy(truth != NO_LABEL)
         answer, classes = answer[known], torch.from_numpy(truth)[known]
-        some = len(classes) > 0
-        hits = (answer.argmax(dim=1) == classes).float().mean() if some else 0.0
-        loss = F.cross_entropy(answer, classes) if some else 0.0
-        scores[f"accuracy_{name}"] = round(float(hits), 5)
-        scores[f"loss_{name}"] = round(float(loss), 5)
+        some = len(classes) > 0 and name in model.heads
+        hits = (answer.argmax(dim=1) == classes).float().mean() if some else None
+        loss = F.cross_entropy(answer, classes) if some else None
+        scores[f"accuracy_{name}"] = None if hits is None else round(float(hits), 5)
+        scores[f"loss_{name}"] = None if loss is None else round(float(loss), 5)
     return scores
