@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,25 +16,38 @@ from safetensors.numpy import load_file
 
 from streamfer.engine import Engine
 from streamfer.errors import ConfigError, EngineError
+from streamfer.evaluation.agreement import (
+    FIGURES,
+    accuracy_of,
+    accuracy_per_subject,
+    bootstrap_95,
+)
 from streamfer.evaluation.duplicates import Hashes, hash_pictures, near_duplicates
 from streamfer.evaluation.metrics import (
-    accuracy,
     class_scores,
     confusion_matrix,
     expected_calibration_error,
 )
 from streamfer.evaluation.served import served_probabilities
 from streamfer.labels import LABEL_SETS, LabelSet
-from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
+from streamfer.models.vgg import (
+    SHIPPED_FACE_WEIGHTS,
+    FaceVGG,
+    load_face_vgg,
+    read_training_hashes,
+)
+from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import align_pictures, open_landmarks
 from streamfer.training.faces.sketch import pencil_sketch
-from streamfer.training.faces.sources import Split, read_faces
+from streamfer.training.faces.sources import Split, held_out_split, read_faces
+from streamfer.training.reading import Reading
 from streamfer.types import FloatArray, UInt8Array
 
 TRAINING_HASHES = SHIPPED_FACE_WEIGHTS.with_name("fer2013_training_hashes.safetensors")
 """Perceptual hashes of the FER2013 pictures that the shipped weights learned from."""
 
+_DEFAULT = Reading()
 _BATCH = 256
 _TTA_SHIFT_PX = 3
 _TTA_DIRECTIONS = ((0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1))
@@ -46,20 +59,24 @@ class EvaluationConfig:
 
     data: Path
     """Parquet or CSV file, folder of Parquet files, or image tree."""
-    labels: LabelSet = "ferplus"
-    """The head that answers and the truth that it is held to."""
+    labels: LabelSet | None = None
+    """The head that answers and the truth that it is held to; None takes `ferplus` where the
+    weights have it."""
     style: Literal["photo", "sketch"] = "photo"
     """`sketch` draws every aligned face in pencil first (paper B)."""
     tta: bool = False
     """Averages ten views: five shifts, each also mirrored."""
-    split: Split = "validation"
-    """Where the data has splits: `validation` is FER2013's PublicTest, `test` its PrivateTest."""
+    split: Split | None = None
+    """Where the data has splits: `validation` is FER2013's PublicTest, `test` its PrivateTest; None
+    takes the first of these that is there."""
     weights: Path = SHIPPED_FACE_WEIGHTS
     training: Path | None = None
-    """Data set whose near-duplicates are left out of `accuracy_dedup`; None takes the hashes of
-    the shipped weights' own training set."""
+    """Data set whose near-duplicates are left out of `accuracy_dedup`; None takes the hashes that
+    came with the weights."""
     landmarks: Path | None = None
     """Landmark cache to use and complete."""
+    reading: Reading = field(default_factory=Reading)
+    """How the data are read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,27 +90,45 @@ class Evaluation:
     """(n, 7) float32."""
     classes: NDArray[np.int64] = field(repr=False)
     """(n,) true index into LABELS."""
-    duplicate: NDArray[np.bool_] = field(repr=False)
-    """(n,) whether the picture is nearly one of the training set."""
+    duplicate: NDArray[np.bool_] | None = field(repr=False)
+    """(n,) whether the picture is nearly one of the training set; None where that is not known."""
     model_sha256: str
     """Of the weights file."""
+    names: tuple[str, ...] = field(default=(), repr=False)
+    """(n,) what each face is called."""
+    subjects: tuple[str, ...] = field(default=(), repr=False)
+    """(n,) who is in each picture; empty where unknown."""
+    summary: DataSummary | None = None
+    """Of what was read."""
 
     def figures(self) -> dict[str, Any]:
         """Everything that is reported, ready for JSON."""
         confusion = confusion_matrix(self.probs, self.classes)
-        unseen = ~self.duplicate
+        answers = self.probs.argmax(axis=1)
+        intervals = bootstrap_95(answers, self.classes, self.subjects)
+        unseen = None if self.duplicate is None else ~self.duplicate
+        seen_least = (
+            np.zeros_like(confusion)
+            if unseen is None
+            else confusion_matrix(self.probs[unseen], self.classes[unseen])
+        )
         return {
-            "accuracy": accuracy(self.probs, self.classes),
+            **{name: figure(confusion) for name, figure in FIGURES.items()},
+            "confidence_95": intervals["accuracy"],
+            "confidence_95_by": "subject" if self.subjects else "face",
+            "intervals_95": intervals,
+            "per_subject": accuracy_per_subject(answers, self.classes, self.subjects),
             "n": len(self.classes),
             "per_class": {name: asdict(s) for name, s in class_scores(confusion).items()},
             "ece": expected_calibration_error(self.probs, self.classes),
             "confusion": confusion.tolist(),
-            "accuracy_dedup": accuracy(self.probs[unseen], self.classes[unseen]),
-            "n_dedup": int(unseen.sum()),
+            "accuracy_dedup": accuracy_of(seen_least),
+            "n_dedup": None if unseen is None else int(unseen.sum()),
             "model_sha256": self.model_sha256,
             "labels": self.config.labels,
             "style": self.config.style,
             "tta": self.config.tta,
+            "data": self.summary.to_dict() if self.summary else None,
         }
 
 
@@ -108,37 +143,55 @@ def evaluate_classifier(config: EvaluationConfig, engine: Engine | None = None) 
         ConfigError: the data is missing or malformed, or has no labels of this kind.
         EngineError: the weights are missing or broken.
     """
-    answer = _answerer(config, engine)
-    faces = read_faces(config.data, config.split)
-    truth = true_classes(faces, config.labels)
+    answer, labels = _answerer(config, engine)
+    split = config.split or held_out_split(config.data)
+    config = replace(config, labels=labels, split=split)
+    faces = read_faces(config.data, split, config.reading)
+    summary = faces.summary
+    truth = true_classes(faces, labels)
     index = np.flatnonzero(truth != NO_LABEL)
     if not len(index):
-        raise ConfigError(f"{config.data}: no face has a label of the kind {config.labels}")
+        raise ConfigError(f"{config.data}: no face has a label of the kind {labels}")
     faces = faces.subset(index)
     crops = align_pictures(faces.pictures, open_landmarks(config.landmarks, faces.pictures))
     if config.style == "sketch":
         crops = np.array([pencil_sketch(crop) for crop in crops], dtype=np.uint8)
     views = ten_views(crops) if config.tta else [crops]
     probs = [answer(view) for view in views]
-    hashes = training_hashes(config.training)
+    hashes = training_hashes(config.training, config.weights, config.reading)
     return Evaluation(
         config=config,
         index=index.astype(np.int64),
         probs=np.mean(probs, axis=0, dtype=np.float32),
         classes=truth[index],
-        duplicate=near_duplicates(hash_pictures(faces.pictures), hashes),
+        duplicate=None
+        if hashes is None
+        else near_duplicates(hash_pictures(faces.pictures), hashes),
         model_sha256=hashlib.sha256(config.weights.read_bytes()).hexdigest(),
+        names=faces.names,
+        subjects=faces.subjects,
+        summary=summary,
     )
 
 
 def _answerer(
     config: EvaluationConfig, engine: Engine | None
-) -> Callable[[UInt8Array], FloatArray]:
-    """What turns crops into probabilities."""
+) -> tuple[Callable[[UInt8Array], FloatArray], LabelSet]:
+    """What turns crops into probabilities, and by which head.
+
+    Raises:
+        ConfigError: the weights don't have the head that is asked for.
+    """
     if engine is not None:
-        return lambda crops: served_probabilities(engine, crops)[config.labels]
+        served = config.labels or "ferplus"
+        return lambda crops: served_probabilities(engine, crops)[served], served
     model = load_face_vgg(config.weights)
-    return lambda crops: predict_probabilities(model, crops, config.labels)
+    labels = config.labels or model.heads[0]
+    if labels not in model.heads:
+        raise ConfigError(
+            f"--labels {labels}: {config.weights.name} was trained on {' and '.join(model.heads)}"
+        )
+    return lambda crops: predict_probabilities(model, crops, labels), labels
 
 
 def true_classes(faces: LabelledFaces, labels: LabelSet) -> NDArray[np.int64]:
@@ -175,15 +228,22 @@ def ten_views(crops: UInt8Array) -> list[UInt8Array]:
     return views
 
 
-def training_hashes(data: Path | None) -> Hashes:
+def training_hashes(
+    data: Path | None, weights: Path = SHIPPED_FACE_WEIGHTS, reading: Reading = _DEFAULT
+) -> Hashes | None:
     """Hashes of a training set: of the given data, or those that came with the weights.
+
+    Returns:
+        None where nobody knows what the weights learned from.
 
     Raises:
         ConfigError: the data is missing or malformed.
         EngineError: the package's own hashes are missing or broken.
     """
     if data is not None:
-        return hash_pictures(read_faces(data, "train").pictures)
+        return hash_pictures(read_faces(data, "train", reading).pictures)
+    if weights.resolve() != SHIPPED_FACE_WEIGHTS.resolve():
+        return read_training_hashes(weights)
     try:
         return load_file(TRAINING_HASHES)["hashes"].view(np.uint64)
     except (OSError, KeyError, ValueError, SafetensorError) as error:

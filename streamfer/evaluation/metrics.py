@@ -15,11 +15,12 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """How one class fared; 0 where nothing was predicted or present."""
+    """How one class fared; None where a figure does not exist: the precision of what was never
+    answered, the recall of what was never there."""
 
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     support: int
     """Faces that truly are of this class."""
 
@@ -48,9 +49,9 @@ def class_scores(confusion: NDArray[np.int64]) -> dict[str, ClassScores]:
         hits = float(confusion[index, index])
         predicted, support = int(confusion[:, index].sum()), int(confusion[index].sum())
         scores[name] = ClassScores(
-            precision=hits / predicted if predicted else 0.0,
-            recall=hits / support if support else 0.0,
-            f1=2 * hits / (predicted + support) if predicted + support else 0.0,
+            precision=hits / predicted if predicted else None,
+            recall=hits / support if support else None,
+            f1=2 * hits / (predicted + support) if predicted + support else None,
             support=support,
         )
     return scores

@@ -27,18 +27,20 @@ _INK_RGB = (34, 34, 34)
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     """Shows the figures as tables."""
     figures = evaluation.figures()
-    duplicates = figures["n"] - figures["n_dedup"]
     table = Table(title=f"{evaluation.config.labels} · {evaluation.config.style}")
     for name in ("class", "precision", "recall", "F1", "faces"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, scores in figures["per_class"].items():
-        values = [f"{scores[key]:.3f}" for key in ("precision", "recall", "f1")]
+        values = [_shown(scores[key], 3) for key in ("precision", "recall", "f1")]
         table.add_row(name, *values, str(scores["support"]))
     console.print(table)
+    low, high = figures["confidence_95"] or (None, None)
     console.print(
-        f"accuracy {figures['accuracy']:.4f} on {figures['n']} faces; "
-        f"{figures['accuracy_dedup']:.4f} without the {duplicates} near-duplicates of the "
-        f"training set; ECE {figures['ece']:.4f}"
+        f"accuracy {figures['accuracy']:.4f} on {figures['n']} faces, 95 % between {_shown(low)}"
+        f" and {_shown(high)} by {figures['confidence_95_by']}; {_dedup(figures)};"
+        f" macro F1 {_shown(figures['macro_f1'])}, UAR {_shown(figures['uar'])},"
+        f" kappa {_shown(figures['kappa'])}, ECE {figures['ece']:.4f}",
+        soft_wrap=True,
     )
     confusion = Table(title="true class (rows) against answer (columns)")
     for name in ("", *LABELS):
@@ -48,15 +50,29 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     console.print(confusion)
 
 
+def _dedup(figures: Mapping[str, Any]) -> str:
+    if figures["n_dedup"] is None:
+        return "which faces it learned from is not known"
+    duplicates = figures["n"] - figures["n_dedup"]
+    return (
+        f"{_shown(figures['accuracy_dedup'])} without the {duplicates} near-duplicates of the"
+        " training set"
+    )
+
+
+def _shown(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
 def print_folds(figures: Mapping[str, Any], console: Console) -> None:
     """Shows the accuracy of every kind of fold that was run."""
     for by in ("image", "subject"):
         result = figures[by]
         if result:
-            spread = float(np.std(result["per_fold"]))
+            spread = float(np.std(result["per_fold"], ddof=1))
             console.print(
                 f"{figures['folds']} folds by {by}: accuracy {result['accuracy']:.4f} "
-                f"(± {spread:.4f} over the folds) on {result['n']} faces"
+                f"(sample SD {spread:.4f} over the folds) on {result['n']} faces"
             )
 
 
@@ -73,7 +89,8 @@ def write_json(figures: Mapping[str, Any], path: Path) -> None:
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
-    """Writes `index` (row of the input), `probs` (n, 7) and `label` (n,) as NPZ.
+    """Writes `index` (row of the input), `probs` (n, 7), `label` (n,), `name` (n,) and, where they
+    are known, `subject` (n,) as NPZ.
 
     Raises:
         OutputError: the file cannot be written.
@@ -85,6 +102,8 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
                 index=evaluation.index,
                 probs=evaluation.probs,
                 label=evaluation.classes,
+                name=np.array(evaluation.names, dtype=np.str_),
+                subject=np.array(evaluation.subjects, dtype=np.str_),
             )
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error

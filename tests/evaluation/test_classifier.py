@@ -13,6 +13,7 @@ from streamfer.evaluation.classifier import (
     ten_views,
     training_hashes,
 )
+from streamfer.evaluation.duplicates import hash_pictures
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
@@ -94,6 +95,32 @@ def test_the_package_has_hashes_of_its_training_set() -> None:
     hashes = training_hashes(None)
     assert hashes.shape[1] == 2
     assert len(hashes) > 20_000
+
+
+def test_only_heads_that_were_trained_answer(config: EvaluationConfig, tmp_path: Path) -> None:
+    model = FaceVGG(FaceVGGConfig(width=0.125, input_size=24))
+    model.heads = ("fer2013",)
+    save_face_vgg(model, tmp_path / "own.safetensors")
+    own = replace(config, weights=tmp_path / "own.safetensors")
+    assert evaluate_classifier(own).figures()["labels"] == "fer2013"
+    with pytest.raises(ConfigError, match=r"own\.safetensors was trained on fer2013"):
+        evaluate_classifier(replace(own, labels="ferplus"))
+
+
+def test_near_duplicates_are_those_of_the_weights_own_training_set(
+    config: EvaluationConfig, tmp_path: Path
+) -> None:
+    model = FaceVGG(FaceVGGConfig(width=0.125, input_size=24))
+    own = replace(config, weights=tmp_path / "own.safetensors", training=None, labels="fer2013")
+    save_face_vgg(model, own.weights)
+    figures = evaluate_classifier(own).figures()
+    assert (figures["accuracy_dedup"], figures["n_dedup"]) == (None, None)
+    pictures = drawn_set(15).pictures
+    save_face_vgg(model, own.weights, hashes=hash_pictures(pictures[:6]))
+    assert evaluate_classifier(own).figures()["n_dedup"] == 9
+    save_face_vgg(model, own.weights, hashes=hash_pictures(pictures))
+    figures = evaluate_classifier(own).figures()
+    assert (figures["accuracy_dedup"], figures["n_dedup"]) == (None, 0)
 
 
 def test_missing_hashes_are_an_engine_error(

@@ -37,7 +37,8 @@ def test_the_table_says_everything(evaluation: Evaluation) -> None:
     console = Console(file=StringIO(), width=120)
     print_evaluation(evaluation, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "accuracy 0.7500 on 4 faces" in text
+    assert "accuracy 0.7500 on 4 faces, 95 % between 0.2500 and 1.0000 by face" in text
+    assert "macro F1 0.7778, UAR 0.8333, kappa 0.6364" in text
     assert "0.6667 without the 1 near-duplicates" in text
     assert "surprise" in text
 
@@ -80,5 +81,5 @@ def test_folds_are_shown_where_they_were_run() -> None:
     result = {"accuracy": 0.9, "n": 30, "per_fold": [0.8, 1.0]}
     print_folds({"folds": 2, "image": result, "subject": None}, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "2 folds by image: accuracy 0.9000 (± 0.1000" in text
+    assert "2 folds by image: accuracy 0.9000 (sample SD 0.1414" in text
     assert "subject" not in text

@@ -12,6 +12,7 @@ import typer
 from streamfer.app.config import Precision
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
+from streamfer.training.reading import Coding, Reading
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,15 +42,34 @@ def eval_classifier_command(
     data: Annotated[
         Path, typer.Option(help="Parquet or CSV file, folder of Parquet files, or image tree.")
     ],
-    labels: Annotated[LabelSet, typer.Option(help="The head, and the truth.")] = "ferplus",
+    labels: Annotated[
+        LabelSet | None,
+        typer.Option(help="The head, and the truth. Left out: ferplus, if the weights have it."),
+    ] = None,
     style: Annotated[
         Literal["photo", "sketch"], typer.Option(help="As it is, or drawn in pencil.")
     ] = "photo",
     tta: Annotated[bool, typer.Option("--tta", help="Average ten views of each face.")] = False,
     split: Annotated[
-        Literal["train", "validation", "test"],
-        typer.Option(help="Where the data has splits; validation is FER2013's PublicTest."),
-    ] = "validation",
+        Literal["train", "validation", "test"] | None,
+        typer.Option(
+            help="Where the data has splits; validation is FER2013's PublicTest. Left out: that, or"
+            " test where there is none."
+        ),
+    ] = None,
+    coding: Annotated[
+        Coding | None, typer.Option(help="Whose class numbers the folders are called by.")
+    ] = None,
+    subjects: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Who is in a picture: folder:N, pattern:REGEX of the file name, or column:NAME.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at what would be passed over in the data.")
+    ] = False,
     weights: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
     training: Annotated[
         Path | None, typer.Option(help="Training set whose near-duplicates are left out.")
@@ -87,10 +107,12 @@ def eval_classifier_command(
     from streamfer.evaluation.folds import FoldsConfig, cross_validate
     from streamfer.evaluation.report import print_evaluation, print_folds, write_json
     from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS
+    from streamfer.training.data_summary import print_summary
 
     if precision and (weights or protocol == "kfold"):
         raise ConfigError("--precision is of the shipped network, without --weights or kfold")
     console = Console()
+    reading = Reading(coding, subjects, strict)
     chosen = weights or SHIPPED_FACE_WEIGHTS
     if protocol == "kfold":
         folds_config = FoldsConfig(
@@ -100,11 +122,13 @@ def eval_classifier_command(
         print_folds(figures, console)
     else:
         config = EvaluationConfig(
-            data, labels, style, tta, split, chosen, training=training, landmarks=landmarks
+            data, labels, style, tta, split, chosen, training, landmarks, reading
         )
         with _served_engine(precision, console) as engine:
             evaluation = evaluate_classifier(config, engine)
         figures = evaluation.figures()
+        if evaluation.summary:
+            print_summary("data", evaluation.summary, console)
         if engine:
             figures["engine"] = f"{engine.backend} {engine.precision}"
         print_evaluation(evaluation, console)
