@@ -126,10 +126,12 @@ class RunConfig:
     min_face: int = option(
         16, "Smallest face to report, in pixels.", group="Analysis", low=1, metavar="PX"
     )
-    face_model: FaceModelName = option(
+    face_model: str = option(
         "shipped",
-        "Latent codes of the shipped networks, or of a pulled encoder of portraits.",
+        "The shipped networks, a pulled encoder of portraits (e4e-ffhq, psp-ffhq), or a file of"
+        " weights that train classifier wrote.",
         group="Analysis",
+        metavar="NAME|FILE",
     )
     label_set: LabelSet = option(
         "ferplus", "Whose labels: FER+ crowd votes, or FER2013's.", group="Analysis"
@@ -250,6 +252,7 @@ class RunConfig:
                 " not known beforehand"
             )
         _check_device(self.device)
+        _check_face_model(self.face_model)
         if self.metrics is not None:
             parse_address(self.metrics, "--metrics")
         if self.web is not None:
@@ -348,6 +351,15 @@ def _check_device(device: str) -> None:
     name, _, number = device.partition(":")
     if name not in ("auto", "cpu", "cuda") or (":" in device and not number.isdigit()):
         raise ConfigError(f"--device: expected auto, cpu, cuda or cuda:N, got {device!r}")
+
+
+def _check_face_model(name: str) -> None:
+    known = typing.get_args(FaceModelName)
+    if name not in known and Path(name).suffix != ".safetensors":
+        raise ConfigError(
+            f"--face-model: expected one of {', '.join(known)}, or a .safetensors file,"
+            f" got {name!r}"
+        )
 
 
 def _convert(where: str, value: Any, kind: Any) -> Any:

@@ -8,7 +8,8 @@ from pathlib import Path
 from streamfer.app.export.options import Format
 from streamfer.app.session.outputs import write_text
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.files.output_path import beside, reason, same_file
+from streamfer.media.files.claims import ClaimedPath, OutputClaims
+from streamfer.media.files.output_path import beside, reason
 from streamfer.media.records.formats import CsvRecords, EventLines
 from streamfer.media.records.reader import Records, read_records
 from streamfer.media.subtitles.annotation import to_eaf, to_textgrid
@@ -57,25 +58,25 @@ def export(
         OutputError: the file cannot be written.
     """
     records = read_records(*paths, segments=segments)
-    _check_out(out, to, paths)
+    claimed = _claimed(out, to, paths)
     if to in _OF_A_TIMELINE:
         wording = Wording(language, _parsed_names(names))
         timeline = read_timeline(records, stream, wording)
-        write_text(out, _OF_A_TIMELINE[to](timeline))
+        write_text(claimed, _OF_A_TIMELINE[to](timeline))
         print(f"wrote {out}: {len(timeline.cues)} cues of {len(timeline.tracks)} tracks")
         return 0
     if stream is not None or names:
         raise ConfigError(f"--to {to}: holds all streams as they are; --stream, --name don't apply")
     try:
         write = _write_csv if to == "csv" else _write_parquet
-        write(records, out)
+        write(records, claimed)
     except (OSError, ValueError) as error:
         raise OutputError(f"{out}: cannot write the records ({reason(error)})") from error
     print(f"wrote {out}")
     return 0
 
 
-def _write_csv(records: Records, out: Path) -> None:
+def _write_csv(records: Records, out: ClaimedPath) -> None:
     table = CsvRecords(out, records.header)
     try:
         for frame in records.frames:
@@ -86,7 +87,7 @@ def _write_csv(records: Records, out: Path) -> None:
         table.close()
 
 
-def _write_parquet(records: Records, out: Path) -> None:
+def _write_parquet(records: Records, out: ClaimedPath) -> None:
     from streamfer.media.records.parquet import write_parquet  # pyarrow takes 0.2 s to import
 
     write_parquet(out, records.header, records.frames)
@@ -98,19 +99,23 @@ def _write_parquet(records: Records, out: Path) -> None:
         events.close()
 
 
-def _check_out(out: Path, to: Format, paths: Sequence[Path]) -> None:
+def _claimed(out: Path, to: Format, paths: Sequence[Path]) -> ClaimedPath:
+    """Makes sure that the file can be, and is none of the records."""
     if to in ("csv", "parquet") and out.suffix.lower() != f".{to}":
         raise ConfigError(f"--out {out}: the name must end in .{to}")
-    companions = [out, beside(out, "header.json"), beside(out, "events.jsonl")]
-    for path in paths:
-        if any(same_file(path, companion) for companion in companions):
-            raise ConfigError(f"--out {out}: would replace the records {path}; choose another name")
+    claims = OutputClaims(paths)
+    claims.name("--out", out, _companions)
     if out.is_dir():
         raise OutputError(f"--out {out}: is a folder; name a file")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"--out {out}: cannot make its folder ({reason(error)})") from error
+    return claims.replace(out, _companions)
+
+
+def _companions(out: Path) -> tuple[Path, ...]:
+    return beside(out, "header.json"), beside(out, "events.jsonl")
 
 
 def _parsed_names(names: Sequence[str]) -> dict[int, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.face_model import face_model
 from streamfer.app.networks.portraits import find_portrait, keep_portrait_generator, portrait_model
+from streamfer.app.own_weights import OwnWeights, own_face_model, read_own_weights
 from streamfer.errors import ConfigError
 from streamfer.models.shipped import WeightFiles, file_digest
 from streamfer.runtime.model import OnnxModel, Progress
@@ -34,6 +35,8 @@ class FaceNetwork:
     """None where it answers no latent codes, or none are refined."""
     trust: TrustModel | None
     """None where nothing was fitted to it."""
+    own: OwnWeights | None = None
+    """The user's own weights that it is made of."""
 
 
 def choose_face_network(
@@ -51,8 +54,11 @@ def choose_face_network(
         ConfigError: latent codes are asked for that it does not answer.
         EngineError: its weights are missing or broken, or the trust model is.
     """
-    choose = _shipped if config.face_model == "shipped" else _portrait
-    return choose(config, weights, store, on_progress)
+    if config.face_model == "shipped":
+        return _shipped(config, weights, store, on_progress)
+    if Path(config.face_model).suffix == ".safetensors":
+        return _own(config, store, on_progress)
+    return _portrait(config, weights, store, on_progress)
 
 
 def _shipped(
@@ -70,6 +76,16 @@ def _shipped(
         latent = LatentFiles(weights.generator, weights.classifier)
     trust = load_trust(weights.trust, config.label_set) if weights.trust.exists() else None
     return FaceNetwork(lambda: face_model(weights, store, on_progress), latent, trust)
+
+
+def _own(config: RunConfig, store: EngineStore, on_progress: Progress) -> FaceNetwork:
+    """A classifier that the user trained. How far its answers can be trusted is not known."""
+    own = read_own_weights(Path(config.face_model))
+    if config.latents is not None:
+        raise ConfigError(
+            f"--latents {config.latents}: {own.path.name} is a classifier alone and finds no codes"
+        )
+    return FaceNetwork(lambda: own_face_model(own, store, on_progress), None, None, own)
 
 
 def _portrait(

@@ -19,8 +19,10 @@ from streamfer.app.networks.refiner import (
     prepare_refinement,
     refinement_config,
 )
+from streamfer.app.own_weights import OwnWeights
 from streamfer.engine import Engine
 from streamfer.errors import EngineError
+from streamfer.labels import LabelSet
 from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.open_engine import open_engine, open_serving_engine
@@ -69,6 +71,12 @@ class Models:
     """In the answers of the face network; None where nothing was fitted to it."""
     better: tuple[BetterNetwork, ...] = ()
     """What shall take over once it is compiled."""
+    own: OwnWeights | None = None
+    """The user's own weights that the face network is made of."""
+
+    def label_set(self, wanted: LabelSet) -> LabelSet:
+        """Whose labels the run has: the wanted ones, unless own weights have only the others."""
+        return wanted if self.own is None else self.own.label_set(wanted)
 
     def warm_up(self, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
         """Runs both once on blank input: a network's first run for a new shape is a slow one, and
@@ -133,7 +141,8 @@ def open_models(
         detector.close()
         raise
     refinement = refinement_config(config, chosen.latent, face.device)
-    models = Models(detector, face, refinement, chosen.trust, tuple(networks.better))
+    better = tuple(networks.better)
+    models = Models(detector, face, refinement, chosen.trust, better, chosen.own)
     if refinement is not None and not at_once:
         try:
             prepare_refinement(refinement, store, on_progress)

@@ -128,7 +128,7 @@ def build_analyzer(
     settings = AnalyzerConfig(
         detect_every=config.detection_interval,
         search_everywhere=config.drop == "never",
-        label_set=config.label_set,
+        label_set=models.label_set(config.label_set),
         residual=residual_config(refinement) if refinement else ResidualConfig(),
     )
     reader = open_face_reader(models.detector, models.face)
@@ -206,13 +206,20 @@ def _record_header(
     return RecordHeader(
         streams=tuple(infos),
         labels=LABELS,
-        label_set=config.label_set,
+        label_set=models.label_set(config.label_set),
         detector=ModelInfo(models.detector.name, models.detector.sha256),
-        face=ModelInfo(models.face.name, models.face.sha256),
+        face=_face_info(models),
         backend=models.face.backend,
         version=__version__,
         fields=head_fields(heads),
     )
+
+
+def _face_info(models: Models) -> ModelInfo:
+    """The face network for the header: of own weights the very file."""
+    if models.own is not None:
+        return ModelInfo(models.own.path.name, models.own.sha256)
+    return ModelInfo(models.face.name, models.face.sha256)
 
 
 def frame_sizes_wh(streams: Sequence[OpenedStream]) -> list[tuple[int, int]]:

@@ -1,0 +1,89 @@
+"""The page of the docs on own weights: its three commands, run."""
+
+import hashlib
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from streamfer.app.config import RunConfig
+from streamfer.app.own_weights import read_own_weights
+from streamfer.errors import ConfigError, EngineError
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
+from tests.support.labelled_faces import write_tree
+from tests.support.program import frame_records, record_lines, streamfer
+
+PAGE = Path(__file__).parents[2] / "docs" / "own-weights.md"
+
+SMALLER = {
+    "train": ["--epochs=1", "--batch-size=8", "--width=0.05", "--sizes=16", "--workers=0"],
+    "eval": [],
+    "run": ["--no-display", "--max-frames=6", "--quiet", "--backend=onnxruntime", "--device=cpu"],
+}
+"""What makes the page's commands fit into a test; later options win."""
+
+
+@pytest.mark.timeout(400)
+def test_the_three_commands_of_the_page(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STREAMFER_HOME", str(tmp_path / "home"))
+    names = ("angry", "happy", "sad")
+    files = [(f"{name}/p{i}-1.png", 3 * n) for n, name in enumerate(names) for i in range(10)]
+    write_tree(tmp_path / "faces", files)
+    (block,) = re.findall(r"```\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+    commands = [shlex.split(line)[1:] for line in block.strip().splitlines()]
+    assert [command[0] for command in commands] == list(SMALLER)
+    for command in commands:
+        ended = streamfer(capfd, *command, *SMALLER[command[0]])
+        assert ended.code == 0, ended.err
+    weights = tmp_path / "mine" / "face_vgg19.safetensors"
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    figures = json.loads((tmp_path / "mine" / "eval.json").read_text())
+    assert figures["model_sha256"] == sha256
+    assert {"macro_f1", "uar", "kappa", "confidence_95"} <= figures.keys()
+    assert (figures["labels"], figures["n"], figures["n_dedup"]) == ("fer2013", 30, 3)
+    header = record_lines(tmp_path / "mine" / "demo.jsonl")[0]
+    assert header["models"]["face"] == {"name": "face_vgg19.safetensors", "sha256": sha256}
+    assert header["label_set"] == "fer2013"
+    frames = frame_records(tmp_path / "mine" / "demo.jsonl")
+    faces = [face for frame in frames for face in frame["faces"]]
+    assert len(frames) == 6
+    assert faces
+    assert {face["trust"] for face in faces} == {None}
+    assert {face["latent"] for face in faces} == {None}
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x\.safetensors: no such file"):
+        read_own_weights(tmp_path / "x.safetensors")
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"no weights")
+    with pytest.raises(EngineError, match="cannot read the weights"):
+        read_own_weights(path)
+    save_file({"x": torch.zeros(1).numpy()}, path, {"schema": "streamfer.encoder/1"})
+    with pytest.raises(EngineError, match=r"found schema streamfer\.encoder/1"):
+        read_own_weights(path)
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.05)), path, {"labels": "happy,sad"})
+    with pytest.raises(EngineError, match="its labels are happy,sad"):
+        read_own_weights(path)
+
+
+def test_the_option_takes_names_and_files_alone() -> None:
+    assert RunConfig(face_model="mine/w.safetensors").face_model == "mine/w.safetensors"
+    with pytest.raises(ConfigError, match=r"--face-model: expected one of shipped, e4e-ffhq"):
+        RunConfig(face_model="e4e")
+
+
+def test_the_head_that_was_trained_answers(tmp_path: Path) -> None:
+    model = FaceVGG(FaceVGGConfig(width=0.05))
+    save_face_vgg(model, tmp_path / "both.safetensors")
+    assert read_own_weights(tmp_path / "both.safetensors").label_set("ferplus") == "ferplus"
+    model.heads = ("fer2013",)
+    save_face_vgg(model, tmp_path / "one.safetensors")
+    assert read_own_weights(tmp_path / "one.safetensors").label_set("ferplus") == "fer2013"
