@@ -168,3 +168,30 @@ def _keep(evaluation: Evaluation, predictions: Path | None, confusion: Path | No
         title = f"{config.data.name}: {config.labels}, {config.style}"
         counts = np.array(evaluation.figures()["confusion"])
         write_picture(draw_confusion(counts, title), confusion)
+
+
+@eval_app.command("compare")
+def compare_command(
+    a: Annotated[Path, typer.Argument(metavar="A.npz", help="Predictions of a classifier.")],
+    b: Annotated[Path, typer.Argument(metavar="B.npz", help="Of another, for the same faces.")],
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures as JSON.")
+    ] = None,
+) -> int:
+    """Hold two classifiers' predictions against each other: McNemar's test, paired bootstrap."""
+    from streamfer.evaluation.compare import compare_predictions
+    from streamfer.evaluation.report import write_json
+
+    found = compare_predictions(a, b, seed)
+    low, high = found["confidence_95"] or (None, None)
+    span = "no interval" if low is None else f"95 % between {low:+.2%} and {high:+.2%}"
+    print(
+        f"{found['n']} faces: {a.name} {found['accuracy_a']:.2%}, {b.name}"
+        f" {found['accuracy_b']:.2%}, difference {found['difference']:+.2%} ({span}, by"
+        f" {found['confidence_95_by']}); only {a.name} right {found['only_a']}, only {b.name}"
+        f" {found['only_b']}, McNemar p = {found['p_value']:.3g}"
+    )
+    if json_file:
+        write_json(found, json_file)
+    return 0
