@@ -8,8 +8,8 @@ from pathlib import Path
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.face_model import face_model
+from streamfer.app.networks.own_weights import OwnWeights, own_face_model, read_own_weights
 from streamfer.app.networks.portraits import find_portrait, keep_portrait_generator, portrait_model
-from streamfer.app.own_weights import OwnWeights, own_face_model, read_own_weights
 from streamfer.errors import ConfigError
 from streamfer.models.shipped import WeightFiles, file_digest
 from streamfer.runtime.model import OnnxModel, Progress

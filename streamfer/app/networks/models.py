@@ -14,12 +14,12 @@ from streamfer.app.config import RunConfig
 from streamfer.app.networks.detectors import detector_model, make_detector
 from streamfer.app.networks.face_network import choose_face_network
 from streamfer.app.networks.face_reader import open_face_reader
+from streamfer.app.networks.own_weights import OwnWeights
 from streamfer.app.networks.refiner import (
     RefinementConfig,
     prepare_refinement,
     refinement_config,
 )
-from streamfer.app.own_weights import OwnWeights
 from streamfer.engine import Engine
 from streamfer.errors import EngineError
 from streamfer.labels import LabelSet

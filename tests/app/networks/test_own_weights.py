@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import save_file
 
 from streamfer.app.config import RunConfig
-from streamfer.app.own_weights import read_own_weights
+from streamfer.app.networks.own_weights import read_own_weights
 from streamfer.errors import ConfigError, EngineError
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from tests.support.labelled_faces import write_tree
