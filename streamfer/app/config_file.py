@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
-from collections.abc import Mapping
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from streamfer.app.config import RunConfig, flag_name
 from streamfer.errors import ConfigError
@@ -16,6 +20,43 @@ from streamfer.media.sources.source_list import names_path
 
 _NOT_SAVED = frozenset({"save_config"})
 """Read back, it would make every run write over the file that it was told by."""
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Reads a TOML file of options, or a JSON file (`.json`), into `RunConfig` fields.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or holds an unknown key, one key in two
+            spellings, or a value of the wrong type; the message names the nearest known key.
+    """
+    is_json = path.suffix.lower() == ".json"
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
+        table = _json_table(text) if is_json else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"--config {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        kind = "JSON" if is_json else "TOML"
+        raise ConfigError(f"--config {path}: not {kind}: {error}") from error
+    fields = {f.name: f for f in dataclasses.fields(RunConfig)}
+    hints = typing.get_type_hints(RunConfig)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in fields:
+            raise ConfigError(f"--config {path}: unknown key {key!r}{_nearest(key, fields)}")
+        if name in values:
+            raise ConfigError(f"--config {path}: {flag_name(name)!r} is given in two spellings")
+        values[name] = _convert(f"--config {path}: {key}", value, hints[name])
+    return values
+
+
+def _json_table(text: str) -> dict[str, Any]:
+    """The options of a JSON file; null means that one is not given."""
+    table = json.loads(text)
+    if not isinstance(table, dict):
+        raise json.JSONDecodeError("it holds no options", text, 0)
+    return {key: value for key, value in table.items() if value is not None}
 
 
 def anchored(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -95,3 +136,46 @@ def _toml(value: Any) -> str:
         return json.dumps(value)
     # A TOML string is a JSON string, but for one control character.
     return json.dumps(redact_url(str(value)), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _nearest(key: str, fields: Mapping[str, Any]) -> str:
+    names = [flag_name(name) for name in fields]
+    close = difflib.get_close_matches(flag_name(key), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _convert(where: str, value: Any, kind: Any) -> Any:
+    """Checks a TOML value against a field's type."""
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
+        origin = typing.get_origin(kind)
+    if origin is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise ConfigError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
+        return value
+    if origin is tuple:
+        texts = _strings(where, value)
+        return texts if typing.get_args(kind)[0] is str else tuple(map(Path, texts))
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # detect-every = 5
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    expected = (
+        "a path"
+        if kind is Path
+        else {"str": "text", "bool": "true or false"}.get(kind.__name__, "a number")
+    )
+    raise ConfigError(f"{where}: expected {expected}, got {value!r}")
+
+
+def _strings(where: str, value: Any) -> tuple[str, ...]:
+    values: Sequence[Any] = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+        raise ConfigError(f"{where}: expected text or a list of texts, got {value!r}")
+    return tuple(values)

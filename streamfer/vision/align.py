@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from streamfer.geometry import (
+    BOX_IN_TEMPLATE,
     FACE_TEMPLATE,
     similarity_transform,
     square_face_box,
@@ -60,6 +61,15 @@ def crop_matrix(detection: Detection, size: int = FACE_SIZE) -> FloatArray:
     # Boxes and landmarks share one coordinate system, so the same half pixel applies here.
     shift_x, shift_y = -left * scale - 0.5, -top * scale - 0.5
     return np.array([[scale, 0, shift_x], [0, scale, shift_y]], dtype=np.float32)
+
+
+def whole_picture(picture: UInt8Array) -> Detection:
+    """A detection without landmarks whose crop is the picture itself."""
+    height, width = picture.shape[:2]
+    centre_x, centre_y, wide, high = BOX_IN_TEMPLATE
+    left, top = (centre_x - wide / 2) * width, (centre_y - high / 2) * height
+    box = np.array([left, top, left + wide * width, top + high * height], dtype=np.float32)
+    return Detection(box, 0.0, np.full((5, 2), np.nan, dtype=np.float32))
 
 
 def warp_face(image: UInt8Array, matrix: FloatArray, size: int = FACE_SIZE) -> UInt8Array:

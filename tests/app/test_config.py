@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from streamfer.app.config import RunConfig, load_config, resolve
+from streamfer.app.config import RunConfig, resolve
+from streamfer.app.config_file import load_config
 from streamfer.app.networks.refiner import RefinementConfig
 from streamfer.errors import ConfigError
 

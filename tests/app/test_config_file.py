@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from streamfer.app.cli.options import merged_config
-from streamfer.app.config import RunConfig, load_config, resolve
-from streamfer.app.config_file import anchored, to_text
+from streamfer.app.config import RunConfig, resolve
+from streamfer.app.config_file import anchored, load_config, to_text
 from streamfer.errors import ConfigError
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import frame_records, streamfer

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from streamfer.app.cli import main as cli
-from streamfer.app.config import RunConfig, flag_name, load_config
+from streamfer.app.config import RunConfig, flag_name
+from streamfer.app.config_file import load_config
 from streamfer.app.export.options import export_command
 from streamfer.errors import ConfigError, EngineError, OutputError, SourceError
 from streamfer.labels import LABELS

@@ -6,39 +6,30 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from streamfer.app.config import FaceModelName
-from streamfer.app.networks.detectors import open_detector
+from streamfer.app.config import FaceModelName, RunConfig
 from streamfer.app.networks.portraits import find_portrait
-from streamfer.errors import ConfigError, OutputError, SourceError
+from streamfer.app.session.faces import FoundFaces, find_faces, read_pictures
+from streamfer.app.session.session import Session
+from streamfer.errors import OutputError, SourceError
 from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_engines
 from streamfer.evaluation.inversion_sheet import inversion_sheet
 from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.sources.file import FileSource
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.source_list import SourceKind, expand_sources
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
 from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store.store import EngineStore
-from streamfer.training.faces.landmarks import whole_picture
-from streamfer.types import AlignedFace, Detection, FloatArray, UInt8Array
 from streamfer.vision.align import align_face
-from streamfer.vision.detection.detector import Detector, DetectorConfig
 from streamfer.vision.overlay.sheet import write_png
 from streamfer.vision.portrait import align_portrait
-
-_FACE_PICTURE_PX = 128
-"""A picture up to this size in which no face is found is taken for a face crop, as those of face
-data sets are."""
-_DETECTOR = DetectorConfig(max_enlarge=8.0)
-"""Small pictures are enlarged: the detector misses faces that fill a tiny one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,37 +53,14 @@ class InvertConfig:
     classifier: Path = SHIPPED.classifier
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FoundFaces:
-    """Aligned faces of all pictures, uniquely named."""
-
-    names: tuple[str, ...]
-    crops: UInt8Array
-    """(N, 64, 64) uint8 gray, or (N, 256, 256, 3) uint8 RGB portraits."""
-    sources: tuple[str, ...] = ()
-    """Path of each face's picture."""
-    boxes_xyxy: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    """(N, 4) float32, pixels of the upright picture."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A picture to be inverted."""
-
-    name: str
-    source: str
-    """Its path."""
-    image: UInt8Array = field(repr=False)
-    """(H, W, 3) uint8 RGB, upright."""
-
-
 def invert(config: InvertConfig, console: Console | None = None) -> int:
     """Aligns, encodes and refines every face and writes what came out.
 
     For each face `NAME.input.png`, `NAME.encoder.png`, `NAME.refined.png` (at the generator's
     size) and `NAME.npz` (`latent_encoder`, `latent_refined`); for all `contact_sheet.png` and the
     numbers as JSON. The results of an earlier run in the same folder go. A picture that cannot be
-    read is passed over; what it was is said and kept beside the numbers.
+    read, or in which no face is found, is passed over; which and why is said and kept beside the
+    numbers.
 
     Returns:
         The exit code: 0, or 3 where no face was found or a picture could not be read.
@@ -111,12 +79,14 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
     if config.json is not None:
         claims.name("--json", config.json)
     align = align_face if config.face_model == "shipped" else align_portrait
-    with closing(open_detector(store=EngineStore(), settings=_DETECTOR)) as detector:
-        pictures, unreadable = read_pictures(config.images)
-        found = find_faces(pictures, detector, align)
+    pictures, passed_over = read_pictures(config.images)
+    looking = RunConfig(device=config.device, refine=False, heads="none", display=False, quiet=True)
+    with Session.configured(looking) as session:
+        found, faceless = find_faces(pictures, session, align)
+    passed_over += faceless
     faces = inverted(found)
     try:
-        _write(faces, found, unreadable, config, claims)
+        _write(faces, found, passed_over, config, claims)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{config.out}: cannot write the results: {reason}") from error
@@ -129,10 +99,9 @@ def invert(config: InvertConfig, console: Console | None = None) -> int:
             highlight=False,
             soft_wrap=True,
         )
-    for reason in unreadable:
+    for reason in passed_over:
         console.print(f"passed over: {reason}", markup=False, highlight=False, soft_wrap=True)
-    if not faces:
-        console.print("no face was found")
+    unreadable = len(passed_over) > len(faceless)
     return 0 if faces and not unreadable else SourceError.exit_code
 
 
@@ -185,75 +154,10 @@ def _torch_inverter(
     return lambda found: invert_faces(models, found.crops, found.names, settings)
 
 
-def read_pictures(images: Sequence[str]) -> tuple[list[Picture], list[str]]:
-    """Every picture, or first frame, that is named, and why others could not be read.
-
-    Raises:
-        ConfigError: an argument is no file or folder.
-        SourceError: none can be read.
-    """
-    specs = expand_sources(images)
-    for spec in specs:
-        if spec.kind is not SourceKind.FILE:
-            raise ConfigError(f"{spec.label}: invert takes pictures and folders of pictures")
-    pictures: list[Picture] = []
-    unreadable: list[str] = []
-    for spec in specs:
-        try:
-            pictures.append(Picture(spec.name, spec.location, _first_frame(spec)))
-        except SourceError as error:
-            unreadable.append(str(error))
-    if not pictures:
-        raise SourceError(unreadable[0])
-    return pictures, unreadable
-
-
-def _first_frame(spec: SourceSpec) -> UInt8Array:
-    with closing(FileSource(spec.path, spec.name)) as source:
-        source.open()
-        for pending in source.frames():
-            return pending.to_frame(spec.name, 0).image
-    raise SourceError(f"{spec.location}: holds no picture")
-
-
-def find_faces(
-    pictures: Sequence[Picture],
-    detector: Detector,
-    align: Callable[[UInt8Array, Detection], AlignedFace] = align_face,
-) -> FoundFaces:
-    """Finds and aligns the faces of pictures; a second face of NAME is `NAME-2`.
-
-    Args:
-        pictures: to look at.
-        detector: finds faces.
-        align: cuts them out.
-    """
-    names: list[str] = []
-    crops: list[UInt8Array] = []
-    sources: list[str] = []
-    boxes: list[FloatArray] = []
-    for picture in pictures:
-        name, image = picture.name, picture.image
-        (found,) = detector.detect([image])
-        if not found and max(image.shape[:2]) <= _FACE_PICTURE_PX:
-            found = [whole_picture(image[:, :, 0])]
-        for number, detection in enumerate(found, start=1):
-            names.append(name if number == 1 else f"{name}-{number}")
-            crops.append(align(image, detection).image)
-            sources.append(picture.source)
-            boxes.append(detection.box_xyxy)
-    return FoundFaces(
-        tuple(names),
-        np.array(crops, np.uint8),
-        tuple(sources),
-        np.array(boxes, np.float32).reshape(-1, 4),
-    )
-
-
 def _write(
     faces: Sequence[InvertedFace],
     found: FoundFaces,
-    unreadable: Sequence[str],
+    passed_over: Sequence[str],
     config: InvertConfig,
     claims: OutputClaims,
 ) -> None:
@@ -279,7 +183,7 @@ def _write(
             {**face.numbers(), "source": source, "box": [round(float(x), 2) for x in box]}
             for face, source, box in zip(faces, found.sources, found.boxes_xyxy, strict=True)
         ],
-        "passed_over": list(unreadable),
+        "passed_over": list(passed_over),
     }
     path = claims.replace(path)
     path.write_text(json.dumps(numbers, indent=1) + "\n")

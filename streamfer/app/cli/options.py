@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streamfer.app.config import RunConfig, flag_name, load_config, resolve
+from streamfer.app.config import RunConfig, flag_name, resolve
 
 ConfigFile = Annotated[
     Path | None,
@@ -97,7 +97,7 @@ def merged_config(
         given = {**given, "source": tuple(sources)}
     if config_file is None:
         return resolve(given, {})
-    from streamfer.app.config_file import anchored, check_file  # loads PyAV
+    from streamfer.app.config_file import anchored, check_file, load_config  # loads PyAV
 
     file_values = anchored(load_config(config_file), config_file.parent)
     config = resolve(given, file_values)

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from streamfer.labels import NUM_LABELS
 from streamfer.training.faces.augment import AugmentConfig, augment_face
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, vote_distribution
-from streamfer.training.faces.landmarks import LandmarkCache, whole_picture
+from streamfer.training.faces.landmarks import LandmarkCache
 from streamfer.types import FloatArray, UInt8Array
-from streamfer.vision.align import crop_matrix
+from streamfer.vision.align import crop_matrix, whole_picture
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Faces [NHW] uint8, targets of `ferplus` [N7] and of `fer2013` [N7], float32; a target row of

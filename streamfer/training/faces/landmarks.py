@@ -17,9 +17,8 @@ import cv2
 import numpy as np
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.geometry import BOX_IN_TEMPLATE
 from streamfer.types import Detection, FloatArray, UInt8Array
-from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face
+from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face, whole_picture
 
 if TYPE_CHECKING:
     from streamfer.vision.detection.centerface import CenterFace
@@ -131,15 +130,6 @@ def picture_key(picture: UInt8Array) -> bytes:
     digest = hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=_DIGEST_BYTES)
     digest.update(str(picture.shape).encode())
     return digest.digest()
-
-
-def whole_picture(picture: UInt8Array) -> Detection:
-    """A detection without landmarks whose crop is the picture itself."""
-    height, width = picture.shape[:2]
-    centre_x, centre_y, wide, high = BOX_IN_TEMPLATE
-    left, top = (centre_x - wide / 2) * width, (centre_y - high / 2) * height
-    box = np.array([left, top, left + wide * width, top + high * height], dtype=np.float32)
-    return Detection(box, 0.0, np.full((5, 2), np.nan, dtype=np.float32))
 
 
 def make_detector(long_side: int) -> CenterFace:

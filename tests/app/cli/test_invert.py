@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from streamfer.app.cli.invert import InvertConfig, Picture, find_faces, invert, read_pictures
+from streamfer.app.cli.invert import InvertConfig, invert
+from streamfer.app.session.faces import Picture, find_faces, read_pictures
+from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, EngineError, SourceError
 from streamfer.evaluation.inversion_sheet import loss_curve
-from streamfer.types import Detection, UInt8Array
+from streamfer.types import FrameResult, UInt8Array
+from tests.support.analysed import make_result
 from tests.support.latent import save_latent_networks
 from tests.support.shared import shared_file
 
@@ -70,7 +73,8 @@ def test_a_picture_without_faces_is_exit_3(tmp_path: Path) -> None:
     config = invert_config(tmp_path, str(tmp_path / "wall.png"))
     assert invert(config, quiet()) == 3
     numbers = json.loads((config.out / "faces.json").read_text())
-    assert numbers == {"faces": [], "passed_over": []}
+    wall = str(tmp_path / "wall.png")
+    assert numbers == {"faces": [], "passed_over": [f"{wall}: no face was found in it"]}
 
 
 def face_crop(path: Path, seed: int = 0) -> Path:
@@ -109,23 +113,18 @@ def test_the_results_of_an_earlier_run_go(tmp_path: Path) -> None:
 
 
 class Nothing:
-    """A detector that finds nothing."""
+    """Finds nothing."""
 
-    name = "nothing"
-    sha256 = "0" * 64
-
-    def detect(self, images: Sequence[UInt8Array]) -> list[list[Detection]]:
-        return [[] for _ in images]
-
-    def close(self) -> None:
-        pass
+    def analyze_image(self, picture: UInt8Array) -> FrameResult:
+        return make_result(0, faces=0)
 
 
 def test_a_small_picture_without_a_detection_is_a_face_crop() -> None:
     picture = np.zeros((48, 48, 3), np.uint8)
     picture[:24] = 200
     wall = Picture("wall", "wall.png", np.zeros((200, 100, 3), np.uint8))
-    found = find_faces([Picture("crop", "crop.png", picture), wall], Nothing())
+    found, faceless = find_faces([Picture("crop", "crop.png", picture), wall], Nothing())
+    assert faceless == ["wall.png: no face was found in it"]
     assert found.names == ("crop",)
     assert found.sources == ("crop.png",)
     assert (found.crops[0, :30] == 200).all()
@@ -138,7 +137,7 @@ def test_folders_are_read_in_order_and_other_sources_refused(tmp_path: Path) -> 
     pictures, unreadable = read_pictures([str(tmp_path)])
     assert [(p.name, int(p.image[0, 0, 0])) for p in pictures] == [("a", 10), ("b", 20)]
     assert unreadable == []
-    with pytest.raises(ConfigError, match="invert takes pictures"):
+    with pytest.raises(ConfigError, match="expected pictures"):
         read_pictures(["demo:"])
     with pytest.raises(SourceError):
         read_pictures([str(tmp_path / "missing.png")])
@@ -165,3 +164,19 @@ def test_the_numbers_never_replace_a_picture(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is the input"):
         invert(invert_config(tmp_path, str(picture), json=picture), quiet())
     assert picture.read_bytes() == before
+
+
+def test_small_pictures_have_the_faces_that_a_run_finds_in_them(tmp_path: Path) -> None:
+    """Faces that fill 160 px: another way of finding them once passed over 15 of 40."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    rows = pq.read_table(shared_file("data/fer/public_test.parquet"), columns=["image"])
+    for number, data in enumerate(rows["image"][:10].to_pylist()):
+        face = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        large = cv2.resize(face, (160, 160), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{number}.png"), large)
+    with Session(refine=False, device="cpu") as session:
+        run = {r.frame.stream: len(r.faces) for r in session.analyze(folder)}
+        found, faceless = find_faces(read_pictures([str(folder)])[0], session)
+    assert sum(run.values()) == len(found.names) >= 9
+    assert len(faceless) == 10 - len({name.partition("-")[0] for name in found.names})
