@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from streamfer.app.cli.main import main, run_process
+from streamfer.app.cli.main import run_process
 
-__all__ = ["main", "run_process"]
+__all__ = ["run_process"]
