@@ -6,8 +6,9 @@ subject-disjoint folds keep each person on one side.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,17 +17,22 @@ import torch
 from numpy.typing import NDArray
 
 from streamfer.errors import ConfigError
-from streamfer.evaluation.classifier import predict_probabilities
-from streamfer.evaluation.metrics import (
-    accuracy,
-    confusion_matrix,
-    expected_calibration_error,
+from streamfer.evaluation.classifier import (
+    Evaluation,
+    EvaluationConfig,
+    predict_probabilities,
+    ten_views,
+    true_classes,
 )
+from streamfer.evaluation.metrics import accuracy
+from streamfer.labels import NUM_LABELS, LabelSet
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
 from streamfer.training.faces.batches import training_faces
-from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.data import NO_LABEL, LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
-from streamfer.training.faces.sources import read_faces
+from streamfer.training.faces.sketch import pencil_sketch
+from streamfer.training.faces.sources import read_all_faces
+from streamfer.training.reading import Reading
 from streamfer.training.runs.command import pick_device
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.types import FloatArray
@@ -39,7 +45,7 @@ class FoldsConfig:
     """How to cross-validate."""
 
     data: Path
-    """Image tree; all of it is used."""
+    """What `read_all_faces` takes: all of it is used, whatever splits it has."""
     folds: int = 10
     by: FoldsBy | None = None
     """What must not stand on both sides; None does `image`, and `subject` where it is known."""
@@ -52,6 +58,17 @@ class FoldsConfig:
     landmarks: Path | None = None
     seed: int = 0
     device: str = "cpu"
+    labels: LabelSet | None = None
+    """The head that answers and the truth that it is held to; None takes the votes where there are
+    some."""
+    style: Literal["photo", "sketch"] = "photo"
+    """Of the faces that are tested."""
+    tta: bool = False
+    """Averages ten views of each tested face."""
+    from_scratch: bool = False
+    """Every fold starts from random weights in the shape of `weights`."""
+    reading: Reading = field(default_factory=Reading)
+    """How the data are read."""
 
     def __post_init__(self) -> None:
         if self.folds < 2:
@@ -59,17 +76,21 @@ class FoldsConfig:
 
 
 def cross_validate(
-    config: FoldsConfig, report: Callable[[str], None] = lambda _: None
+    config: FoldsConfig,
+    report: Callable[[str], None] = lambda _: None,
+    keep: Callable[[str, Evaluation], None] = lambda by, evaluation: None,
 ) -> dict[str, Any]:
     """Trains and tests on every fold.
 
     Args:
         config: what and how.
         report: is told, in a line, of every fold.
+        keep: gets the answers of all folds together, for `image` and for `subject`.
 
     Returns:
-        `protocol`, `folds`, and for `image` and `subject` (null where not run) the pooled
-        `accuracy`, `n`, `ece`, `confusion` and the accuracy `per_fold`.
+        `protocol`, `folds`, `seed`, and for `image` and `subject` (null where not run) the pooled
+        figures (see `Evaluation.figures`), the accuracy `per_fold`, its `mean` and its sample
+        standard deviation `sd`.
 
     Raises:
         ConfigError: the data is wrong, there are fewer groups than folds, or subjects are asked
@@ -77,7 +98,14 @@ def cross_validate(
         EngineError: the weights are missing or broken.
     """
     pick_device(config.device)  # what is wrong with it is said before anything is read
-    faces = read_faces(config.data, "train")
+    faces = read_all_faces(config.data, config.reading)
+    summary = faces.summary
+    labels: LabelSet = config.labels or ("ferplus" if faces.votes.any() else "fer2013")
+    truth = true_classes(faces, labels)
+    index = np.flatnonzero(truth != NO_LABEL)
+    if not len(index):
+        raise ConfigError(f"{config.data}: no face has a label of the kind {labels}")
+    faces, truth = faces.subset(index), truth[index]
     if config.by == "subject" and not faces.subjects:
         raise ConfigError(f"{config.data}: the file names do not tell the subjects")
     # All folds before the first training, which takes long: what is wrong is said at once.
@@ -88,12 +116,25 @@ def cross_validate(
     }
     initial = load_face_vgg(config.weights)
     cache = open_landmarks(config.landmarks, faces.pictures)
-    figures: dict[str, Any] = {"protocol": "kfold", "folds": config.folds}
+    figures: dict[str, Any] = {"protocol": "kfold", "folds": config.folds, "seed": config.seed}
     for by in ("image", "subject"):
-        fold = folds.get(by)
-        figures[by] = (
-            None if fold is None else _run_folds(config, faces, cache, initial, fold, by, report)
-        )
+        figures[by] = None
+        if by in folds:
+            probs, per_fold = _run_folds(config, faces, cache, initial, folds[by], by, report)
+            evaluation = Evaluation(
+                EvaluationConfig(config.data, labels, config.style, config.tta),
+                index.astype(np.int64),
+                probs,
+                truth,
+                None,
+                hashlib.sha256(config.weights.read_bytes()).hexdigest(),
+                faces.names,
+                faces.subjects,
+                summary,
+            )
+            keep(by, evaluation)
+            spread = {"mean": float(np.mean(per_fold)), "sd": float(np.std(per_fold, ddof=1))}
+            figures[by] = {**evaluation.figures(), "per_fold": per_fold, **spread}
     return figures
 
 
@@ -130,23 +171,20 @@ def _run_folds(
     fold: NDArray[np.int64],
     by: str,
     report: Callable[[str], None],
-) -> dict[str, Any]:
-    probs = np.zeros((len(faces), initial.head_fer2013.out_features), np.float32)
+) -> tuple[FloatArray, list[float]]:
+    """(n, 7) answers to each face by the network that did not learn from it, accuracy by fold."""
+    labels: LabelSet = config.labels or ("ferplus" if faces.votes.any() else "fer2013")
+    truth = true_classes(faces, labels)
+    probs = np.zeros((len(faces), NUM_LABELS), np.float32)
     per_fold = []
     for number in range(config.folds):
         inside = np.flatnonzero(fold == number)
         train = faces.subset(np.flatnonzero(fold != number))
         model = _fine_tune(config, train, cache, initial)
-        probs[inside] = _answer(model, faces.subset(inside), cache)
-        per_fold.append(accuracy(probs[inside], faces.classes[inside]))
+        probs[inside] = _answer(config, model, faces.subset(inside), cache, labels)
+        per_fold.append(accuracy(probs[inside], truth[inside]))
         report(f"by {by}, fold {number + 1} of {config.folds}: {per_fold[-1]:.4f}")
-    return {
-        "accuracy": accuracy(probs, faces.classes),
-        "n": len(faces),
-        "ece": expected_calibration_error(probs, faces.classes),
-        "confusion": confusion_matrix(probs, faces.classes).tolist(),
-        "per_fold": per_fold,
-    }
+    return probs, per_fold
 
 
 def _fine_tune(
@@ -163,7 +201,9 @@ def _fine_tune(
         workers=0,
     )
     run = ClassifierRun(
-        run_config, training_faces(faces, cache, run_config.label_smoothing), initial
+        run_config,
+        training_faces(faces, cache, run_config.label_smoothing),
+        None if config.from_scratch else initial,
     )
     while run.epoch < config.epochs:
         run.train_epoch(lambda: None)
@@ -171,6 +211,16 @@ def _fine_tune(
 
 
 @torch.inference_mode()
-def _answer(model: FaceVGG, faces: LabelledFaces, cache: LandmarkCache) -> FloatArray:
+def _answer(
+    config: FoldsConfig,
+    model: FaceVGG,
+    faces: LabelledFaces,
+    cache: LandmarkCache,
+    labels: LabelSet,
+) -> FloatArray:
     crops = align_pictures(faces.pictures, cache)
-    return predict_probabilities(model.cpu(), crops, "fer2013")
+    if config.style == "sketch":
+        crops = np.array([pencil_sketch(crop) for crop in crops], dtype=np.uint8)
+    views = ten_views(crops) if config.tta else [crops]
+    probs = [predict_probabilities(model.cpu(), view, labels) for view in views]
+    return np.mean(probs, axis=0, dtype=np.float32)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from streamfer.errors import ConfigError
+from streamfer.evaluation.classifier import Evaluation
 from streamfer.evaluation.folds import FoldsConfig, assign_folds, cross_validate
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from tests.support.labelled_faces import write_tree
@@ -82,3 +83,24 @@ def test_unknown_subjects(tmp_path: Path) -> None:
 def test_one_fold_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2"):
         FoldsConfig(data=Path("tree"), folds=1)
+
+
+def test_folds_do_what_a_holdout_does(tmp_path: Path) -> None:
+    kept: dict[str, Evaluation] = {}
+    settings = {"style": "sketch", "tta": True, "from_scratch": True, "by": "subject"}
+    figures = cross_validate(_config(tmp_path, _SUBJECTS, **settings), keep=kept.__setitem__)
+    result, evaluation = figures["subject"], kept["subject"]
+    assert (result["style"], result["tta"], result["labels"]) == ("sketch", True, "fer2013")
+    assert result["sd"] == pytest.approx(np.std(result["per_fold"], ddof=1))
+    assert set(result["per_subject"]) == {"S000", "S001", "S002", "S003"}
+    assert set(evaluation.names) == {name for name, _ in _SUBJECTS}
+    answers = evaluation.probs.argmax(axis=1)
+    assert result["accuracy"] == pytest.approx((answers == evaluation.classes).mean())
+    photo = _config(tmp_path, _SUBJECTS, from_scratch=True, by="subject")
+    cross_validate(photo, keep=lambda by, other: kept.update({"photo": other}))
+    assert not np.array_equal(kept["photo"].probs, evaluation.probs)
+
+
+def test_all_splits_are_folded(tmp_path: Path) -> None:
+    files = [(f"{split}/happy/{split}{i}.png", 3) for split in ("train", "test") for i in range(3)]
+    assert cross_validate(_config(tmp_path, files))["image"]["n"] == 6

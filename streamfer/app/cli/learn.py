@@ -89,7 +89,11 @@ def eval_classifier_command(
         Literal["image", "subject"] | None,
         typer.Option(help="With kfold: what is never on both sides. Left out: both in turn."),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="With kfold: of fine-tuning.")] = 8,
+    epochs: Annotated[int, typer.Option(help="With kfold: of each fold's training.")] = 8,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="With kfold: start from random weights.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="With kfold: of folds and training.")] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures as JSON.")
     ] = None,
@@ -115,10 +119,30 @@ def eval_classifier_command(
     reading = Reading(coding, subjects, strict)
     chosen = weights or SHIPPED_FACE_WEIGHTS
     if protocol == "kfold":
+        if training or split:
+            raise ConfigError("--training and --split are not of kfold, which uses all of the data")
         folds_config = FoldsConfig(
-            data, folds, by, epochs=epochs, weights=chosen, landmarks=landmarks
+            data,
+            folds,
+            by,
+            epochs=epochs,
+            weights=chosen,
+            landmarks=landmarks,
+            seed=seed,
+            labels=labels,
+            style=style,
+            tta=tta,
+            from_scratch=from_scratch,
+            reading=reading,
         )
-        figures = cross_validate(folds_config, console.print)
+
+        def keep_folds(kind: str, evaluation: Evaluation) -> None:
+            # Where both kinds are run, each has files of its own.
+            end = f"-{kind}" if by is None else ""
+            named = [file and file.with_stem(file.stem + end) for file in (predictions, confusion)]
+            _keep(evaluation, named[0], named[1])
+
+        figures = cross_validate(folds_config, console.print, keep_folds)
         print_folds(figures, console)
     else:
         config = EvaluationConfig(

@@ -75,8 +75,14 @@ def test_eval_by_folds(options: list[str], tmp_path: Path) -> None:
     )
     arguments = ["eval", "classifier", "--data", str(tree), "--protocol", "kfold", *options[4:]]
     arguments += ["--folds", "2", "--by", "subject", "--epochs", "1"]
-    assert main([*arguments, "--json", str(tmp_path / "a.json")]) == 0
+    arguments += ["--json", str(tmp_path / "a.json"), "--predictions", str(tmp_path / "a.npz")]
+    assert main([*arguments, "--confusion", str(tmp_path / "a.png")]) == 0
     assert json.loads((tmp_path / "a.json").read_text())["subject"]["n"] == 4
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert sorted(arrays["name"]) == [*(f"happy/S{i}_1.png" for i in range(3)), "sad/S4_1.png"]
+        assert sorted(arrays["subject"]) == ["S0", "S1", "S2", "S4"]
+    assert (tmp_path / "a.png").exists()
+    assert main([*arguments, "--split", "test"]) == 2
 
 
 @pytest.mark.parametrize("command", ["eval", "train"])
