@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from streamfer.errors import OutputError
+from streamfer.errors import ConfigError, OutputError
 from streamfer.evaluation.classifier import Evaluation, EvaluationConfig
+from streamfer.evaluation.figure_table import check_table, write_table
 from streamfer.evaluation.report import (
     draw_confusion,
     print_evaluation,
@@ -83,3 +84,20 @@ def test_folds_are_shown_where_they_were_run() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "2 folds by image: accuracy 0.9000 (sample SD 0.1414" in text
     assert "subject" not in text
+
+
+def test_a_table_for_a_paper(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_table(evaluation.figures(), tmp_path / "a.csv")
+    rows = [line.split(",") for line in (tmp_path / "a.csv").read_text().splitlines()]
+    assert rows[4] == ["happy", "1.0000", "0.5000", "0.6667", "2"]
+    assert rows[2] == ["disgust", "", "", "", "0"]
+    assert rows[9] == ["accuracy", "0.7500", "0.2500", "1.0000", "4"]
+    write_table(evaluation.figures(), tmp_path / "a.tex")
+    text = (tmp_path / "a.tex").read_text()
+    assert r"happy & 1.0000 & 0.5000 & 0.6667 & 2 \\" in text
+    assert r"disgust & -- & -- & -- & 0 \\" in text
+    assert text.count("{tabular}") == 2
+    with pytest.raises(ConfigError, match=r"expected a \.tex or \.csv file"):
+        check_table(tmp_path / "a.xlsx")
+    with pytest.raises(OutputError, match="cannot write"):
+        write_table(evaluation.figures(), tmp_path / "absent" / "a.tex")

@@ -103,11 +103,15 @@ def eval_classifier_command(
     confusion: Annotated[
         Path | None, typer.Option(help="Draw the confusion matrix into this picture.")
     ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write a table for a paper: .tex or .csv.")
+    ] = None,
 ) -> int:
     """Measure the face classifier on labelled faces."""
     from rich.console import Console
 
     from streamfer.evaluation.classifier import EvaluationConfig, evaluate_classifier
+    from streamfer.evaluation.figure_table import check_table
     from streamfer.evaluation.folds import FoldsConfig, cross_validate
     from streamfer.evaluation.report import print_evaluation, print_folds, write_json
     from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS
@@ -117,6 +121,8 @@ def eval_classifier_command(
         raise ConfigError("--precision is of the shipped network, without --weights or kfold")
     console = Console()
     reading = Reading(coding, subjects, strict)
+    if table:
+        check_table(table)
     chosen = weights or SHIPPED_FACE_WEIGHTS
     if protocol == "kfold":
         if training or split:
@@ -139,8 +145,9 @@ def eval_classifier_command(
         def keep_folds(kind: str, evaluation: Evaluation) -> None:
             # Where both kinds are run, each has files of its own.
             end = f"-{kind}" if by is None else ""
-            named = [file and file.with_stem(file.stem + end) for file in (predictions, confusion)]
-            _keep(evaluation, named[0], named[1])
+            files = (predictions, confusion, table)
+            named = [file and file.with_stem(file.stem + end) for file in files]
+            _keep(evaluation, named[0], named[1], named[2])
 
         figures = cross_validate(folds_config, console.print, keep_folds)
         print_folds(figures, console)
@@ -156,7 +163,7 @@ def eval_classifier_command(
         if engine:
             figures["engine"] = f"{engine.backend} {engine.precision}"
         print_evaluation(evaluation, console)
-        _keep(evaluation, predictions, confusion)
+        _keep(evaluation, predictions, confusion, table)
     if json_file:
         write_json(figures, json_file)
     return 0
@@ -180,11 +187,16 @@ def _served_engine(precision: Precision | None, console: Console) -> Iterator[En
         yield engine
 
 
-def _keep(evaluation: Evaluation, predictions: Path | None, confusion: Path | None) -> None:
+def _keep(
+    evaluation: Evaluation, predictions: Path | None, confusion: Path | None, table: Path | None
+) -> None:
     import numpy as np
 
+    from streamfer.evaluation.figure_table import write_table
     from streamfer.evaluation.report import draw_confusion, write_picture, write_predictions
 
+    if table:
+        write_table(evaluation.figures(), table)
     if predictions:
         write_predictions(evaluation, predictions)
     if confusion:
