@@ -250,10 +250,16 @@ def _make_folder(path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the training from the command line; returns the exit code."""
+    from streamfer.training.repeated import train_seeds
     from streamfer.training.vgg.classifier_options import parse_arguments
 
     try:
-        config, files = parse_arguments(arguments)
+        config, files, seeds = parse_arguments(arguments)
+        if seeds is not None:
+            figures = train_seeds(config, files, seeds, Console())
+            sd = "–" if figures["sd"] is None else f"{figures['sd']:.4f}"
+            print(f"{seeds} seeds: accuracy {figures['mean']:.4f}, sample SD {sd}")
+            return 0
         weights = train_classifier(config, files, Console())
     except StreamferError as error:
         print(f"streamfer: {error}", file=sys.stderr)

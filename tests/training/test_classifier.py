@@ -226,7 +226,8 @@ def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
 
 def test_the_command_line_overrides_the_preset() -> None:
     given = "--data d --out o --preset full --epochs 7 --sizes 32,48 --teacher one two"
-    config, files = parse_arguments(given.split())
+    config, files, seeds = parse_arguments(given.split())
+    assert seeds is None
     assert config == replace(PRESETS["full"], epochs=7, sizes=(32, 48))
     teachers = (Path("one"), Path("two"))
     assert files == TrainingFiles(data=Path("d"), out=Path("o"), teacher=teachers)
@@ -334,3 +335,20 @@ def test_weights_say_which_heads_they_have_and_what_they_learned_from(tmp_path: 
     row = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
     assert row["accuracy_ferplus"] is None
     assert row["mean_accuracy"] == row["accuracy_fer2013"]
+
+
+def test_several_seeds_have_a_mean_and_a_sample_deviation(
+    files: TrainingFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = "--width 0.05 --epochs 1 --batch-size 14 --sizes 16 --workers 0 --seed 4 --seeds 2"
+    where = ["--data", str(files.data), "--out", str(tmp_path)]
+    assert main([*where, "--landmarks", str(files.landmarks), *small.split()]) == 0
+    figures = json.loads((tmp_path / "seeds.json").read_text())
+    values = list(figures["per_seed"].values())
+    assert list(figures["per_seed"]) == ["4", "5"]
+    assert figures["mean"] == pytest.approx(np.mean(values))
+    assert figures["sd"] == pytest.approx(np.std(values, ddof=1))
+    assert "2 seeds: accuracy" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.glob("seed-*")} == {"seed-4", "seed-5"}
+    with pytest.raises(ConfigError, match="--seeds: at least 1"):
+        parse_arguments([*where, "--seeds", "0"])

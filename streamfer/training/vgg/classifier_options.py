@@ -76,8 +76,11 @@ _HELP = {
 
 def parse_arguments(
     arguments: Sequence[str] | None = None,
-) -> tuple[ClassifierConfig, TrainingFiles]:
+) -> tuple[ClassifierConfig, TrainingFiles, int | None]:
     """Reads the command line; an unknown option ends the program with exit code 2.
+
+    Returns:
+        The run, what it reads and writes, and with how many seeds it is repeated, if it is.
 
     Raises:
         ConfigError: a value is impossible.
@@ -89,15 +92,20 @@ def parse_arguments(
     parser.add_argument(
         "--preset", choices=sorted(PRESETS), default="half", help="where the other options start"
     )
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help="train with N seeds, from SEED on, each in a folder"
+    )
     for entry in (*fields(TrainingFiles), *fields(ClassifierConfig)):
         _add_option(parser, entry)
     given = vars(parser.parse_args(arguments))
-    preset = PRESETS[given.pop("preset")]
+    preset, seeds = PRESETS[given.pop("preset")], given.pop("seeds")
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"--seeds: at least 1, got {seeds}")
     names = {entry.name for entry in fields(TrainingFiles)}
     given["teacher"] = tuple(given["teacher"])
     files = TrainingFiles(**{k: v for k, v in given.items() if k in names and v is not None})
     changes = {k: v for k, v in given.items() if k not in names and v is not None}
-    return replace(preset, **changes), files
+    return replace(preset, **changes), files, seeds
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
