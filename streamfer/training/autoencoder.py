@@ -85,7 +85,7 @@ def train_autoencoder(
         trainer.start_from(*initial)
     modules = {name: getattr(trainer, name) for name in ("G", "E", "D", "G_ema", "E_ema")}
     optimizers = {"autoencoder": trainer.optimizer, "D": trainer.D_optimizer}
-    folder = RunFolder(out, asdict(config), resume=resume, free=_FREE_OPTIONS)
+    folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
     if folder.resuming:
         progress = folder.load(modules, optimizers)
         trainer.images_seen, trainer.steps = progress["images"], progress["steps"]

@@ -195,7 +195,7 @@ def train_encoder(
     trainer = EncoderTrainer(faces, generator, lens, config)
     modules = {"encoder": trainer.encoder, "average": trainer.average}
     optimizers = {"encoder": trainer.optimizer}
-    folder = RunFolder(out, asdict(config), resume=resume, free=_FREE_OPTIONS)
+    folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
     if folder.resuming:
         trainer.images_seen = folder.load(modules, optimizers)["images"]
 

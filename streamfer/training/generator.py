@@ -62,7 +62,7 @@ def train_generator(
     """
     began = clock()
     trainer = GeneratorTrainer(faces, config)
-    folder = RunFolder(out, asdict(config), resume=resume, free=_FREE_OPTIONS)
+    folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
     if folder.resuming:
         progress = folder.load(trainer.modules(), trainer.optimizers())
         trainer.images_seen, trainer.steps = progress["images"], progress["steps"]

@@ -62,6 +62,12 @@ def test_resumed_it_goes_on_as_if_never_stopped(tmp_path: Path, faces: Tensor) -
         torch.testing.assert_close(actual, expected)
 
 
+def test_on_other_faces_it_cannot_be_resumed(tmp_path: Path, faces: Tensor) -> None:
+    train_generator(faces, TINY, tmp_path)
+    with pytest.raises(ConfigError, match="cannot resume: faces_sha256 was"):
+        train_generator(255 - faces, TINY, tmp_path, resume=True)
+
+
 def test_other_options_cannot_be_resumed(tmp_path: Path, faces: Tensor) -> None:
     train_generator(faces, dataclasses.replace(TINY, images=8), tmp_path)
     changed = dataclasses.replace(TINY, learning_rate=0.1)

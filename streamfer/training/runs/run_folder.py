@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,20 +22,28 @@ class RunFolder:
     Args:
         path: made if missing.
         options: what the run was asked for; a run that goes on must ask for the same.
+        faces: uint8, what it learns from; a run that goes on must learn from the same.
         resume: whether to go on from the last state, where there is one.
         free: names of options that may change between a run and its continuation.
 
     Raises:
-        ConfigError: the options differ from those of the run that shall go on.
+        ConfigError: the options or the faces differ from those of the run that shall go on.
     """
 
     def __init__(
-        self, path: Path, options: Mapping[str, Any], *, resume: bool, free: Iterable[str] = ()
+        self,
+        path: Path,
+        options: Mapping[str, Any],
+        faces: Tensor,
+        *,
+        resume: bool,
+        free: Iterable[str] = (),
     ) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         saved = path / "config.json"
         wanted = json.loads(json.dumps(options))
+        wanted["faces_sha256"] = hashlib.sha256(faces.cpu().numpy().tobytes()).hexdigest()
         self.resuming = resume and (path / "state.json").exists()
         if self.resuming:
             before = json.loads(saved.read_text())
