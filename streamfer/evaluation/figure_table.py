@@ -34,7 +34,7 @@ def write_table(figures: Mapping[str, Any], path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    rows = [("class", "precision", "recall", "F1", "faces")]
+    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "faces")]
     for name, scores in figures["per_class"].items():
         values = (_number(scores[key]) for key in ("precision", "recall", "f1"))
         rows.append((name, *values, str(scores["support"])))

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import align_pictures, open_landmarks, picture_key
-from streamfer.training.faces.sources import Split, read_faces
-from streamfer.training.reading import Reading
 from streamfer.types import UInt8Array
 
-_DEFAULT = Reading()
 _HELD_OUT_OF = 32
 """One picture in this many of the training data is kept back for calibration."""
 
@@ -33,23 +30,6 @@ class AlignedFaces:
     names: tuple[str, ...] = field(repr=False)
     summary: DataSummary | None = field(default=None, repr=False)
     """Of what was read."""
-
-
-def read_aligned_faces(
-    path: Path, split: Split, landmarks: Path | None, reading: Reading = _DEFAULT
-) -> AlignedFaces:
-    """Reads and aligns one split of a data set.
-
-    Args:
-        path: what `read_faces` takes.
-        split: which part.
-        landmarks: cache of detected landmarks (NPZ); None detects and forgets.
-        reading: how.
-
-    Raises:
-        ConfigError: the data are missing or malformed, or the cache is none.
-    """
-    return aligned(read_faces(path, split, reading), landmarks)
 
 
 def aligned(faces: LabelledFaces, landmarks: Path | None) -> AlignedFaces:
