@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import align_pictures, open_landmarks, picture_key
 from streamfer.types import UInt8Array
@@ -28,8 +27,6 @@ class AlignedFaces:
     ferplus: NDArray[np.int64] = field(repr=False)
     """(n,) the label most voted for in FER+, or −1."""
     names: tuple[str, ...] = field(repr=False)
-    summary: DataSummary | None = field(default=None, repr=False)
-    """Of what was read."""
 
 
 def aligned(faces: LabelledFaces, landmarks: Path | None) -> AlignedFaces:
@@ -47,7 +44,6 @@ def aligned(faces: LabelledFaces, landmarks: Path | None) -> AlignedFaces:
         fer2013=faces.classes,
         ferplus=majority_class(faces.votes),
         names=faces.names,
-        summary=faces.summary,
     )
 
 
