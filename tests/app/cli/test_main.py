@@ -20,7 +20,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_thread_that_nothing_can_interrupt_does_not_hold_the_process() -> None:
     ended = python(
         "-c",
-        "import threading; from streamfer.app import cli\n"
+        "import threading; from streamfer.app.cli import main as cli\n"
         "def main():\n"
         "    threading.Thread(target=threading.Event().wait).start()\n"
         "    print('outputs are closed')\n"
@@ -61,7 +61,7 @@ def test_without_arguments_it_shows_its_commands(capfd: pytest.CaptureFixture[st
 def test_help_loads_nothing_heavy() -> None:
     ended = python(
         "-c",
-        "import sys; from streamfer.app import cli; cli.main(['run', '--help'])\n"
+        "import sys; from streamfer.app.cli import main as cli; cli.main(['run', '--help'])\n"
         "print([m for m in ('numpy', 'cv2', 'av', 'torch', 'onnx') if m in sys.modules])",
     )
     assert ended.stdout.splitlines()[-1] == "[]"

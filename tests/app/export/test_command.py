@@ -62,7 +62,7 @@ def test_segments_are_read_in_their_order(capfd: Capture, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (["--to", "srt", "--out", "{r}"], 2, "would replace the records"),
+        (["--to", "srt", "--out", "{r}"], 2, "is the input"),
         (["--to", "csv", "--out", "x.txt"], 2, "the name must end in .csv"),
         (["--to", "csv", "--out", "x.csv", "--name", "1=A"], 2, "--stream, --name don't apply"),
         (

@@ -17,7 +17,7 @@ from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from tests.support.labelled_faces import write_tree
 from tests.support.program import frame_records, record_lines, streamfer
 
-PAGE = Path(__file__).parents[2] / "docs" / "own-weights.md"
+PAGE = Path(__file__).parents[3] / "docs" / "own-weights.md"
 
 SMALLER = {
     "train": ["--epochs=1", "--batch-size=8", "--width=0.05", "--sizes=16", "--workers=0"],

@@ -111,7 +111,7 @@ def test_shared_picture_with_profile(name: str) -> None:
 
 
 def test_nothing_reads_the_side_data_of_frames() -> None:
-    for path in (Path(__file__).parents[2] / "streamfer").rglob("*.py"):
+    for path in (Path(__file__).parents[3] / "streamfer").rglob("*.py"):
         code = path.read_text().replace("`frame.side_data`", "")
         assert ".side_data" not in code, path
 
