@@ -18,7 +18,6 @@ import streamfer as package
 from streamfer.app.cli import invert as inversion
 from streamfer.app.cli.invert import InvertConfig
 from streamfer.app.config import RunConfig
-from streamfer.app.networks.face_network import LatentFiles
 from streamfer.app.networks.models import Models, open_models
 from streamfer.app.networks.portraits import PortraitFiles, find_portrait, keep_portrait_generator
 from streamfer.app.networks.published import PUBLISHED
@@ -78,7 +77,11 @@ def test_the_networks_of_a_run(models: Models, folder: Path) -> None:
     assert models.face.name == NAME
     assert models.face.inputs[0].shape == (None, 256, 256, 3)
     generator = folder / "e4e_ffhq_encode.generator.safetensors"
-    assert models.latent == LatentFiles(generator, SHIPPED.classifier)
+    assert models.refinement is not None
+    assert (models.refinement.generator, models.refinement.classifier) == (
+        generator,
+        SHIPPED.classifier,
+    )
     assert models.trust is None
     models.warm_up([(64, 64)])
 
