@@ -182,6 +182,12 @@ class RunConfig:
     concurrent_files: int = option(
         4, "Files open at once, of many.", group="Sources", low=1, high=256
     )
+    shard: str | None = option(
+        None,
+        "Take one of N parts of the sources, the same in every order: for array jobs.",
+        group="Sources",
+        metavar="I/N",
+    )
     max_reconnects: int | None = option(
         None,
         "Give up on a live source after so many tries; by default never.",

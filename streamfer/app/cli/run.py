@@ -54,7 +54,7 @@ def run(config: RunConfig) -> int:
         watchers = page.sinks if page else ()
         with page or nullcontext(), closing(session.job(feed=feed, watchers=watchers)) as job:
             if not job.streams:
-                console.print("nothing to do: every output is complete")
+                console.print(_nothing_to_do(config))
                 return 0
             session.open(at_once=job.live)
             if signals.count:
@@ -70,6 +70,12 @@ def run(config: RunConfig) -> int:
                 if job.outcome is not None:
                     _conclude(job.outcome, console)
     return _exit_code(outcome)
+
+
+def _nothing_to_do(config: RunConfig) -> str:
+    if config.shard is not None and not config.skip_existing:
+        return f"nothing to do: none of the sources is in shard {config.shard}"
+    return "nothing to do: every output is complete"
 
 
 def _page(config: RunConfig) -> LivePage | None:

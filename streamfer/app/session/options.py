@@ -71,6 +71,7 @@ class RunOptions(TypedDict, total=False):
     realtime: bool
     drop: DropPolicy
     concurrent_files: int
+    shard: str | None
     max_reconnects: int | None
     rtsp_transport: Literal["tcp", "udp"]
     hwaccel: str | None

@@ -21,6 +21,7 @@ from streamfer.app.session.options import RunOptions, config_from_options, witho
 from streamfer.app.session.outputs import claim_outputs, write_text
 from streamfer.app.session.results import ResultQueue, Results
 from streamfer.app.session.resume import resume
+from streamfer.app.session.shards import in_shard
 from streamfer.app.session.sources import LiveReports, MakeSource, open_streams
 from streamfer.app.terminal.build_progress import BuildProgress
 from streamfer.app.terminal.feed import WindowFeed
@@ -262,6 +263,7 @@ class Session:
         times: StageTimes | None = None,
     ) -> Callable[[], Job]:
         """Checks everything that can be checked before anything is opened; the rest is returned."""
+        specs = in_shard(specs, config.shard)
         claims = claim_outputs(config, specs)
         resumption = resume(config, specs)
         callers = [CallerSink(sink) for sink in sinks]
