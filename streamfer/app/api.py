@@ -81,6 +81,7 @@ def analyze_image(
         SourceError: the file cannot be read, or the array is no picture.
         EngineError: a network is missing, broken or cannot run here.
     """
+    options.setdefault("refine", False)  # one picture has no later ones that could use it
     with Session(**options) as session:
         return session.analyze_image(picture)
 
