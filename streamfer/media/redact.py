@@ -1,11 +1,14 @@
 """Takes the credentials out of URLs and out of texts that hold URLs.
 
-It errs on the safe side: where a text can be read in two ways, it hides more.
+It goes by structure: user info, pairs of a telling name and a value anywhere behind the scheme, and
+what looks drawn by lot. It errs on the safe side: where a text can be read in two ways, it hides
+more.
 """
 
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 MASK = "***"
 
@@ -18,19 +21,46 @@ forgotten."""
 _AUTHORITY = re.compile(r"[^/?#\s]*")
 _PORT = re.compile(r"(?:.*[^:\]]|\[.*\]):\d{0,5}[\"'`:;,.)\]]*")
 _TOKEN = re.compile(r"\S*")
-_SECRET_VALUE = re.compile(
-    r"((?:pass|pwd|pw|token|secret|auth|key|sig|cred|sess|user|usr|login|jwt|sid|streamid|hdn|policy)"
-    r"[^=&/\s]*=)[^&\s]+",
+_PAIR = re.compile(r"([^=&/?#;,:\s]+)(=|%3d)([^&\s]+)", re.IGNORECASE)
+_SECRET_PART = re.compile(
+    r"pass|pwd|psw|psd|pw|token|secret|auth|key|sig|cred|sess|user|usr|login|jwt|sid|streamid|hdn"
+    r"|policy|hash|hmac|digest|ticket|nonce|account|access|code$",
     re.IGNORECASE,
 )
+"""What makes a name telling wherever it stands in it."""
+_SECRET_WORDS = frozenset({"p", "ps", "pp", "u", "un", "up", "s", "k", "st", "pin", "otp", "md5"})
+"""Names that are telling as whole words only: `p` of `1_p`, not of `fps`."""
+_NAMED_PIECE = re.compile(
+    r"((?<=/)(?:pass(?:word|wd|phrase|code)?|pwd|psw|pw|secret|[a-z]*token|[a-z]*key)[/:])[^/?#\s]+",
+    re.IGNORECASE,
+)
+"""A pair made with a slash or a colon, `/password/…`."""
+_ACCOUNT_PATH = re.compile(
+    r"((?<=/)(?:live|movie|series|timeshift)/)[^/\s]+/[^/\s]+(?=/\d)", re.IGNORECASE
+)
+"""Television servers: `/live/USER/PASSWORD/1.ts`."""
+_STRONG_PAIR = re.compile(
+    r"(\w*(?:passw(?:or)?d|passphrase|passcode|loginpas|pwd|psw|secret|token)\s*=\s*)[^&\s]+",
+    re.IGNORECASE,
+)
+"""Masked outside of URLs too: addresses are typed without a scheme."""
+_PIECE = re.compile(r"(?:[A-Za-z0-9_+~\-]|%[0-9A-Fa-f]{2})+")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_SHORTEST_TOKEN = 16
+"""Characters below which nothing is taken for drawn by lot."""
+_MOST_RUNS = 4
+"""Of letters and of digits in a part that people named: `h264Preview` has three."""
+_KEY_GROUPS = re.compile(r"(?:[a-z0-9]{4}-){3,}[a-z0-9]{4}", re.IGNORECASE)
+"""Stream keys of the large platforms."""
 _ENCODED_URL = re.compile(r"=[^&\s]*%3a(?:%2f|/){2}[^&\s]*(?:%40|@)[^&\s]*", re.IGNORECASE)
 _HEADER = re.compile(r"((?:proxy-)?authorization\s*[:=]\s*)[^\r\n]+", re.IGNORECASE)
 
 
 def redact_url(url: str) -> str:
-    """The URL with its user info and its secret query values replaced by `***`.
+    """The URL with its user info, its secret values and its tokens replaced by `***`.
 
-    What holds no URL, such as a path, comes back as it is.
+    What holds no URL, such as a path, comes back as it is, but for `password=…`.
     """
     if _SCHEME.search(url):
         url = re.sub(r"\s", "%20", url)
@@ -44,10 +74,16 @@ def redact_text(text: str) -> str:
     """
     head, *rest = _SCHEME.split(_HEADER.sub(rf"\1{MASK}", text))
     schemes, remainders = rest[::2], rest[1::2]
-    return head + "".join(
+    shown = head + "".join(
         scheme + _redact_after_scheme(remainder)
         for scheme, remainder in zip(schemes, remainders, strict=True)
     )
+    return _STRONG_PAIR.sub(rf"\1{MASK}", shown)
+
+
+def redact_error(error: BaseException) -> None:
+    """Takes the credentials out of an exception, which tracebacks show as another's cause."""
+    error.args = tuple(redact_text(a) if isinstance(a, str) else a for a in error.args)
 
 
 def _redact_after_scheme(text: str) -> str:
@@ -55,27 +91,63 @@ def _redact_after_scheme(text: str) -> str:
     if cut:
         text = f"{MASK}@{text[cut:]}"
     url = _match(_TOKEN, text)
-    redacted = _ENCODED_URL.sub(f"={MASK}", _SECRET_VALUE.sub(rf"\1{MASK}", url))
-    return redacted + text[len(url) :]
+    rest = text[len(url) :]
+    host = _match(_AUTHORITY, url)
+    return _redact_pairs(host) + _redact_path(url[len(host) :]) + rest
+
+
+def _redact_path(path: str) -> str:
+    """What stands behind the host, without its secret parts."""
+    path = _ENCODED_URL.sub(f"={MASK}", _redact_pairs(path))
+    path = _NAMED_PIECE.sub(rf"\1{MASK}", _ACCOUNT_PATH.sub(rf"\1{MASK}", path))
+    return _PIECE.sub(lambda piece: MASK if _drawn_by_lot(piece.group()) else piece.group(), path)
+
+
+def _redact_pairs(text: str) -> str:
+    """The text with the value of every `name=value` masked whose name is telling."""
+    shown, position = "", 0
+    while pair := _PAIR.search(text, position):
+        name, value = pair.group(1), pair.start(3)
+        shown += text[position:value]
+        position = value
+        if _is_telling(unquote(name)):
+            shown += MASK
+            position = pair.end()
+    return shown + text[position:]
+
+
+def _is_telling(name: str) -> bool:
+    words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    return bool(_SECRET_PART.search(name)) or not _SECRET_WORDS.isdisjoint(words)
+
+
+def _drawn_by_lot(piece: str) -> bool:
+    """Whether a part of a path or query looks like a key that a machine made."""
+    plain = _ESCAPE.sub("", piece)
+    if len(plain) < _SHORTEST_TOKEN:
+        return False
+    if _KEY_GROUPS.fullmatch(plain):
+        return True
+    return any(len(_RUN.findall(part)) > _MOST_RUNS for part in re.split(r"[-_+~]+", plain))
 
 
 def _user_info_end(text: str) -> int:
     """Where the host begins behind `user:password@`; 0 where there is no user info.
 
-    Passwords typed as they are may hold `/`, `?`, `#`, `@` and blanks. So where the part before
-    the first slash holds a colon, an `@` further on is taken for the end of the password.
+    Passwords typed as they are may hold `/`, `?`, `#`, `@` and blanks. So an `@` with a colon, or
+    with another `@` in the host's place, before it is taken for the end of the password.
     """
-    authority = _match(_AUTHORITY, text)
-    encoded = authority.lower().rfind("%40")
-    if "@" in authority:
-        return authority.rindex("@") + 1
-    token = _match(_TOKEN, text)
-    if ":" in authority and "@" in token:
-        return token.rindex("@") + 1
+    authority, token = _match(_AUTHORITY, text), _match(_TOKEN, text)
+    before = token.rpartition("@")[0]
+    if "@" in authority or ":" in before:
+        return len(before) + 1
+    at_port = _PORT.fullmatch(authority) is not None
+    within = token if ":" in authority and not at_port else authority
+    encoded = within.lower().rfind("%40")
     if encoded >= 0:
         return encoded + len("%40")
     line = text.partition("\n")[0]
-    if ":" in authority and "@" in line and not _PORT.fullmatch(authority):
+    if ":" in authority and "@" in line and not at_port:
         return line.index("@") + 1
     return 0
 

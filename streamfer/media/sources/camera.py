@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import av.device
 
+from streamfer.media.redact import redact_text
 from streamfer.media.sources.endpoint import Endpoint
 from streamfer.media.sources.loss import ConnectionLost, LossKind
 
@@ -38,7 +39,7 @@ def camera_endpoint(location: str, platform: str = sys.platform) -> Endpoint:
         url = f"/dev/video{location}"
     elif device_format == "dshow":
         url = f"video={_dshow_name(location)}"
-    label = f"camera:{location}"
+    label = f"camera:{redact_text(location)}"
     return Endpoint(
         url=url,
         label=label,

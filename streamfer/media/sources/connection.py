@@ -11,6 +11,7 @@ from typing import Self
 import av
 from av.codec.context import Flags, ThreadType
 
+from streamfer.media.redact import redact_error
 from streamfer.media.sources.endpoint import Endpoint
 from streamfer.media.sources.hardware import accelerator
 from streamfer.media.sources.loss import ConnectionLost, LossKind
@@ -146,6 +147,7 @@ class Connection:
             except (av.error.FFmpegError, ValueError) as error:
                 silent = self._clock() - started_s >= timeout_s
                 failure = self._endpoint.explain(error, timeout_s if silent else None)
+                redact_error(error)
                 failure.__cause__ = error
         assert failure is not None  # an endpoint has at least one variant
         raise failure
@@ -159,6 +161,7 @@ class Connection:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as error:
+                redact_error(error)
                 failure = error
             # A read that times out may end with an error, or with what the parser still held.
             if self._clock() - started_s >= timeout_s:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import av
 
 from streamfer.errors import SourceError
-from streamfer.media.redact import redact_text
+from streamfer.media.redact import redact_error, redact_text
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
 from streamfer.media.sources.source import PendingFrame
@@ -140,5 +140,6 @@ class LavfiSource:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> SourceError:
+        redact_error(error)
         reason = getattr(error, "strerror", None) or str(error)
         return SourceError(f"{self._label}: {redact_text(reason)}")

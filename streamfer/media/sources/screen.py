@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 
+from streamfer.media.redact import redact_text
 from streamfer.media.sources.endpoint import Endpoint
 from streamfer.media.sources.loss import ConnectionLost, LossKind
 
@@ -34,7 +35,7 @@ def screen_endpoint(location: str) -> Endpoint:
 
     return Endpoint(
         url=display,
-        label=f"screen:{location}",
+        label=f"screen:{redact_text(location)}",
         variants=({},),
         format="nut",
         # -P: the modules beside the program must not stand in for the standard library's.

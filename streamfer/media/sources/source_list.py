@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.redact import redact_url
+from streamfer.media.redact import MASK, redact_text, redact_url
 from streamfer.media.sources.media_file import missing_file_message
 from streamfer.media.sources.pipe import STANDARD_INPUT
 
@@ -62,7 +62,7 @@ class SourceSpec:
     def label(self) -> str:
         """The location for people, without credentials."""
         if self.kind is SourceKind.FILE:
-            return self.location
+            return redact_text(self.location)  # an address that was typed without its scheme
         shown = redact_url(self.location)  # a filter graph may hold URLs too
         return shown if self.kind is SourceKind.NETWORK else f"{self.kind.value}:{shown}"
 
@@ -85,6 +85,8 @@ _PREFIXES = {
 _CAMERA = re.compile(r"/dev/video\d+|\d+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 """Two letters at least: `C:` is a drive."""
+_MASKED = re.compile(rf"(?:[^=/&;_]*=)?{re.escape(MASK)}[&;_]?")
+"""What a redacted path does not say, and the name that leads to it."""
 
 
 def expand_sources(arguments: Sequence[str]) -> list[SourceSpec]:
@@ -106,7 +108,7 @@ def expand_sources(arguments: Sequence[str]) -> list[SourceSpec]:
         Path(loc) for kind, loc in found if kind is SourceKind.FILE and not os.path.exists(loc)
     ]
     if found and len(missing) == len(found):
-        raise SourceError(missing_file_message(missing[0]))
+        raise SourceError(redact_text(missing_file_message(missing[0])))
     names = _unique(_stream_name(kind, location) for kind, location in found)
     return [SourceSpec(k, name, loc) for (k, loc), name in zip(found, names, strict=True)]
 
@@ -148,11 +150,14 @@ def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
 
 
 def _parse(argument: str) -> tuple[SourceKind, str]:
-    match = _SCHEME.match(argument)
+    match = _SCHEME.match(argument.lstrip())
     if match is None:
         return SourceKind.FILE, argument
     scheme, slashes = match[1].lower(), match[2]
-    if scheme in _NETWORK_SCHEMES and slashes:
+    if scheme in _NETWORK_SCHEMES:
+        argument = argument.strip()
+        if not slashes:
+            raise ConfigError(f"{redact_url(argument)}: write {scheme}:// with two slashes")
         _check_url(argument, scheme)
         return SourceKind.NETWORK, argument
     location = argument[match.end(1) + 1 :]
@@ -171,7 +176,10 @@ def _check_url(url: str, scheme: str) -> None:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigError(f"{redact_url(url)} is no valid URL") from error
+        raise ConfigError(
+            f"{redact_url(url)} is no valid URL; percent-encode what is special in a user name or"
+            " password: %40 for an at sign, %3A for a colon, %2F for a slash, %23 for #, %3F for ?"
+        ) from error
     if not host and scheme not in ("udp", "srt"):  # those two can listen
         raise ConfigError(f"{redact_url(url)} names no host")
 
@@ -181,9 +189,10 @@ def _unknown_kind(argument: str, scheme: str) -> str:
     near = difflib.get_close_matches(scheme, [k.rstrip(":/") for k in known], n=1, cutoff=0.5)
     hint = next((k for k in known if near and k.rstrip(":/") == near[0]), None)
     meant = f"; did you mean {hint}" if hint else ""
-    return (
-        f"unknown kind of source {redact_url(argument)}{meant} (known: a path, {', '.join(known)})"
-    )
+    shown = redact_url(argument)
+    if "://" not in argument and "@" in argument:  # `user:password@host`
+        shown = f"{MASK}@{argument.rpartition('@')[2]}"
+    return f"unknown kind of source {shown}{meant} (known: a path, {', '.join(known)})"
 
 
 def _playable(folder: Path) -> list[Path]:
@@ -208,13 +217,22 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 def _stream_name(kind: SourceKind, location: str) -> str:
     if kind is SourceKind.FILE:
-        return _safe(Path(location).stem)
+        return _safe(Path(redact_text(location)).stem)
     if kind is SourceKind.NETWORK:
-        parts = urlsplit(location)
-        return _safe(f"{parts.hostname or parts.scheme}{unquote(parts.path)}")
+        return _network_name(location)
     if kind is SourceKind.CAMERA:
-        return _safe(f"camera-{re.sub('^/dev/video', '', location)}")
+        return _safe(f"camera-{re.sub('^/dev/video', '', redact_text(location))}")
     return kind.value
+
+
+def _network_name(url: str) -> str:
+    """Host and path of a URL, without what is secret in them."""
+    # Once more as it reads decoded: `password%3Dx` says nothing before that.
+    shown = redact_url(re.sub(r"\s", "-", unquote(redact_url(url))))
+    scheme, _, rest = shown.partition("://")
+    parts = urlsplit(f"//{rest.removeprefix(f'{MASK}@')}")
+    path = _MASKED.sub("", parts.path)
+    return _safe(f"{parts.hostname or scheme}{path}")
 
 
 def _safe(name: str) -> str:

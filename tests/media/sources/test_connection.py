@@ -43,6 +43,7 @@ def test_an_unknown_host_is_told_in_one_line() -> None:
         Connection(endpoint("rtsp://u:hunter2@host.invalid/1"), 5.0)
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
+    assert "***@host.invalid" in str(caught.value.__cause__)  # tracebacks show it too
 
 
 @pytest.mark.gpu

@@ -109,6 +109,9 @@ def test_missing_file_among_others_is_kept_for_its_turn(tmp_path: Path) -> None:
         ("cam:0", "did you mean camera:"),
         ("http:///path", "names no host"),
         ("rtsp://host:notaport/", "no valid URL"),
+        ("rtsp://joe:se#same@cam/1", "percent-encode .* %40"),
+        ("rtsp:/cam/1.mp4", "two slashes"),
+        ("rtsp:cam/1", "two slashes"),
         ("rtsp://[::1/x", "no valid URL"),
     ],
 )
@@ -123,17 +126,49 @@ def test_nonsense_is_refused(argument: str, message: str) -> None:
         "rtsp://joe:hunter2@cam/1?token=hunter2",
         "http://hunter2@cam/x",
         "srt://cam?passphrase=hunter2",
+        "rtsp://cam:554/user=joe_password=hunter2_channel=1_stream=0.sdp",
+        "rtsp://cam/user=joe&password=hunter2&channel=1",
+        "http://cam/%70assword%3Dhunter2/1",
+        "http://cam/live/joe/hunter2/7.ts",
+        "rtsp://joe:12/hunter2@cam/1",
+        "rtsp://joe:#hunter2@cam/1",
+        " rtsp://joe:hunter2@cam/1 ",
+        "camera:rtsp://joe:hunter2@cam/1",
+        "10.0.0.5/user=joe&password=hunter2.mp4",
     ],
 )
 def test_credentials_show_nowhere(argument: str) -> None:
-    (spec,) = expand_sources([argument])
+    spec, _ = expand_sources([argument, "demo:"])
     assert "hunter2" in spec.location
     for text in (repr(spec), str(spec), spec.label, spec.name, f"{[spec]}"):
         assert "hunter2" not in text
 
 
-@pytest.mark.parametrize("argument", ["rtps://joe:hunter2@cam/1", "rtsp://joe:hunter2@cam:x/"])
+@pytest.mark.parametrize(
+    ("argument", "name"),
+    [
+        ("rtsp://cam/user=joe&password=x&channel=1&stream=0.sdp", "cam-channel=1&stream=0.sdp"),
+        ("rtsp://joe:x@cam/h264Preview_01_main", "cam-h264Preview_01_main"),
+        ("http://cam/9f8e7d6c5b4a39281706f5e4/index.m3u8", "cam-index.m3u8"),
+    ],
+)
+def test_a_name_keeps_what_is_not_secret(argument: str, name: str) -> None:
+    (spec,) = expand_sources([argument])
+    assert spec.name == name
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "rtps://joe:hunter2@cam/1",
+        "rtsp://joe:hunter2@cam:x/",
+        "joe:hunter2@cam/1",
+        "rtsp:/joe:hunter2@cam/1.mp4",
+        "rtsp:joe:hunter2@cam/1",
+        "cam/user=joe&password=hunter2",
+    ],
+)
 def test_credentials_show_in_no_error(argument: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises((ConfigError, SourceError)) as caught:
         expand_sources([argument])
     assert "hunter2" not in str(caught.value)
