@@ -46,11 +46,12 @@ def face(track: int) -> RefineRequest:
     return RefineRequest("talk", track, 0.5, crop, code, code, 0.5)
 
 
+@pytest.mark.timeout(400)  # networks of other shapes than the shipped ones are exported by torch
 def test_faces_go_through_the_child_process(config: RefinementConfig) -> None:
     with open_refiner(config) as refiner:
         for track in (1, 2):
             refiner.request(face(track))
-        assert refiner.wait_idle(60)
+        assert refiner.wait_idle(360)
         results = {r.track_id: r for r in refiner.results()}
         assert refiner.given_up is None
     assert sorted(results) == [1, 2]
@@ -61,6 +62,7 @@ def test_faces_go_through_the_child_process(config: RefinementConfig) -> None:
         assert result.steps == 3
 
 
+@pytest.mark.timeout(400)
 def test_only_a_first_start_exports_before_the_child(
     config: RefinementConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
