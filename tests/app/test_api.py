@@ -258,7 +258,7 @@ def test_options_are_coerced_as_on_the_command_line(tmp_path: Path) -> None:
     assert config.records == Path("x.jsonl")
     assert config.output == tmp_path / "x.mp4"
     assert (config.detect_every, config.max_frames, config.crf) == ("5", 7, 30)
-    assert (config.start, config.duration, config.detect_size) == (1.0, 2.5, 320)
+    assert (config.start, config.duration, config.detect_size) == (1.0, 2.5, "320")
     assert (config.display, config.quiet) == (False, True)
 
 

@@ -52,7 +52,7 @@ class RunOptions(TypedDict, total=False):
     save_config: str | Path | None
     detector: DetectorName
     detect_every: int | Literal["auto"]
-    detect_size: int
+    detect_size: int | Literal["auto"]
     min_face: int
     face_model: FaceModelName
     label_set: LabelSet
