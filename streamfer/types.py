@@ -35,6 +35,12 @@ StreamState = Literal[
 the run, before its own end; the others as their names say."""
 
 
+EventName = Literal[
+    "opened", "disconnected", "reconnected", "changed", "error",
+    "face_appeared", "face_left", "expression_changed", "expression_held", "reaction", "rule",
+]  # fmt: skip
+"""What happens to a connection, and what happens in the picture (`pipeline/events`)."""
+
 _TIME_DIGITS = 6
 
 UNCERTAIN_BELOW = 0.5
@@ -181,16 +187,16 @@ class FrameResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamEvent:
-    """Something that happened to a stream between two frames."""
+    """Something that happened to a stream between two frames, or was seen in them."""
 
     stream: str
-    event: Literal["opened", "disconnected", "reconnected", "changed", "error"]
+    event: EventName
     time_s: float
     """Media time in seconds at which it happened."""
     wall: str | None = None
     """UTC, ISO 8601, for live streams."""
     details: dict[str, Any] = field(default_factory=dict)
-    """JSON-ready extras: width and height of `opened`, reason of `error`, …"""
+    """JSON-ready extras: width and height of `opened`, reason of `error`, the face's `track`, …"""
 
     def to_dict(self) -> dict[str, Any]:
         """The event's record line, ready for JSON."""

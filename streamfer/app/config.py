@@ -139,6 +139,15 @@ class RunConfig:
         group="Analysis",
         metavar="all|none|NAME,…",
     )
+    events: bool = option(
+        True, "See when faces come, go and change, and note it as events.", group="Events"
+    )
+    event: tuple[str, ...] = option(
+        (),
+        "A rule that makes an event, such as 'smile: happy > 0.8 for 2 s'; any number.",
+        group="Events",
+        metavar="[NAME:]RULE",
+    )
     refine: bool = option(
         True, "Refine the latent codes of tracked faces in the background.", group="Analysis"
     )

@@ -47,8 +47,30 @@ def load_config(path: Path) -> dict[str, Any]:
             raise ConfigError(f"--config {path}: unknown key {key!r}{_nearest(key, fields)}")
         if name in values:
             raise ConfigError(f"--config {path}: {flag_name(name)!r} is given in two spellings")
+        if name == "event":
+            value = _event_texts(f"--config {path}", value)
         values[name] = _convert(f"--config {path}: {key}", value, hints[name])
     return values
+
+
+def _event_texts(where: str, value: Any) -> Any:
+    """`[[event]]` tables of `when` and `name` as the command line has them: `name: when`."""
+    if not isinstance(value, list):
+        return value
+    texts = []
+    for number, entry in enumerate(value, 1):
+        if isinstance(entry, dict):
+            for key in entry:
+                if key not in ("when", "name") or not isinstance(entry[key], str):
+                    raise ConfigError(
+                        f"{where}: [[event]] {number}: expected the texts when and name, got {key}"
+                        f" = {entry[key]!r}"
+                    )
+            if "when" not in entry:
+                raise ConfigError(f"{where}: [[event]] {number}: has no when")
+            entry = f"{entry['name']}: {entry['when']}" if "name" in entry else entry["when"]
+        texts.append(entry)
+    return texts
 
 
 def _json_table(text: str) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamfer.errors import StreamferError
 from streamfer.media.sources.source import PendingFrame, Source
 from streamfer.pipeline.channel import Channel, ChannelGroup
-from streamfer.pipeline.outlet import Sink
+from streamfer.pipeline.outlet import EventSource, NoEvents, Sink
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
 
 SinkFactory = Callable[[StreamInfo], list[Sink]]
@@ -27,6 +27,8 @@ class StreamPlan:
     """Whether `source.open` has been called."""
     lossless: bool
     """Keep every frame (files) or the newest one (live)."""
+    events: EventSource = field(default_factory=NoEvents)
+    """Sees what happens in its results."""
 
 
 class Lane:

@@ -48,6 +48,30 @@ class Sink(Protocol):
         ...
 
 
+class EventSource(Protocol):
+    """Sees what happens in a stream's results; used by the stream's output thread alone."""
+
+    def update(self, result: FrameResult) -> Sequence[StreamEvent]:
+        """Takes the next result; says what is known to have happened with it."""
+        ...
+
+    def end(self) -> Sequence[StreamEvent]:
+        """Takes the end of the stream, or of its connection."""
+        ...
+
+
+class NoEvents:
+    """Sees nothing."""
+
+    def update(self, result: FrameResult) -> Sequence[StreamEvent]:
+        """See `EventSource`."""
+        return ()
+
+    def end(self) -> Sequence[StreamEvent]:
+        """See `EventSource`."""
+        return ()
+
+
 class OutputLedger:
     """Knows which outputs of all streams still work, and which have failed.
 
@@ -101,22 +125,43 @@ class Outlet:
         stream: the stream's name.
         make_sinks: called once, with the first item.
         ledger: the run's account of outputs.
+        events: sees what happens in the results, so that every sink gets it in order with them.
+        on_event: is told of every event as well.
     """
 
     def __init__(
-        self, stream: str, make_sinks: Callable[[], Sequence[Sink]], ledger: OutputLedger
+        self,
+        stream: str,
+        make_sinks: Callable[[], Sequence[Sink]],
+        ledger: OutputLedger,
+        events: EventSource | None = None,
+        on_event: Callable[[StreamEvent], None] = lambda event: None,
     ) -> None:
         self._stream = stream
+        self._events = events or NoEvents()
+        self._on_event = on_event
         self._make_sinks = make_sinks
         self._ledger = ledger
         self._sinks: list[Sink] | None = None
 
     def put(self, item: FrameResult | StreamEvent) -> None:
-        """Writes a result or an event to every sink that still works.
+        """Writes a result, with the events that it makes, or an event to every sink that still
+        works.
 
         Raises:
             OutputError: the run's last output has failed.
         """
+        # Before the sinks see the result: some of them draw into its picture.
+        if isinstance(item, FrameResult):
+            following = self._events.update(item)
+        else:
+            following = self._events.end() if item.event == "disconnected" else ()
+            self._on_event(item)
+        self._write(item)
+        for event in following:
+            self.put(event)
+
+    def _write(self, item: FrameResult | StreamEvent) -> None:
         for sink in self._opened():
             if self._ledger.has_failed(sink.name):
                 self._discard(sink)
@@ -132,8 +177,14 @@ class Outlet:
         Raises:
             OutputError: the first that could not be completed, if no other output is left.
         """
-        sinks, self._sinks = self._sinks or [], []
         last: OutputError | None = None
+        if self._sinks:
+            try:
+                for event in self._events.end():
+                    self.put(event)
+            except OutputError as error:
+                last = error
+        sinks, self._sinks = self._sinks or [], []
         for sink in sinks:
             try:
                 sink.close()

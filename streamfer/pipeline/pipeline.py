@@ -357,7 +357,13 @@ class Pipeline:
     # Output threads.
 
     def _run_output(self, lane: Lane) -> None:
-        outlet = Outlet(lane.name, lambda: lane.plan.make_sinks(lane.info), self._ledger)
+        outlet = Outlet(
+            lane.name,
+            lambda: lane.plan.make_sinks(lane.info),
+            self._ledger,
+            lane.plan.events,
+            self._statistics.happened,
+        )
         try:
             while True:
                 outlet.put(lane.outbox.get())

@@ -113,3 +113,31 @@ def test_refinement_has_the_same_defaults_from_python() -> None:
         refinement.every_s,
         refinement.steps,
     )
+
+
+def test_rules_are_tables_or_texts(tmp_path: Path) -> None:
+    tables = """
+    [[event]]
+    name = "smile"
+    when = "happy > 0.8 for 2 s"
+    [[event]]
+    when = "face_left for 3 s"
+    """
+    values = load_config(written(tmp_path, tables))
+    assert values == {"event": ("smile: happy > 0.8 for 2 s", "face_left for 3 s")}
+    assert load_config(written(tmp_path, 'event = ["faces > 2"]')) == {"event": ("faces > 2",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[event]]\nname = 'a'", r"\[\[event\]\] 1: has no when"),
+        ("[[event]]\nwhen = 'faces > 1'\nif = 'x'", r"\[\[event\]\] 1: .*got if = 'x'"),
+        ("[[event]]\nwhen = 3", r"\[\[event\]\] 1: .*got when = 3"),
+    ],
+)
+def test_a_table_of_a_rule_that_is_wrong_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(written(tmp_path, text))

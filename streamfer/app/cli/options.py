@@ -32,7 +32,7 @@ def with_run_options(command: Callable[..., int]) -> Callable[..., int]:
 
     def wrapper(context: typer.Context, **values: Any) -> int:
         given = {
-            field.name: values[field.name]
+            field.name: _plain(values[field.name])
             for field in dataclasses.fields(RunConfig)
             if field.name in values and _was_typed(context, field.name)
         }
@@ -59,17 +59,30 @@ def _run_options() -> tuple[inspect.Parameter, ...]:
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=Annotated[hints[field.name], _typer_option(field)],
+            default=None if _is_repeated(hints[field.name]) else field.default,
+            annotation=Annotated[_typer_kind(hints[field.name]), _typer_option(field)],
         )
         for field in dataclasses.fields(RunConfig)
         if field.name != "source"
     )
 
 
+def _is_repeated(kind: Any) -> bool:
+    """Whether an option may be given any number of times."""
+    return kind == tuple[str, ...]
+
+
+def _typer_kind(kind: Any) -> Any:
+    return list[str] | None if _is_repeated(kind) else kind
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _typer_option(field: dataclasses.Field[Any]) -> Any:
     flag = f"--{flag_name(field.name)}"
-    if field.name in ("display", "refine", "tls_verify"):
+    if field.name in ("display", "events", "refine", "tls_verify"):
         flag = f"{flag}/--no-{flag_name(field.name)}"
     return typer.Option(
         flag,

@@ -39,8 +39,9 @@ from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.writer import VideoWriter
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.pipeline.collector import CollectorConfig
+from streamfer.pipeline.events.detector import EventConfig, EventDetector
 from streamfer.pipeline.lane import StreamPlan
-from streamfer.pipeline.outlet import Sink
+from streamfer.pipeline.outlet import NoEvents, Sink
 from streamfer.pipeline.pipeline import Pipeline, PipelineConfig
 from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.refine.residual import ResidualConfig
@@ -85,6 +86,8 @@ class RunParts:
     """Takes events to the streams' outputs."""
     heads: tuple[FaceHead, ...] = ()
     """What else is said of each face."""
+    events: EventConfig | None = None
+    """What makes an event; None for no events."""
 
     def video_finished(self, writer: VideoWriter) -> None:
         """Notes a completed video; called by output threads."""
@@ -171,6 +174,7 @@ def stream_plan(parts: RunParts, stream: OpenedStream, models: Models) -> Stream
         make_sinks=_sink_factory(parts, stream, models),
         info=stream.info,
         is_open=stream.is_open,
+        events=NoEvents() if parts.events is None else EventDetector(parts.events),
         lossless=drop == "never" or (drop == "auto" and not stream.info.live),
     )
 

@@ -34,6 +34,7 @@ from streamfer.app.terminal.feed import WindowFeed
 from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.source_list import named_apart
+from streamfer.pipeline.events.detector import EventConfig
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.snapshots import RunSnapshot
@@ -78,6 +79,7 @@ class Job:
         reports: what they report to.
         claims: which files it may write.
         heads: what else is said of each face.
+        events: what makes an event; None for no events.
         sinks: of the caller's, which every stream's results and events go to.
         watchers: sinks of every stream that keep no result's picture.
         feed: pictures for a window; None for no window.
@@ -94,6 +96,7 @@ class Job:
         claims: OutputClaims,
         *,
         heads: tuple[FaceHead, ...] = (),
+        events: EventConfig | None = None,
         sinks: Sequence[CallerSink] = (),
         watchers: Sequence[Sink] = (),
         feed: WindowFeed | None = None,
@@ -108,6 +111,7 @@ class Job:
         self._reports = reports
         self.claims = claims
         self._heads = heads
+        self._events = events
         self._sinks = sinks
         self._watchers = watchers
         self._feed = feed
@@ -257,6 +261,7 @@ class Job:
             keep_pictures=bool(self._sinks),
             announce=self._reports.announce,
             heads=self._heads,
+            events=self._events,
         )
 
     def _conclude(self, failure: StreamferError | None) -> Outcome:

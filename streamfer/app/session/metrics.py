@@ -99,6 +99,7 @@ class _Figures:
         streams = self._statistics.snapshot().streams
         yield _states(streams)
         yield from _counters(streams)
+        yield _events(streams)
         distributions = self._statistics.distributions()
         yield _histogram(
             "frame_age_seconds",
@@ -155,6 +156,18 @@ def _counters(streams: tuple[StreamSnapshot, ...]) -> Iterable[Metric]:
         for stream in streams:
             family.add_metric([stream.info.stream], value(stream))
         yield family
+
+
+def _events(streams: Iterable[StreamSnapshot]) -> Metric:
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(
+        "streamfer_events", "What has happened", labels=["stream", "event"]
+    )
+    for stream in streams:
+        for event, count in stream.events.items():
+            family.add_metric([stream.info.stream, event], count)
+    return family
 
 
 def _histogram(name: str, text: str, values: Mapping[str, HistogramSnapshot]) -> Metric:

@@ -57,6 +57,8 @@ class RunOptions(TypedDict, total=False):
     face_model: FaceModelName
     label_set: LabelSet
     heads: str | Sequence[FaceHead]
+    events: bool
+    event: str | Sequence[str]
     refine: bool
     refine_every: float
     refine_steps: int
@@ -160,6 +162,13 @@ def _to_text(value: Any) -> str:
     return str(_to_int(value))  # detect_every=5
 
 
+def _to_texts(value: Any) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    return texts
+
+
 def _to_path(value: Any) -> Path:
     return Path(os.fspath(value)).expanduser()
 
@@ -170,4 +179,5 @@ _CONVERSIONS: dict[Any, tuple[Any, str]] = {
     float: (_to_float, "a number"),
     str: (_to_text, "text"),
     Path: (_to_path, "a path"),
+    tuple[str, ...]: (_to_texts, "a text or several"),
 }

@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from streamfer.app.terminal.event_line import event_line, newest_event
 from streamfer.app.terminal.glyphs import STATE_STYLES, format_duration, glyphs_for
 from streamfer.app.terminal.resources import ResourceMeter, ResourceUse
 from streamfer.app.terminal.run_summary import print_summary
@@ -121,7 +122,12 @@ class LiveView:
         width, height = self._console.width, max(self._console.height - 1, _LEAST_HEIGHT)
         header = self._header(snapshot)
         header.truncate(width)
-        return [header, *table_lines(rows, width, height - 1, self._glyphs)]
+        newest = newest_event(snapshot.streams)
+        footer = [] if newest is None else [event_line(newest)]
+        for line in footer:
+            line.truncate(width)
+        rest = height - 1 - len(footer)
+        return [header, *table_lines(rows, width, rest, self._glyphs), *footer]
 
     def _header(self, snapshot: RunSnapshot) -> Text:
         if self._meter is None:

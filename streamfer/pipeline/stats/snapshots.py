@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streamfer.pipeline.stats.histogram import HistogramSnapshot
-from streamfer.types import FloatArray, StreamInfo, StreamState
+from streamfer.types import FloatArray, StreamEvent, StreamInfo, StreamState
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,9 @@ class StreamSnapshot:
     tracks: tuple[TrackSummary, ...]
     message: str | None
     """Why it failed, or what it waits for."""
+    events: Mapping[str, int] = field(default_factory=dict)
+    """How often each kind of event has happened."""
+    newest_event: StreamEvent | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +19,7 @@ from streamfer.pipeline.stats.snapshots import (
     StripFigures,
     TrackSummary,
 )
-from streamfer.types import Frame, FrameResult, StreamInfo, StreamState
+from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo, StreamState
 
 _LATENCY_WINDOW = 512
 """Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
@@ -80,6 +80,8 @@ class _Stream:
         self.latency = Histogram()
         self.current: tuple[CurrentFace, ...] = ()
         self.tracks: dict[int, _Track] = {}
+        self.events: Counter[str] = Counter()
+        self.newest_event: StreamEvent | None = None
 
     def track(self, number: int, time_s: float) -> _Track:
         """The track of this number; a live stream forgets its oldest for a new one."""
@@ -201,6 +203,14 @@ class RunStatistics:
                 track.last_s = frame.time_s
                 track.counts[LABELS.index(face.emotion)] += 1
 
+    def happened(self, event: StreamEvent) -> None:
+        """Counts one event."""
+        with self._lock:
+            entry = self._streams.get(event.stream)
+            if entry is not None:
+                entry.events[event.event] += 1
+                entry.newest_event = event
+
     def dropped_at_end(self, stream: str, count: int) -> None:
         """Counts frames dropped after the last analysed one."""
         with self._lock:
@@ -283,6 +293,8 @@ class RunStatistics:
                 for number, track in sorted(entry.tracks.items())
             ),
             message=entry.message,
+            events=dict(entry.events),
+            newest_event=entry.newest_event,
         )
 
 

@@ -6,11 +6,11 @@ import urllib.request
 import pytest
 
 from streamfer.app.address import parse_address
-from streamfer.app.session.metrics import MetricsServer
+from streamfer.app.session.metrics import MetricsServer, metrics_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import FrameResult
+from streamfer.types import FrameResult, StreamEvent
 from tests.support.live import FakeClock
 from tests.support.results import face_result
 from tests.support.sources import pending, stream_info
@@ -86,3 +86,13 @@ def test_a_port_that_is_taken_is_told_in_one_line() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OutputError, match=f"--metrics {port}: cannot listen there"):
             MetricsServer(str(port), statistics, StageTimes())
+
+
+def test_events_are_counted() -> None:
+    statistics = RunStatistics(FakeClock(), "fake", "cpu")
+    statistics.add_stream(stream_info("cam"))
+    for event in ("face_appeared", "rule", "rule"):
+        statistics.happened(StreamEvent("cam", event, 1.0))
+    text = metrics_text(statistics, StageTimes()).decode()
+    assert 'streamfer_events_total{event="rule",stream="cam"} 2.0' in text
+    assert 'streamfer_events_total{event="face_appeared",stream="cam"} 1.0' in text

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from streamfer.app.terminal.live_view import LiveView
 from streamfer.pipeline.stats.snapshots import CurrentFace, RunSnapshot
+from streamfer.types import StreamEvent
 from tests.support.snapshots import camera, info, probs, run, stream
 
 
@@ -178,3 +179,20 @@ def test_a_quiet_console_gets_nothing() -> None:
     with LiveView(lambda: run(stream()), terminal.console, Clock()) as view:
         view.refresh()
     assert terminal.text == ""
+
+
+def test_the_newest_event_stands_at_the_foot() -> None:
+    def happened(name: str, time_s: float, event: Any, **details: Any) -> StreamEvent:
+        return StreamEvent(name, event, time_s, details=details)
+
+    change = happened("b", 12.4, "expression_changed", track=3, before="neutral", emotion="happy")
+    older = happened("a", 3.0, "face_left", track=1)
+    streams = (
+        stream(info("a"), newest_event=older),
+        stream(info("b"), newest_event=change),
+    )
+    terminal = Terminal(terminal=True, color_system=None)
+    with LiveView(lambda: run(*streams), terminal.console, Clock()) as view:
+        view.refresh()
+    assert "0:12 b: expression changed, face 3: neutral to happy" in terminal.text
+    assert "face left" not in terminal.text

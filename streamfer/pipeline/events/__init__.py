@@ -1,0 +1,1 @@
+"""What happens in a stream, made from its results."""
