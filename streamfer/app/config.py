@@ -90,6 +90,41 @@ class RunConfig:
     snapshot_dir: Path = option(
         Path("snapshots"), "Where --snapshot-every and the window's s key save.", group="Outputs"
     )
+    webhook: str | None = option(
+        None,
+        "POST every event as JSON to this address; tried again until it is taken.",
+        group="Events",
+        metavar="URL",
+    )
+    webhook_key: Path | None = option(
+        None,
+        "File whose text signs what is posted, HMAC-SHA256.",
+        group="Events",
+        metavar="FILE",
+    )
+    mqtt: str | None = option(
+        None,
+        "Publish results and events: mqtt[s]://[USER:PASSWORD@]HOST[:PORT]/PREFIX.",
+        group="Events",
+        metavar="URL",
+    )
+    clips: Path | None = option(
+        None,
+        "Folder for a video around each event, not encoded again.",
+        group="Events",
+        metavar="FOLDER",
+    )
+    clip_before: float = option(
+        5.0, "Seconds of a clip before its event.", group="Events", low=0.0, high=60.0
+    )
+    clip_after: float = option(
+        5.0, "Seconds of a clip after its event.", group="Events", low=0.0, high=60.0
+    )
+    lsl: bool = option(
+        False,
+        "Offer probabilities and events as streams of the Lab Streaming Layer.",
+        group="Events",
+    )
     json_summary: Path | None = option(None, "Write the run's figures as JSON.", group="Outputs")
     encoder: str = option(
         "libx264", "Video encoder: libx264, h264_nvenc, …", group="Outputs", metavar="NAME"
@@ -289,6 +324,8 @@ class RunConfig:
         values = {flag_name(f.name): getattr(self, f.name) for f in dataclasses.fields(self)}
         del values["save-config"]  # read back, it would make every run write over its own file
         values["source"] = [redact_url(source) for source in self.source]
+        for name in ("webhook", "mqtt"):
+            values[name] = values[name] and redact_url(values[name])
         return json.dumps(values, indent=2, default=str) + "\n"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamfer import __version__
 from streamfer.app.config import RunConfig
+from streamfer.app.delivery.lsl import LslSink, load_lsl
 from streamfer.app.networks.face_reader import open_face_reader
 from streamfer.app.networks.models import Models
 from streamfer.app.networks.refiner import residual_config
@@ -270,6 +271,8 @@ def _sink_factory(
             sinks.append(_own_records(parts, models, info, config.records))
         if parts.latents is not None:
             sinks.append(LatentSink(parts.latents, parts.times))
+        if config.lsl:
+            sinks.append(LslSink(info.stream, load_lsl()))
         if parts.feed is not None:
             sinks.append(WindowSink(parts.feed, picture))
         if config.output is not None:

@@ -21,6 +21,7 @@ from streamfer.app.session.build import (
     stream_plan,
 )
 from streamfer.app.session.callers import CallerSink
+from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.given import given_sources
 from streamfer.app.session.metrics import MetricsServer
 from streamfer.app.session.networks import SessionNetworks
@@ -80,6 +81,7 @@ class Job:
         claims: which files it may write.
         heads: what else is said of each face.
         events: what makes an event; None for no events.
+        deliveries: where results and events go besides files.
         sinks: of the caller's, which every stream's results and events go to.
         watchers: sinks of every stream that keep no result's picture.
         feed: pictures for a window; None for no window.
@@ -97,6 +99,7 @@ class Job:
         *,
         heads: tuple[FaceHead, ...] = (),
         events: EventConfig | None = None,
+        deliveries: Deliveries | None = None,
         sinks: Sequence[CallerSink] = (),
         watchers: Sequence[Sink] = (),
         feed: WindowFeed | None = None,
@@ -112,6 +115,7 @@ class Job:
         self.claims = claims
         self._heads = heads
         self._events = events
+        self._deliveries = deliveries or Deliveries()
         self._sinks = sinks
         self._watchers = watchers
         self._feed = feed
@@ -245,6 +249,8 @@ class Job:
         latents = stack.enter_context(latent_writer(config, self._streams, self.claims))
         if self._resumption is not None:
             self._resumption.restore(records, latents)
+        notes = search_notes(config, self.streams)
+        delivered = stack.enter_context(self._deliveries.open(notes))
         return RunParts(
             config,
             self.statistics,
@@ -255,9 +261,9 @@ class Job:
             self.claims,
             latents=latents,
             refiner=refiner,
-            notes=search_notes(config, self.streams),
             segments=Segments(config.segment or math.inf),
-            extra=(*self._watchers, *self._sinks),
+            notes=notes,
+            extra=(*self._watchers, *self._sinks, *delivered),
             keep_pictures=bool(self._sinks),
             announce=self._reports.announce,
             heads=self._heads,

@@ -59,6 +59,13 @@ class RunOptions(TypedDict, total=False):
     heads: str | Sequence[FaceHead]
     events: bool
     event: str | Sequence[str]
+    webhook: str | None
+    webhook_key: str | Path | None
+    mqtt: str | None
+    clips: str | Path | None
+    clip_before: float
+    clip_after: float
+    lsl: bool
     refine: bool
     refine_every: float
     refine_steps: int

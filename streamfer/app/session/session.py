@@ -13,6 +13,7 @@ from streamfer.app.config import RunConfig
 from streamfer.app.config_file import to_text
 from streamfer.app.session.build import build_analyzer
 from streamfer.app.session.callers import CallerSink
+from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.events import event_config
 from streamfer.app.session.given import given_picture, given_sources
 from streamfer.app.session.heaps import share_heaps
@@ -266,6 +267,7 @@ class Session:
         """Checks everything that can be checked before anything is opened; the rest is returned."""
         specs = in_shard(specs, config.shard)
         events = event_config(config, heads)
+        deliveries = Deliveries.of(config)
         claims = claim_outputs(config, specs)
         resumption = resume(config, specs)
         callers = [CallerSink(sink) for sink in sinks]
@@ -284,6 +286,7 @@ class Session:
                 claims,
                 heads=heads,
                 events=events,
+                deliveries=deliveries,
                 sinks=callers,
                 watchers=watchers,
                 feed=feed,

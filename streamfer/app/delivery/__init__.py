@@ -1,0 +1,1 @@
+"""Where results and events go besides files: other programs, over the network."""

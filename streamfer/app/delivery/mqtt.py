@@ -1,0 +1,262 @@
+"""`--mqtt mqtt[s]://HOST/PREFIX`: results and events for a broker, and entities for Home Assistant.
+
+Below PREFIX: `status` (`online` or `offline`, retained, the latter also as last will), and for each
+stream `STREAM/result` (every frame's record, QoS 0), `STREAM/event` (QoS 1) and `STREAM/state`
+(retained, where it changes).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import ssl
+import threading
+from typing import Any, Self
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from streamfer.app.delivery.mqtt_address import MqttAddress
+from streamfer.types import FaceResult, FrameResult, StreamEvent
+
+log = logging.getLogger(__name__)
+
+_MOST_QUEUED = 10_000
+"""Events that wait for a broker which is away; further ones are lost, and counted."""
+_DRAIN_S = 5.0
+"""How long the end of a run waits for the broker to acknowledge the last events."""
+_RECONNECT_S = (1, 30)
+_DISCOVERY = "homeassistant"
+"""Where Home Assistant looks for entities."""
+
+
+class Mqtt:
+    """A sink of all streams that publishes from paho's own thread; nothing waits for a broker.
+
+    Args:
+        address: of the broker.
+        tls: how its certificate is checked, for `mqtts`.
+        most_queued: events that wait for it at most.
+    """
+
+    def __init__(
+        self,
+        address: MqttAddress,
+        tls: ssl.SSLContext | None = None,
+        most_queued: int = _MOST_QUEUED,
+    ) -> None:
+        self.name = f"--mqtt {address.label}"
+        self._address = address
+        self._lock = threading.Lock()
+        self._states: dict[str, str] = {}
+        """By stream, what was last published as its state."""
+        self._under_way: dict[str, int] = {}
+        """By stream, the number of the result that was last published."""
+        self._lost = 0
+        self._complained = False
+        self._client = self._make_client(tls, most_queued)
+        self._outbox = _Outbox(self._client)
+
+    def __enter__(self) -> Self:
+        self._client.connect_async(self._address.host, self._address.port)
+        self._client.loop_start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client.is_connected():
+            self._outbox.wait_until_empty(_DRAIN_S)
+        if self._client.is_connected():  # a proper goodbye keeps the last will from being sent
+            self._publish("status", "offline", retain=True)
+            self._outbox.wait_until_empty(_DRAIN_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._lost += self._outbox.waiting("event")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the summary has to say, once it is closed."""
+        return (f"{self.name}: {self._lost} events were not delivered",) if self._lost else ()
+
+    def write(self, result: FrameResult) -> None:
+        """Publishes a result, unless the broker is away or still busy with the one before."""
+        stream = result.frame.stream
+        if self._client.is_connected() and not self._outbox.holds(self._under_way.get(stream)):
+            record = json.dumps(result.to_dict(), ensure_ascii=False)
+            number = self._outbox.publish("result", self._topic(stream, "result"), record, qos=0)
+            if number is not None:
+                self._under_way[stream] = number
+        self._tell_state(stream, result.faces)
+
+    def event(self, event: StreamEvent) -> None:
+        """Publishes an event, or queues it until the broker is there."""
+        text = json.dumps(event.to_dict(), ensure_ascii=False)
+        if self._outbox.publish("event", self._topic(event.stream, "event"), text) is None:
+            with self._lock:
+                self._lost += 1
+
+    def close(self) -> None:
+        """A stream has ended; others go on."""
+
+    def _make_client(self, tls: ssl.SSLContext | None, most_queued: int) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2)
+        client.max_queued_messages_set(most_queued)
+        client.reconnect_delay_set(*_RECONNECT_S)
+        client.will_set(f"{self._address.prefix}/status", "offline", qos=1, retain=True)
+        if self._address.credentials is not None:
+            client.username_pw_set(*self._address.credentials)
+        if self._address.tls:
+            client.tls_set_context(tls)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = lambda *_: self._complain("cannot be reached")
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    def _on_connect(self, _: Client, __: Any, ___: Any, reason: Any, ____: Any) -> None:
+        if reason.is_failure:
+            self._complain(f"refuses the connection: {reason}")
+            return
+        self._complained = False
+        self._publish("status", "online", retain=True)
+        with self._lock:  # a broker that has lost its memory is told again
+            states = dict(self._states)
+        for stream, state in states.items():
+            self._announce(stream)
+            self._publish(f"{_level(stream)}/state", state, retain=True)
+
+    def _on_disconnect(self, _: Client, __: Any, ___: Any, reason: Any, ____: Any) -> None:
+        if reason.is_failure:
+            self._complain(f"connection lost: {reason}")
+
+    def _complain(self, why: str) -> None:
+        if not self._complained:
+            self._complained = True
+            log.warning("%s: %s; trying again", self.name, why)
+
+    def _tell_state(self, stream: str, faces: tuple[FaceResult, ...]) -> None:
+        """Publishes what Home Assistant shows, if that has changed."""
+        main = max(faces, key=_area, default=None)
+        answer = None if main is None or main.uncertain else main.emotion
+        state = json.dumps({"faces": len(faces), "emotion": answer})
+        with self._lock:
+            before = self._states.get(stream)
+            self._states[stream] = state
+        if state == before or not self._client.is_connected():
+            return
+        if before is None:
+            self._announce(stream)
+        self._publish(f"{_level(stream)}/state", state, retain=True)
+
+    def _announce(self, stream: str) -> None:
+        """Describes a stream's entities to Home Assistant."""
+        for component, name, config in _entities(self._topic(stream, "")):
+            object_id = re.sub(r"\W", "_", f"{self._address.prefix}_{stream}_{name}")
+            entity = {
+                "name": name,
+                "unique_id": f"streamfer_{object_id}",
+                "availability_topic": f"{self._address.prefix}/status",
+                "device": {
+                    "identifiers": [f"streamfer_{self._address.prefix}_{stream}"],
+                    "name": stream,
+                    "manufacturer": "Streamfer",
+                },
+                **config,
+            }
+            topic = f"{_DISCOVERY}/{component}/streamfer_{object_id}/config"
+            self._outbox.publish("discovery", topic, json.dumps(entity), retain=True)
+
+    def _topic(self, stream: str, kind: str) -> str:
+        return f"{self._address.prefix}/{_level(stream)}/{kind}"
+
+    def _publish(self, topic: str, text: str, retain: bool = False) -> None:
+        self._outbox.publish("state", f"{self._address.prefix}/{topic}", text, retain=retain)
+
+
+class _Outbox:
+    """Publishes, and knows what the broker has not acknowledged yet.
+
+    paho tells of an acknowledgement under its own lock, maybe before `publish` has returned the
+    message's number; so no lock is held while it is called.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._changed = threading.Condition()
+        self._waiting: dict[int, str] = {}
+        self._early: set[int] = set()
+        client.on_publish = self._acknowledged
+
+    def publish(
+        self, kind: str, topic: str, text: str, *, qos: int = 1, retain: bool = False
+    ) -> int | None:
+        """Sends or queues a message; gives its number, or None where it is lost."""
+        info = self._client.publish(topic, text, qos=qos, retain=retain)
+        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE or (
+            qos == 0 and info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS
+        ):
+            return None
+        with self._changed:
+            if info.mid in self._early:
+                self._early.remove(info.mid)
+            else:
+                self._waiting[info.mid] = kind
+        return info.mid
+
+    def holds(self, number: int | None) -> bool:
+        """Whether a message waits."""
+        with self._changed:
+            return number in self._waiting
+
+    def waiting(self, kind: str) -> int:
+        """How many of a kind wait."""
+        with self._changed:
+            return sum(1 for other in self._waiting.values() if other == kind)
+
+    def wait_until_empty(self, timeout_s: float) -> None:
+        """Waits until nothing waits any more, for so long at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, timeout_s)
+
+    def _acknowledged(self, _: Client, __: Any, number: int, ___: Any, ____: Any) -> None:
+        with self._changed:
+            if self._waiting.pop(number, None) is None:
+                self._early.add(number)
+            self._changed.notify_all()
+
+
+def _level(stream: str) -> str:
+    """A stream's name as one level of a topic."""
+    return re.sub(r"[+#/]", "_", stream)
+
+
+def _area(face: FaceResult) -> float:
+    left, top, right, bottom = face.detection.box_xyxy.tolist()
+    return float((right - left) * (bottom - top))
+
+
+def _entities(topic: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """(component, name, configuration) of what Home Assistant shows of a stream."""
+    happened = (
+        "{{ {'event_type': value_json.event, 'track': value_json.track|default(none)}|tojson }}"
+    )
+    kinds = ["face_appeared", "face_left", "expression_changed", "expression_held", "reaction"]
+    kinds += ["rule", "opened", "disconnected", "reconnected", "changed", "error"]
+    state = {"state_topic": f"{topic}state"}
+    return [
+        ("sensor", "faces", state | {"value_template": "{{ value_json.faces }}"}),
+        ("sensor", "emotion", state | {"value_template": "{{ value_json.emotion }}"}),
+        (
+            "binary_sensor",
+            "presence",
+            state
+            | {
+                "device_class": "occupancy",
+                "value_template": "{{ 'ON' if value_json.faces else 'OFF' }}",
+            },
+        ),
+        (
+            "event",
+            "event",
+            {"state_topic": f"{topic}event", "event_types": kinds, "value_template": happened},
+        ),
+    ]
