@@ -300,6 +300,10 @@ class RunConfig:
             )
         _check_device(self.device)
         _check_face_model(self.face_model)
+        if self.clips is not None and self.loop > 1:
+            raise ConfigError(
+                "--clips cannot go with --loop: a moment of the run is no place there"
+            )
         if self.metrics is not None:
             parse_address(self.metrics, "--metrics")
         if self.web is not None:

@@ -16,6 +16,7 @@ from streamfer.app.networks.face_reader import open_face_reader
 from streamfer.app.networks.models import Models
 from streamfer.app.networks.refiner import residual_config
 from streamfer.app.networks.takeover import ServingNetworks, SharedAnalyzer
+from streamfer.app.session.clip_sink import ClipConfig, ClipSink
 from streamfer.app.session.outputs import STREAM_FIELD, output_path
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sinks import (
@@ -33,9 +34,11 @@ from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
 from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.live import LiveSource
 from streamfer.media.sources.sound import TravellingSound
 from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.video.audio import AudioSpan
+from streamfer.media.video.clips import ClipSource, FileClips, LiveClips
 from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.writer import VideoWriter
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
@@ -48,7 +51,7 @@ from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import StreamEvent, StreamInfo
+from streamfer.types import Frame, StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead, head_fields
 from streamfer.vision.overlay.overlay import Overlay
 
@@ -75,6 +78,8 @@ class RunParts:
     """What the summary has to say of the outputs, added as they are completed."""
     videos: list[Path] = field(default_factory=list)
     """Annotated videos, added as they are completed."""
+    clips: list[Path] = field(default_factory=list)
+    """Clips, added as they are written."""
     record_files: list[Path] = field(default_factory=list)
     """Records of single streams, added as they are completed."""
     segments: Segments = field(default_factory=Segments)
@@ -271,6 +276,8 @@ def _sink_factory(
             sinks.append(_own_records(parts, models, info, config.records))
         if parts.latents is not None:
             sinks.append(LatentSink(parts.latents, parts.times))
+        if config.clips is not None:
+            sinks.extend(_clips(parts, stream, config.clips))
         if config.lsl:
             sinks.append(LslSink(info.stream, load_lsl()))
         if parts.feed is not None:
@@ -295,6 +302,27 @@ def _sink_factory(
         return sinks
 
     return make
+
+
+def _clips(parts: RunParts, stream: OpenedStream, folder: Path) -> Sequence[Sink]:
+    """What cuts a stream's clips; nothing, with a note, of what has no packets."""
+    source, path = stream.source, Path(stream.spec.location)
+    if isinstance(source, LiveSource) and source.packets is not None:
+        memory = source.packets
+
+        def open_clips(first: Frame) -> ClipSource:
+            return LiveClips(memory)
+
+    elif stream.spec.kind is SourceKind.FILE:
+
+        def open_clips(first: Frame) -> ClipSource:
+            return FileClips(path, float(first.pts * first.time_base) - first.time_s)
+
+    else:
+        parts.notes.append(f"--clips: {stream.info.stream} has no packets to cut clips from")
+        return ()
+    settings = ClipConfig(folder, parts.config.clip_before, parts.config.clip_after)
+    return [ClipSink(settings, open_clips, parts.claims, parts.clips.append)]
 
 
 def _own_records(

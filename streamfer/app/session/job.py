@@ -277,6 +277,8 @@ class Job:
         assert pipeline is not None
         if parts.refiner is not None and parts.refiner.given_up is not None:
             parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
+        if parts.clips:  # there may be hundreds
+            parts.notes.append(f"wrote {len(parts.clips)} clips to {config.clips}")
         ended = pipeline.outcome
         failed_outputs = list(ended.output_failures)
         if isinstance(failure, OutputError):  # found while the last output was completed

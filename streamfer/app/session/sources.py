@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamfer.app.config import RunConfig
 from streamfer.errors import SourceError
@@ -14,6 +14,7 @@ from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.hardware import check_hwaccel
 from streamfer.media.sources.lavfi import LavfiSource
 from streamfer.media.sources.live import LiveCallbacks, LiveSource
+from streamfer.media.sources.packets import PacketMemory
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.screen import screen_endpoint
 from streamfer.media.sources.source import Source
@@ -24,6 +25,9 @@ from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import StreamEvent, StreamInfo, StreamState
 
 log = logging.getLogger(__name__)
+
+_CLIP_SLACK_S = 5.0
+"""How much later than its packets come a clip may be cut: the way through the networks."""
 
 MakeSource = Callable[[str, PlaybackOptions], Source]
 """Makes a source of the caller's for a stream of this name."""
@@ -143,8 +147,13 @@ def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> S
         tls_verify=config.tls_verify,
         tls_ca=config.tls_ca,
         hwaccel=config.hwaccel,
+        sound=config.clips is not None,
     )
-    return LiveSource(spec.name, _endpoint(spec, live), reports.callbacks(spec.name), live)
+    endpoint = _endpoint(spec, live)
+    if config.clips is not None:
+        reach_s = config.clip_before + config.clip_after + _CLIP_SLACK_S
+        endpoint = replace(endpoint, packets=PacketMemory(reach_s))
+    return LiveSource(spec.name, endpoint, reports.callbacks(spec.name), live)
 
 
 def _endpoint(spec: SourceSpec, live: LiveConfig) -> Endpoint:

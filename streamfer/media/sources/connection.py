@@ -59,6 +59,10 @@ class Connection:
         except IndexError:
             self._close()
             raise ConnectionLost("there is no video in it") from None
+        self._kept = [self._video]
+        if endpoint.packets is not None:
+            self._kept.extend(self._container.streams.audio[:1])
+            endpoint.packets.begin(self._kept)
         context = self._video.codec_context
         # Threads per frame would add a frame's delay each.
         context.thread_type = ThreadType.SLICE
@@ -153,7 +157,7 @@ class Connection:
         raise failure
 
     def _packets(self) -> Iterator[av.Packet]:
-        packets = self._container.demux(self._video)
+        packets = self._container.demux(self._kept)
         timeout_s = self._endpoint.read_timeout_s
         while True:
             started_s = self._clock()
@@ -166,11 +170,16 @@ class Connection:
             # A read that times out may end with an error, or with what the parser still held.
             if self._clock() - started_s >= timeout_s:
                 raise ConnectionLost(f"no data for {timeout_s:g} s", LossKind.SILENCE) from failure
-            if isinstance(failure, av.error.EOFError) or (failure is None and packet is None):
+            if isinstance(failure, av.error.EOFError):
                 return
             if failure is not None:
                 raise ConnectionLost(f"connection lost: {failure.strerror}") from failure
-            yield packet
+            if packet is None:
+                return
+            if self._endpoint.packets is not None:
+                self._endpoint.packets.add(packet)
+            if packet.stream.index == self._video.index:
+                yield packet
 
 
 def _start(command: tuple[str, ...]) -> subprocess.Popen[bytes]:

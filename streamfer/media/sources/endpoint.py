@@ -10,6 +10,7 @@ from typing import Literal
 from streamfer.errors import ConfigError
 from streamfer.media.redact import redact_url
 from streamfer.media.sources.loss import ConnectionLost, network_failure
+from streamfer.media.sources.packets import PacketMemory
 
 RtspTransport = Literal["tcp", "udp"]
 
@@ -59,6 +60,8 @@ class LiveConfig:
     """PEM file of trusted certificates; None for the system's."""
     hwaccel: str | None = None
     """FFmpeg's hardware decoder: `cuda`, `vaapi`, …; None decodes on the CPU."""
+    sound: bool = False
+    """Whether RTSP servers are asked for the sound, too."""
 
     def __post_init__(self) -> None:
         if self.rtsp_transport not in ("tcp", "udp"):
@@ -88,6 +91,8 @@ class Endpoint:
     """FFmpeg's hardware decoder; codecs that it cannot decode are decoded on the CPU."""
     paced: bool = False
     """Whether pictures may come in bursts and have to be spread over their own time."""
+    packets: PacketMemory | None = None
+    """What keeps the newest packets; None: nobody needs them."""
     explain: Callable[[Exception, float | None], ConnectionLost] = network_failure
     """Says why it could not be opened, from PyAV's exception and the time-out that ran out."""
 
@@ -126,7 +131,8 @@ def _rtsp_options(config: LiveConfig) -> dict[str, str]:
     transport = {"rtsp_flags": "prefer_tcp"}
     if config.rtsp_transport == "udp":
         transport = {"rtsp_transport": "udp"}
-    return {"allowed_media_types": "video", **transport}
+    wanted = "video+audio" if config.sound else "video"
+    return {"allowed_media_types": wanted, **transport}
 
 
 def _tls_options(config: LiveConfig) -> dict[str, str]:

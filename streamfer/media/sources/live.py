@@ -17,6 +17,7 @@ from streamfer.media.sources.connection import Connection
 from streamfer.media.sources.endpoint import Endpoint, LiveConfig
 from streamfer.media.sources.live_timing import LiveTimeline, Pace, backoff_s
 from streamfer.media.sources.loss import ConnectionLost, LossKind
+from streamfer.media.sources.packets import PacketMemory
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.source import PendingFrame
 from streamfer.types import StreamEvent, StreamInfo, StreamState
@@ -82,6 +83,11 @@ class LiveSource:
         """True."""
         return True
 
+    @property
+    def packets(self) -> PacketMemory | None:
+        """What keeps its newest packets, if that is wanted."""
+        return self._endpoint.packets
+
     def open(self) -> StreamInfo:
         """Promises the stream; its size comes with the `opened` event."""
         return StreamInfo(self._name, self._endpoint.label, width=None, height=None, live=True)
@@ -134,6 +140,8 @@ class LiveSource:
     ) -> PendingFrame:
         arrived_s = self._clock()
         instant = self._timeline.place(pts, arrived_s)
+        if self.packets is not None and frame.pts is not None:
+            self.packets.place(float(frame.pts * frame.time_base), instant.time_s)
         picture = DecodedPicture(frame, self._converter, connection.sample_aspect)
         self._note_size(picture.size_wh)
         if self._timeline.jump_s is not None:

@@ -13,8 +13,9 @@ import streamfer
 PACKAGE = Path(streamfer.__file__).parent
 ROOMS = ("media", "pipeline", "app")
 TAKE_A_CLAIMED_PATH = {"claims.py", "output_file.py", "parquet_file.py"}
-NO_OUTPUTS = {"weights.py", "download.py", "screen_relay.py", "invert.py"}
-"""They write weights, a pipe, or the results of another command, held against its inputs there."""
+NO_OUTPUTS = {"weights.py", "download.py", "screen_relay.py", "invert.py", "packets.py"}
+"""They write weights, a pipe, memory, or the results of another command, held against its inputs
+there."""
 WRITERS = {"write_text", "write_bytes", "ParquetWriter", "imwrite", "save", "savez", "tofile"}
 
 

@@ -1,0 +1,94 @@
+"""`--clips DIR`: a video around every event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from streamfer.media.files.claims import OutputClaims
+from streamfer.media.files.output_path import wall_stamp
+from streamfer.media.video.clips import ClipFiles, ClipSource
+from streamfer.types import Frame, FrameResult, StreamEvent
+
+_OF_THE_PICTURE = frozenset(
+    {"face_appeared", "expression_changed", "expression_held", "reaction", "rule"}
+)
+"""Events that get a clip; of one that leaves nothing is to be seen."""
+_SHARED_S = 1.0
+"""An event so soon after another one shares its clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipConfig:
+    """What a clip is."""
+
+    folder: Path
+    before_s: float = 5.0
+    after_s: float = 5.0
+
+
+class ClipSink:
+    """Cuts one stream's clips, each as soon as all of it is there.
+
+    Args:
+        config: what a clip is.
+        open_source: makes what clips are cut from, of the stream's first frame.
+        claims: the run's.
+        on_written: takes each finished file.
+    """
+
+    def __init__(
+        self,
+        config: ClipConfig,
+        open_source: Callable[[Frame], ClipSource],
+        claims: OutputClaims,
+        on_written: Callable[[Path], None] = lambda path: None,
+    ) -> None:
+        self.name = f"clips in {config.folder}"
+        self._config = config
+        self._open_source = open_source
+        self._claims = claims
+        self._on_written = on_written
+        self._source: ClipSource | None = None
+        self._waiting: list[StreamEvent] = []
+
+    def write(self, result: FrameResult) -> None:
+        """Cuts what has come to its end with this frame."""
+        if self._source is None:
+            self._source = self._open_source(result.frame)
+        end_s = result.frame.time_s - self._config.after_s
+        while self._waiting and self._waiting[0].time_s <= end_s:
+            self._cut(self._waiting.pop(0))
+
+    def event(self, event: StreamEvent) -> None:
+        """Notes that a clip is due."""
+        if event.event == "disconnected":  # what is there will not be there for long
+            self._cut_all()
+        if event.event not in _OF_THE_PICTURE:
+            return
+        if self._waiting and event.time_s - self._waiting[-1].time_s < _SHARED_S:
+            return
+        self._waiting.append(event)
+
+    def close(self) -> None:
+        """Cuts what is left, as far as the stream went."""
+        self._cut_all()
+
+    def _cut_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            self._cut(event)
+
+    def _cut(self, event: StreamEvent) -> None:
+        assert self._source is not None  # events come after frames
+        config = self._config
+        moment = f"-{event.time_s:08.2f}"
+        if event.wall is not None:
+            moment = f".{wall_stamp(datetime.fromisoformat(event.wall))}"
+        files = ClipFiles(config.folder / f"{event.stream}{moment}.{event.event}", self._claims)
+        begin_s, end_s = event.time_s - config.before_s, event.time_s + config.after_s
+        written = self._source.write(files, begin_s, end_s)
+        if written is not None:
+            self._on_written(written)

@@ -1,0 +1,236 @@
+"""Cuts clips out of a stream without encoding it again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+from av.error import FFmpegError
+
+from streamfer.errors import OutputError, SourceError
+from streamfer.media.files.claims import ClaimedPath, OutputClaims, free_path
+from streamfer.media.files.output_file import OutputFile
+from streamfer.media.files.output_path import reason
+from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sources.packets import KeptPacket, PacketMemory
+
+_CONTAINERS = ((".mp4", "mp4"), (".mkv", "matroska"))
+"""Suffix and FFmpeg's name of the containers to try: some codecs fit only into the second."""
+_AUDIO_LATE_S = 0.5
+"""How much later than its video a file may hold the sound."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipMaterial:
+    """Streams and packets of a part of a stream."""
+
+    streams: tuple[Any, ...]
+    """PyAV streams to write such packets of: video first, then sound if there is any."""
+    packets: Iterable[KeptPacket]
+    """In the order of the stream; the first of video is a key frame."""
+
+
+class ClipSource(Protocol):
+    """Where the packets of a clip come from."""
+
+    def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
+        """Writes what lies between two moments of media time.
+
+        Returns:
+            The file, or None where there is nothing.
+
+        Raises:
+            OutputError: it cannot be written, or its source cannot be read again.
+        """
+        ...
+
+
+class FileClips:
+    """Clips of a file, which is read again.
+
+    Args:
+        path: of the file.
+        origin_s: PTS of what has the media time 0, in seconds.
+    """
+
+    def __init__(self, path: Path, origin_s: float) -> None:
+        self._path = path
+        self._origin_s = origin_s
+
+    def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
+        """See `ClipSource`."""
+        try:
+            with closing(open_media_file(self._path)) as container:
+                video = video_stream(container, self._path)
+                audio = container.streams.best("audio")
+                streams = (video,) if audio is None else (video, audio)
+                begin, end = begin_s + self._origin_s, end_s + self._origin_s
+                container.seek(max(int(begin / video.time_base), 0), stream=video, backward=True)
+                packets = _between(_kept(container.demux(streams)), begin, end)
+                return file.write(ClipMaterial(streams, packets))
+        except (SourceError, FFmpegError) as error:
+            raise OutputError(f"{file.name}: cannot cut {self._path} ({reason(error)})") from error
+
+
+class LiveClips:
+    """Clips of a live stream, from the packets that are kept of it.
+
+    Args:
+        memory: the packets.
+    """
+
+    def __init__(self, memory: PacketMemory) -> None:
+        self._memory = memory
+
+    def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
+        """See `ClipSource`."""
+        streams, packets, offset_s = self._memory.recent()
+        if not packets:
+            return None
+        with av.open(io.BytesIO(streams), format="nut") as described:
+            part = _between(packets, begin_s - offset_s, end_s - offset_s)
+            return file.write(ClipMaterial(tuple(described.streams), part))
+
+
+class ClipFiles:
+    """Writes clips, each to a file of its own; nothing is ever replaced.
+
+    Args:
+        path: without suffix; numbers are added where the name is taken.
+        claims: the run's.
+    """
+
+    def __init__(self, path: Path, claims: OutputClaims) -> None:
+        self.name = str(path)
+        self._path = path
+        self._claims = claims
+
+    def write(self, material: ClipMaterial) -> Path | None:
+        """Writes one clip, in the first container that can carry it.
+
+        Returns:
+            The file, or None where there are no packets.
+
+        Raises:
+            OutputError: it cannot be written; what there was of it is removed.
+        """
+        packets = iter(material.packets)
+        first = next(packets, None)
+        if first is None:
+            return None
+        for suffix, container in _CONTAINERS:
+            path = self._claim(self._path.with_name(self._path.name + suffix))
+            clip = _Clip(path, container)
+            try:
+                if not clip.begin(material.streams):
+                    continue
+                clip.write(first, packets)
+            except (FFmpegError, OSError, ValueError) as error:
+                clip.discard()
+                raise OutputError(f"{path}: cannot write the clip ({reason(error)})") from error
+            return path
+        raise OutputError(f"{self._path}: no container here can carry the clip")
+
+    def _claim(self, path: Path) -> ClaimedPath:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return free_path(self._claims, path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write the clip ({reason(error)})") from error
+
+
+class _Clip:
+    """One file."""
+
+    def __init__(self, path: ClaimedPath, container: str) -> None:
+        self._output = OutputFile(path)
+        self._container = av.open(self._output, "w", format=container)
+        self._streams: list[Any] = []
+
+    def begin(self, streams: tuple[Any, ...]) -> bool:
+        """Writes the head; says whether the container can carry such streams."""
+        try:
+            self._streams = [self._container.add_stream_from_template(s) for s in streams]
+            self._container.start_encoding()
+        except (FFmpegError, ValueError) as error:
+            self.discard()
+            if isinstance(error, OSError) and not isinstance(error, ValueError):
+                raise
+            return False
+        return True
+
+    def write(self, first: KeptPacket, packets: Iterator[KeptPacket]) -> None:
+        """Writes all packets, the first at 0, and completes the file."""
+        begin_s = first.pts * first.time_base
+        self._mux(first, begin_s)
+        for packet in packets:
+            self._mux(packet, begin_s)
+        self._container.close()
+        self._output.close()
+
+    def discard(self) -> None:
+        """Leaves nothing."""
+        try:
+            self._container.close()
+        except (FFmpegError, OSError, ValueError):
+            pass  # it is known that it cannot be written
+        finally:
+            self._output.discard()
+
+    def _mux(self, kept: KeptPacket, begin_s: Fraction) -> None:
+        shift = round(begin_s / kept.time_base)
+        packet = av.Packet(kept.content)
+        packet.pts, packet.dts = kept.pts - shift, kept.dts - shift
+        packet.duration = kept.duration
+        packet.time_base = kept.time_base
+        packet.is_keyframe = kept.is_keyframe
+        packet.stream = self._streams[0 if kept.is_video else 1]
+        self._container.mux(packet)
+
+
+def _kept(packets: Iterable[Any]) -> Iterator[KeptPacket]:
+    return (kept for packet in packets if (kept := KeptPacket.of(packet)) is not None)
+
+
+def _between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Iterator[KeptPacket]:
+    """Packets from the last key frame before a moment to another moment, and their sound.
+
+    Pictures that lean on what comes before that key frame are left out.
+    """
+    group: list[KeptPacket] | None = []
+    key_s: float | None = None
+    for packet in packets:
+        if packet.is_video and packet.dts * packet.time_base >= end_s + _AUDIO_LATE_S:
+            break
+        if group is not None and packet.is_video and packet.is_keyframe:
+            if key_s is not None and packet.time_s > begin_s:
+                yield from _whole(group, key_s, end_s)
+                group = None
+            else:
+                key_s = packet.time_s
+                # Sound may stand before its picture.
+                group = [p for p in group if not p.is_video and p.time_s >= key_s]
+        if group is None:
+            assert key_s is not None  # set by the first key frame
+            yield from _whole([packet], key_s, end_s)
+        else:
+            group.append(packet)
+    if group is not None and key_s is not None:
+        yield from _whole(group, key_s, end_s)
+
+
+def _whole(packets: list[KeptPacket], key_s: float, end_s: float) -> Iterator[KeptPacket]:
+    """Those of a clip's packets that lie in it, its key frame first."""
+    inside = [
+        packet
+        for packet in packets
+        if packet.time_s >= key_s
+        and (packet.dts * packet.time_base if packet.is_video else packet.time_s) < end_s
+    ]
+    return iter(sorted(inside, key=lambda packet: not (packet.is_video and packet.time_s == key_s)))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from skimage.data import astronaut
+
+import streamfer
+from streamfer.app.session.clip_sink import ClipConfig, ClipSink
+from streamfer.media.files.claims import OutputClaims
+from streamfer.media.video.clips import ClipFiles
+from streamfer.types import EventName, StreamEvent
+from tests.support.clips import ClipSpec, make_clip
+from tests.support.timed_results import film
+
+
+class FakeSource:
+    def __init__(self) -> None:
+        self.cut: list[tuple[str, float, float]] = []
+
+    def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
+        self.cut.append((Path(file.name).name, begin_s, end_s))
+        return Path(file.name)
+
+
+def happened(time_s: float, event: EventName = "rule") -> StreamEvent:
+    return StreamEvent("talk", event, time_s)
+
+
+def played(folder: Path, seconds: float, *events: StreamEvent) -> tuple[FakeSource, list[Path]]:
+    source, written = FakeSource(), list[Path]()
+    config = ClipConfig(folder, 2.0, 1.0)
+    sink = ClipSink(config, lambda _: source, OutputClaims(), written.append)
+    waiting = list(events)
+    for result in film((seconds, [])):
+        sink.write(result)
+        while waiting and waiting[0].time_s <= result.frame.time_s:
+            sink.event(waiting.pop(0))
+        assert len(source.cut) <= 100
+    before = len(source.cut)
+    sink.close()
+    sink.close()
+    assert len(source.cut) == before + (seconds < 6)
+    return source, written
+
+
+def test_a_clip_lies_around_its_event_and_is_cut_when_it_is_over(tmp_path: Path) -> None:
+    source, written = played(tmp_path, 8.0, happened(3.0), happened(6.0, "face_appeared"))
+    assert source.cut == [
+        ("talk-00003.00.rule", 1.0, 4.0),
+        ("talk-00006.00.face_appeared", 4.0, 7.0),
+    ]
+    assert len(written) == 2
+
+
+def test_the_end_cuts_what_is_left(tmp_path: Path) -> None:
+    source, _ = played(tmp_path, 5.0, happened(4.5))
+    assert source.cut == [("talk-00004.50.rule", 2.5, 5.5)]
+
+
+def test_events_at_once_share_a_clip_and_departures_have_none(tmp_path: Path) -> None:
+    source, _ = played(
+        tmp_path, 9.0, happened(3.0), happened(3.4, "reaction"), happened(5.0, "face_left")
+    )
+    assert [name for name, *_ in source.cut] == ["talk-00003.00.rule"]
+
+
+def test_a_lost_connection_cuts_at_once(tmp_path: Path) -> None:
+    source = FakeSource()
+    sink = ClipSink(ClipConfig(tmp_path), lambda _: source, OutputClaims())
+    (first,) = film((0.1, []))
+    sink.write(first)
+    sink.event(happened(0.0))
+    sink.event(happened(0.0, "disconnected"))
+    assert len(source.cut) == 1
+
+
+def test_a_run_leaves_a_clip_for_its_event(tmp_path: Path) -> None:
+    images = [astronaut()] * 50
+    spec = ClipSpec(frames=50, size=(512, 512), options={"g": "10"})
+    talk = make_clip(tmp_path / "talk.mp4", spec, images)
+    with streamfer.Session(refine=False) as session:
+        outcome = session.run(talk, clips=tmp_path / "clips", clip_before=0.5, clip_after=0.5)
+    (clip,) = (tmp_path / "clips").iterdir()
+    assert clip.name == "talk-00000.32.face_appeared.mp4"
+    assert outcome.notes == (f"wrote 1 clips to {tmp_path / 'clips'}",)
+    with streamfer.Session(refine=False) as session:
+        outcome = session.run("demo:", clips=tmp_path / "other", max_frames=5)
+    assert outcome.notes == ("--clips: demo has no packets to cut clips from",)
