@@ -14,7 +14,8 @@ from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_file import OutputFile, write_whole
 from streamfer.media.records.latents import LatentWriter
-from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records, read_records
+from streamfer.media.records.reader import read_records
+from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records
 from streamfer.media.sources.media_file import is_playable
 from streamfer.media.video.writer import VideoWriter
 from streamfer.types import StreamInfo, UInt8Array
