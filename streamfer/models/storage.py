@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from streamfer.errors import EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
-from streamfer.models.inversion.inversion import style_spread
-from streamfer.models.stylegan2 import Generator, GeneratorConfig
+from streamfer.models.stylegan2 import Generator, GeneratorConfig, style_spread
 
 GENERATOR_SCHEMA = "streamfer.stylegan2/1"
 ENCODER_SCHEMA = "streamfer.encoder/1"

@@ -244,6 +244,15 @@ class Generator(nn.Module):
         return self
 
 
+@torch.no_grad()
+def style_spread(generator: Generator, samples: int = 1024) -> Tensor:
+    """Root mean square distance per element of w from its average: the unit of steps in W+."""
+    random = torch.Generator().manual_seed(0)
+    z = torch.randn(samples, generator.config.z_dim, generator=random)
+    w = generator.mapping(z.to(generator.mapping.w_avg.device))
+    return (w - w.mean(dim=0)).square().mean().sqrt()
+
+
 def to_uint8(images: Tensor) -> Tensor:
     """Pictures of −1…1 as uint8, clipped and rounded."""
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

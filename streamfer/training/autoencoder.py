@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from streamfer.errors import ConfigError
 from streamfer.models.encoder import Encoder
@@ -81,27 +82,13 @@ def train_autoencoder(
     """
     began = clock()
     trainer = AutoencoderTrainer(faces, lens, config)
-    if initial:
-        trainer.start_from(*initial)
-    modules = {name: getattr(trainer, name) for name in ("G", "E", "D", "G_ema", "E_ema")}
-    optimizers = {"autoencoder": trainer.optimizer, "D": trainer.D_optimizer}
-    folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
-    if folder.resuming:
-        progress = folder.load(modules, optimizers)
-        trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
-        trainer.mapping_fitted = progress["mapping_fitted"]
+    folder = _begin_or_resume(trainer, faces, out, initial, resume)
 
     def tick() -> None:
         metrics = {**trainer.metrics(), "seconds": clock() - began}
         folder.log(metrics)
-        write_sheet(trainer.pairs(_SHEET_FACES).numpy(), out / "pairs.png")
-        write_sheet(trainer.samples(2 * _SHEET_FACES, 0.7).numpy(), out / "samples.png")
-        notes = {"images": str(trainer.images_seen), "seed": str(config.seed)}
-        save_generator(trainer.G_ema, out / "generator.safetensors", notes)
-        save_encoder(trainer.E_ema, out / "encoder.safetensors", notes)
-        progress = {"images": trainer.images_seen, "steps": trainer.steps}
-        progress["mapping_fitted"] = trainer.mapping_fitted
-        folder.save(modules, optimizers, progress)
+        _write_results(trainer, out)
+        _save_state(trainer, folder)
         on_tick(metrics)
 
     train_until_over(trainer, config, lambda: clock() - began, trainer.step, tick)
@@ -110,6 +97,46 @@ def train_autoencoder(
             trainer.fit_mapping()
         tick()
     return trainer.G_ema, trainer.E_ema
+
+
+def _begin_or_resume(
+    trainer: AutoencoderTrainer,
+    faces: Tensor,
+    out: Path,
+    initial: tuple[Path, Path] | None,
+    resume: bool,
+) -> RunFolder:
+    """The folder of the run; the trainer takes up the state in it where it is resumed."""
+    if initial:
+        trainer.start_from(*initial)
+    folder = RunFolder(out, asdict(trainer.config), faces, resume=resume, free=_FREE_OPTIONS)
+    if folder.resuming:
+        progress = folder.load(_modules(trainer), _optimizers(trainer))
+        trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
+        trainer.mapping_fitted = progress["mapping_fitted"]
+    return folder
+
+
+def _save_state(trainer: AutoencoderTrainer, folder: RunFolder) -> None:
+    progress = {"images": trainer.images_seen, "steps": trainer.steps}
+    progress["mapping_fitted"] = trainer.mapping_fitted
+    folder.save(_modules(trainer), _optimizers(trainer), progress)
+
+
+def _modules(trainer: AutoencoderTrainer) -> dict[str, nn.Module]:
+    return {name: getattr(trainer, name) for name in ("G", "E", "D", "G_ema", "E_ema")}
+
+
+def _optimizers(trainer: AutoencoderTrainer) -> dict[str, Optimizer]:
+    return {"autoencoder": trainer.optimizer, "D": trainer.D_optimizer}
+
+
+def _write_results(trainer: AutoencoderTrainer, out: Path) -> None:
+    write_sheet(trainer.pairs(_SHEET_FACES).numpy(), out / "pairs.png")
+    write_sheet(trainer.samples(2 * _SHEET_FACES, 0.7).numpy(), out / "samples.png")
+    notes = {"images": str(trainer.images_seen), "seed": str(trainer.config.seed)}
+    save_generator(trainer.G_ema, out / "generator.safetensors", notes)
+    save_encoder(trainer.E_ema, out / "encoder.safetensors", notes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

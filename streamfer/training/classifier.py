@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,57 +27,18 @@ from streamfer.labels import LABEL_SETS
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
-from streamfer.training.faces.landmarks import open_landmarks, picture_key
-from streamfer.training.reading import Coding, Reading
-from streamfer.training.runs.card import Learned, write_card
+from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks, picture_key
 from streamfer.training.runs.command import pick_device, show_splits
 from streamfer.training.runs.curves import draw_learning_curves
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
-from streamfer.training.splits import VALIDATION_SHARE, Splits, read_splits
-from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
+from streamfer.training.splits import Splits
+from streamfer.training.vgg.card import Learned, write_card
+from streamfer.training.vgg.classifier_options import parse_arguments
+from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun, TrainingFiles
 from streamfer.training.vgg.scoring import EvaluationFaces, calibrate, evaluation_faces, score
 
 _HELD_OUT_OF = 32
 """One picture in this many of the training data is kept back to fit the temperatures."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingFiles:
-    """What a run reads and where it writes."""
-
-    data: Path
-    """Training faces: a Parquet or CSV file, a folder of Parquet files, or an image tree."""
-    out: Path
-    """Folder of the run."""
-    validation: Path | None = None
-    """Faces that choose the epoch; None takes the validation split of `data`, or a part of its
-    training faces."""
-    landmarks: Path | None = None
-    """NPZ file of the landmark cache; None detects and forgets."""
-    initial: Path | None = None
-    """Weights to start from, widened where the run is wider; None starts from scratch."""
-    teacher: tuple[Path, ...] = ()
-    """Weights whose mean answers get the smoothed part of both targets; none: that of the FER2013
-    target goes to what the votes make likely."""
-    resume: bool = False
-    """Go on from `out`/last.pt where it exists."""
-    validation_share: float = VALIDATION_SHARE
-    """Part of the training faces that chooses, where the data have no validation faces."""
-    coding: Coding | None = None
-    """Whose class numbers the folders are called by."""
-    subjects: str | None = None
-    """Where it stands who is in a picture, see `Reading`."""
-    strict: bool = False
-    """Stop at what would be passed over in the data."""
-
-    def read(self, seed: int) -> Splits:
-        """Reads the faces that teach and those that choose.
-
-        Raises:
-            ConfigError: the data are wrong, or faces would stand on both sides.
-        """
-        reading = Reading(self.coding, self.subjects, self.strict)
-        return read_splits(self.data, self.validation, reading, self.validation_share, seed)
 
 
 def train_classifier(
@@ -102,37 +63,17 @@ def train_classifier(
         EngineError: the initial weights or the teacher's are missing or broken.
         OutputError: the folder cannot be written.
     """
-    cv2.setNumThreads(1)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    _limit_threads(config.threads)
     pick_device(config.device)  # what is wrong with it is said before anything is read
-    splits = files.read(config.seed)
-    training, validation = splits.training, splits.validation
-    if console:
-        show_splits(splits, console)
-    cache = open_landmarks(files.landmarks, training.pictures + validation.pictures)
-    held_out, kept = split_held_out(training)
-    initial = load_face_vgg(files.initial) if files.initial else None
-    teachers = [load_face_vgg(path) for path in files.teacher]
-    began_with = {
-        "initial": _digests([files.initial] if files.initial else []),
-        "teacher": _digests(files.teacher),
-        "data": _digest_of_faces(training, validation),
-    }
-    checkpoint = files.out / "last.pt"
-    earlier = load_checkpoint(checkpoint) if files.resume and checkpoint.exists() else None
-    if earlier is not None:
-        _refuse_other_weights(earlier, began_with, checkpoint)
-    # The teachers' part is added batch by batch.
-    faces = training_faces(kept, cache, 0.0 if teachers else config.label_smoothing)
-    run = ClassifierRun(config, faces, initial, teachers)
-    if earlier is not None:
-        run.restore(earlier, checkpoint)
-    calibration, exam = evaluation_faces(held_out, cache), evaluation_faces(validation, cache)
-    hashes = hash_pictures(training.pictures)
+    splits = _read(files, config.seed, console)
+    cache = open_landmarks(files.landmarks, splits.training.pictures + splits.validation.pictures)
+    held_out, kept = split_held_out(splits.training)
+    began_with = _beginning(files, splits)
+    run = _begin_or_resume(config, files, began_with, kept, cache)
+    calibration, exam = (evaluation_faces(f, cache) for f in (held_out, splits.validation))
+    hashes = hash_pictures(splits.training.pictures)
     weights = files.out / "face_vgg19.safetensors"
-    _make_folder(files.out)
-    (files.out / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+    _begin_folder(files.out, config)
     metrics = MetricsFile(files.out / "metrics.jsonl", keep=run.epoch)
     with _progress(run, console) as progress:
         while run.epoch < config.epochs:
@@ -141,13 +82,65 @@ def train_classifier(
                 run.best_accuracy = row["mean_accuracy"]
                 _keep(run, calibration, weights, hashes)
             metrics.append(row)
-            save_checkpoint(checkpoint, run.state() | {"began_with": began_with})
+            save_checkpoint(files.checkpoint, run.state() | {"began_with": began_with})
             _draw(metrics, files.out / "curves.png")
             if console:
                 console.print(_line(row))
     learned = Learned(files.data.name, splits, len(kept), files.initial, files.teacher)
     write_card(weights, run, metrics.rows, learned, exam)
     return weights
+
+
+def _read(files: TrainingFiles, seed: int, console: Console | None) -> Splits:
+    splits = files.read(seed)
+    if console:
+        show_splits(splits, console)
+    return splits
+
+
+def _limit_threads(threads: int) -> None:
+    cv2.setNumThreads(1)
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def _begin_folder(path: Path, config: ClassifierConfig) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot make the folder: {error.strerror}") from error
+    (path / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+
+
+def _begin_or_resume(
+    config: ClassifierConfig,
+    files: TrainingFiles,
+    began_with: dict[str, str],
+    faces: LabelledFaces,
+    cache: LandmarkCache,
+) -> ClassifierRun:
+    """A run at its beginning, or where an earlier one with the same beginning stopped."""
+    initial = load_face_vgg(files.initial) if files.initial else None
+    teachers = [load_face_vgg(path) for path in files.teacher]
+    checkpoint = files.checkpoint
+    earlier = load_checkpoint(checkpoint) if files.resume and checkpoint.exists() else None
+    if earlier is not None:
+        _refuse_other_beginning(earlier, began_with, checkpoint)
+    # The teachers' part is added batch by batch.
+    smoothing = 0.0 if teachers else config.label_smoothing
+    run = ClassifierRun(config, training_faces(faces, cache, smoothing), initial, teachers)
+    if earlier is not None:
+        run.restore(earlier, checkpoint)
+    return run
+
+
+def _beginning(files: TrainingFiles, splits: Splits) -> dict[str, str]:
+    """SHA-256 of what a run began with: a resumed one must have begun with the same."""
+    return {
+        "initial": _digests([files.initial] if files.initial else []),
+        "teacher": _digests(files.teacher),
+        "data": _digest_of_faces(splits.training, splits.validation),
+    }
 
 
 def _digests(files: Sequence[Path]) -> str:
@@ -163,7 +156,7 @@ def _digest_of_faces(*parts: LabelledFaces) -> str:
     return digest.hexdigest()
 
 
-def _refuse_other_weights(state: dict[str, Any], mine: dict[str, str], where: Path) -> None:
+def _refuse_other_beginning(state: dict[str, Any], mine: dict[str, str], where: Path) -> None:
     theirs = state.get("began_with", {})
     changed = [name for name in mine if mine[name] != theirs.get(name)]
     if changed:
@@ -241,17 +234,9 @@ def _draw(metrics: MetricsFile, path: Path) -> None:
     path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot make the folder: {error.strerror}") from error
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the training from the command line; returns the exit code."""
-    from streamfer.training.repeated import train_seeds
-    from streamfer.training.vgg.classifier_options import parse_arguments
+    from streamfer.training.repeated import train_seeds  # trains by `train_classifier`
 
     try:
         config, files, seeds = parse_arguments(arguments)

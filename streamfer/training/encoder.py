@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,10 +20,9 @@ import torch
 from torch import Tensor
 
 from streamfer.models.encoder import Encoder, EncoderConfig
-from streamfer.models.inversion.inversion import style_spread
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_generator, save_encoder
-from streamfer.models.stylegan2 import Generator, from_uint8, to_uint8
+from streamfer.models.stylegan2 import Generator, from_uint8, style_spread, to_uint8
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.latent.adversarial import mix_styles
 from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
@@ -41,7 +39,7 @@ from streamfer.training.runs.command import (
     run_command,
     training_parser,
 )
-from streamfer.training.runs.loop import train_until_over
+from streamfer.training.runs.loop import learning_rate_factor, train_until_over
 from streamfer.training.runs.run_folder import RunFolder
 from streamfer.vision.overlay.sheet import write_sheet
 
@@ -153,12 +151,6 @@ class EncoderTrainer:
         w = self.generator.mapping(torch.randn(2 * n, shape.z_dim, device=self.device))
         ws = mix_styles(w[:n], w[n:], shape.num_ws, config.style_mixing)
         return ws, self.generator.synthesis(ws, dtype=self.dtype).clamp(-1, 1)
-
-
-def learning_rate_factor(progress: float) -> float:
-    """Up over the first hundredth, then down along a cosine to a hundredth."""
-    cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    return min(1.0, progress / 0.01 + 0.01) * max(cosine, 0.01)
 
 
 def train_encoder(

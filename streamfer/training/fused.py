@@ -29,6 +29,7 @@ from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
 from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.fused_heads import (
+    Exam,
     FusedTraining,
     calibrate,
     collect_features,
@@ -77,12 +78,7 @@ def train_fused(
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1) + "\n")
-    shape = FusedHeadsConfig(
-        num_features=network.num_features,
-        num_ws=encoder.config.num_ws,
-        w_dim=encoder.config.w_dim,
-        dropout=config.dropout,
-    )
+    shape = _heads_shape(network, encoder, config.dropout)
     fused = _new_heads(shape, network, encoder, config.seed)
     frozen = FusedNetwork(network, encoder, fused).to(device).eval().requires_grad_(False)
     held_out, kept = split_held_out(training)
@@ -95,16 +91,21 @@ def train_fused(
         heads.requires_grad_(True)
         train_heads(bank, heads, config)
         calibrate(heads, calibration)
-    photos = align_pictures(validation.pictures, cache)
-    sketches = np.stack([pencil_sketch(photo) for photo in photos])
-    comparison = {
-        style: compare_heads(plain, fused, make_exam(frozen, validation, crops, device))
-        for style, crops in (("photo", photos), ("sketch", sketches))
-    }
+    exams = _exams(frozen, validation, cache, device)
+    comparison = {style: compare_heads(plain, fused, exam) for style, exam in exams.items()}
     (out / "comparison.json").write_text(json.dumps(comparison, indent=1, default=asdict) + "\n")
     for name, heads in (("fused", fused), ("plain", plain)):
         save_fused_heads(heads, out / f"{name}_heads.safetensors", {"seed": str(config.seed)})
     return comparison
+
+
+def _heads_shape(network: FaceVGG, encoder: Encoder, dropout: float) -> FusedHeadsConfig:
+    return FusedHeadsConfig(
+        num_features=network.num_features,
+        num_ws=encoder.config.num_ws,
+        w_dim=encoder.config.w_dim,
+        dropout=dropout,
+    )
 
 
 def _new_heads(
@@ -121,6 +122,16 @@ def _new_heads(
             head.weight[:, : network.num_features] = own.weight
             head.bias.copy_(own.bias)
     return heads
+
+
+def _exams(
+    network: FusedNetwork, faces: LabelledFaces, cache: LandmarkCache, device: torch.device
+) -> dict[str, Exam]:
+    """The same faces as photographs and as sketches."""
+    photos = align_pictures(faces.pictures, cache)
+    sketches = np.stack([pencil_sketch(photo) for photo in photos])
+    styles = {"photo": photos, "sketch": sketches}
+    return {style: make_exam(network, faces, crops, device) for style, crops in styles.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,6 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.evaluation.inverted import load_latent_models
 from streamfer.models.fused import load_fused
 from streamfer.models.shipped import SHIPPED, WeightFiles
-from streamfer.training.runs.card import commit_of_checkout
 from streamfer.training.runs.command import run_command
 from streamfer.training.runs.latent_cards import (
     LatentRun,
@@ -25,6 +24,7 @@ from streamfer.training.runs.latent_cards import (
     generator_card,
     read_json,
 )
+from streamfer.training.vgg.card import commit_of_checkout
 
 
 def ship(

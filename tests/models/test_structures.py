@@ -18,7 +18,6 @@ from streamfer.models.encoder import Encoder
 from streamfer.models.fused import FusedHeads, load_fused, load_fused_heads, save_fused_heads
 from streamfer.models.inversion.descent import LossWeights
 from streamfer.models.inversion.graphs import feature_names
-from streamfer.models.inversion.inversion import style_spread
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.inversion.search import Place, evaluate
 from streamfer.models.shipped import SHIPPED, WeightFiles
@@ -37,7 +36,7 @@ from streamfer.models.structures import (
     structure_path,
     structures_digest,
 )
-from streamfer.models.stylegan2 import Generator, from_uint8
+from streamfer.models.stylegan2 import Generator, from_uint8, style_spread
 from streamfer.models.vgg import FaceVGG, load_face_vgg, save_face_vgg
 from streamfer.training.structures import structure_files, write_structures
 from tests.support.latent import save_latent_networks

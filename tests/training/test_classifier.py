@@ -15,7 +15,6 @@ from streamfer.errors import ConfigError
 from streamfer.evaluation.duplicates import hash_pictures
 from streamfer.models.vgg import load_face_vgg, read_training_hashes
 from streamfer.training.classifier import (
-    TrainingFiles,
     main,
     split_held_out,
     train_classifier,
@@ -25,7 +24,7 @@ from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from streamfer.training.runs.run_state import load_checkpoint
 from streamfer.training.splits import read_splits
 from streamfer.training.vgg.classifier_options import PRESETS, parse_arguments
-from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
+from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun, TrainingFiles
 from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
 
 _TINY = ClassifierConfig(

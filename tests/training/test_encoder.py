@@ -17,9 +17,9 @@ from streamfer.models.vgg import FaceVGG, FaceVGGConfig
 from streamfer.training.encoder import (
     EncoderTrainer,
     EncoderTraining,
-    learning_rate_factor,
     train_encoder,
 )
+from streamfer.training.runs.loop import learning_rate_factor
 
 TINY = EncoderTraining(
     shape=EncoderConfig(size=16, channels=(8, 8), blocks=(1, 1), code_dim=32, num_ws=6, w_dim=8),

@@ -18,12 +18,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
 
 from streamfer.models.inversion.descent import LossWeights
-from streamfer.models.inversion.inversion import style_spread
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.inversion.search import Losses, Place, evaluate
 from streamfer.models.onnx_export import export_fixed, export_onnx
 from streamfer.models.structure_export import Origins, finished, tensors_from
-from streamfer.models.stylegan2 import Generator, from_uint8
+from streamfer.models.stylegan2 import Generator, from_uint8, style_spread
 from streamfer.runtime.structure import with_separate_constants
 
 STEP_OUTPUTS = ("total", "feature", "mse", "gradient", "image", "codes")

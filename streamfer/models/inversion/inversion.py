@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.inversion.search import Lens, Search
-from streamfer.models.stylegan2 import Generator, from_uint8, to_pictures
+from streamfer.models.stylegan2 import Generator, from_uint8, style_spread, to_pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,13 +119,3 @@ class Inverter:
             )
         search.begin(target, start)
         return search
-
-
-@torch.no_grad()
-def style_spread(generator: nn.Module, samples: int = 1024) -> Tensor:
-    """Root mean square distance per element of w from its average: the unit of steps in W+."""
-    assert isinstance(generator, Generator)
-    random = torch.Generator().manual_seed(0)
-    z = torch.randn(samples, generator.config.z_dim, generator=random)
-    w = generator.mapping(z.to(generator.mapping.w_avg.device))
-    return (w - w.mean(dim=0)).square().mean().sqrt()

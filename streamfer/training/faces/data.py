@@ -1,6 +1,6 @@
 """Labelled faces, and what FER+'s votes make of their labels.
 
-Tables are read by `streamfer.training.tables`, class-per-folder image trees by
+Tables are read by `streamfer.training.faces.tables`, class-per-folder image trees by
 `streamfer.training.faces.image_tree`.
 """
 

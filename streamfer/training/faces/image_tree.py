@@ -9,10 +9,10 @@ import cv2
 
 from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
-from streamfer.training.face_rows import FaceRows
 from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.face_rows import FaceRows
+from streamfer.training.faces.tables import decode_picture
 from streamfer.training.reading import CODINGS, Reading
-from streamfer.training.tables import decode_picture
 from streamfer.types import UInt8Array
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}

@@ -8,8 +8,8 @@ from typing import Literal
 from streamfer.errors import ConfigError
 from streamfer.training.faces.data import LabelledFaces, concatenate
 from streamfer.training.faces.image_tree import read_image_tree
+from streamfer.training.faces.tables import csv_usages, read_fer_csv, read_fer_parquet
 from streamfer.training.reading import Reading
-from streamfer.training.tables import csv_usages, read_fer_csv, read_fer_parquet
 
 Split = Literal["train", "validation", "test"]
 

@@ -14,7 +14,6 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder, load_into, read_tensors
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, to_uint8
-from streamfer.training.encoder import learning_rate_factor
 from streamfer.training.latent.adversarial import discriminator_loss, generator_loss, r1_penalty
 from streamfer.training.latent.discriminator import Discriminator
 from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
@@ -23,6 +22,7 @@ from streamfer.training.latent.reconstruction import (
     reconstruction_losses,
     weighted_sum,
 )
+from streamfer.training.runs.loop import learning_rate_factor
 
 _DIRECTIONS = 256
 """Projections of the sliced Wasserstein distance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -60,3 +61,9 @@ def train_until_over(
         if trainer.images_seen >= next_tick:
             next_tick += limits.tick_images
             tick()
+
+
+def learning_rate_factor(progress: float) -> float:
+    """Up over the first hundredth, then down along a cosine to a hundredth."""
+    cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    return min(1.0, progress / 0.01 + 0.01) * max(cosine, 0.01)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from streamfer.errors import ConfigError
-from streamfer.training.classifier import TrainingFiles
 from streamfer.training.reading import CODINGS
-from streamfer.training.vgg.classifier_run import ClassifierConfig
+from streamfer.training.vgg.classifier_run import ClassifierConfig, TrainingFiles
 
 _GPU = ClassifierConfig(
     width=1.0,

@@ -1,4 +1,4 @@
-"""One training run of the face classifier: its settings, its state, its epochs."""
+"""One training run of the face classifier: its settings, its files, its state, its epochs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from streamfer.labels import LABEL_SETS
 from streamfer.models.vgg import NUM_STAGES, FaceVGG, FaceVGGConfig, Storage, first_stages
 from streamfer.training.faces.augment import AugmentConfig
 from streamfer.training.faces.batches import EpochBatches, TrainingFaces, load_batches
+from streamfer.training.reading import Coding, Reading
 from streamfer.training.runs.command import pick_device
 from streamfer.training.runs.run_state import AveragedModel
+from streamfer.training.splits import VALIDATION_SHARE, Splits, read_splits
 from streamfer.training.vgg.objective import (
     Loss,
     distribution_loss,
@@ -25,6 +27,50 @@ from streamfer.training.vgg.objective import (
 )
 from streamfer.training.vgg.teaching import Teachers
 from streamfer.training.vgg.widen import widened
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFiles:
+    """What a run reads and where it writes."""
+
+    data: Path
+    """Training faces: a Parquet or CSV file, a folder of Parquet files, or an image tree."""
+    out: Path
+    """Folder of the run."""
+    validation: Path | None = None
+    """Faces that choose the epoch; None takes the validation split of `data`, or a part of its
+    training faces."""
+    landmarks: Path | None = None
+    """NPZ file of the landmark cache; None detects and forgets."""
+    initial: Path | None = None
+    """Weights to start from, widened where the run is wider; None starts from scratch."""
+    teacher: tuple[Path, ...] = ()
+    """Weights whose mean answers get the smoothed part of both targets; none: that of the FER2013
+    target goes to what the votes make likely."""
+    resume: bool = False
+    """Go on from `out`/last.pt where it exists."""
+    validation_share: float = VALIDATION_SHARE
+    """Part of the training faces that chooses, where the data have no validation faces."""
+    coding: Coding | None = None
+    """Whose class numbers the folders are called by."""
+    subjects: str | None = None
+    """Where it stands who is in a picture, see `Reading`."""
+    strict: bool = False
+    """Stop at what would be passed over in the data."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state after the last whole epoch, from which a run goes on."""
+        return self.out / "last.pt"
+
+    def read(self, seed: int) -> Splits:
+        """Reads the faces that teach and those that choose.
+
+        Raises:
+            ConfigError: the data are wrong, or faces would stand on both sides.
+        """
+        reading = Reading(self.coding, self.subjects, self.strict)
+        return read_splits(self.data, self.validation, reading, self.validation_share, seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from streamfer.app.networks.refiner import (
     residual_config,
 )
 from streamfer.errors import EngineError
-from streamfer.models.inversion.inversion import style_spread
 from streamfer.models.storage import load_generator
+from streamfer.models.stylegan2 import style_spread
 from streamfer.pipeline.refine.mailbox import RefineRequest
 from streamfer.runtime.store.store import EngineStore
 from tests.support.latent import save_latent_networks

@@ -11,10 +11,9 @@ import torch
 from streamfer.engine import Array, Engine
 from streamfer.models.inversion.descent import LossWeights
 from streamfer.models.inversion.graphs import export_step, export_target, feature_names
-from streamfer.models.inversion.inversion import style_spread
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.inversion.search import Place, evaluate
-from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8
+from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, style_spread
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig
 from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.open_engine import open_engine

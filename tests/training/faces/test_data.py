@@ -14,8 +14,8 @@ from streamfer.training.faces.data import (
     majority_class,
     vote_distribution,
 )
+from streamfer.training.faces.tables import read_fer_csv, read_fer_parquet
 from streamfer.training.reading import Reading
-from streamfer.training.tables import read_fer_csv, read_fer_parquet
 from tests.support.labelled_faces import drawn_set, votes_for, write_parquet
 from tests.support.shared import shared_file
 

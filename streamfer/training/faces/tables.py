@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from streamfer.errors import ConfigError
 from streamfer.labels import NUM_LABELS
-from streamfer.training.face_rows import FaceRows
 from streamfer.training.faces.data import FERPLUS_COLUMNS, LabelledFaces
+from streamfer.training.faces.face_rows import FaceRows
 from streamfer.training.reading import Reading
 from streamfer.types import UInt8Array
 
