@@ -3,66 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Self
 
-from streamfer.errors import ConfigError, PipelineError, SourceError, StreamferError
+from streamfer.errors import ConfigError, PipelineError, StreamferError
+from streamfer.pipeline.analysis import Analysis, Analyze
 from streamfer.pipeline.channel import ChannelClosed, ChannelGroup
-from streamfer.pipeline.collector import Admission, Collector, CollectorConfig
+from streamfer.pipeline.collector import Collector
+from streamfer.pipeline.config import PipelineConfig, RunOutcome
 from streamfer.pipeline.feeder import Feeder
 from streamfer.pipeline.lane import Lane, StreamPlan
 from streamfer.pipeline.outlet import Outlet, OutputLedger
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import Frame, FrameResult, StreamEvent
-
-log = logging.getLogger(__name__)
-
-
-class Analyze(Protocol):
-    """The analyzer as the pipeline sees it: an ordinary callable that starts no thread."""
-
-    def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
-        """Analyses a batch; results in the order of the frames."""
-        ...
-
-    def forget(self, stream: str) -> None:
-        """Frees what it keeps of a stream that has ended."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineConfig:
-    """Sizes and limits of a pipeline."""
-
-    queue_size: int = 8
-    """Frames that wait at most on either side of the analyzer, per stream. A 4K frame is 25 MB."""
-    max_frames: int | None = None
-    """Frames to analyse per stream; None for all."""
-    concurrent_files: int = 4
-    """Files open at once; live streams do not count."""
-    tick_s: float = 0.1
-    """How often `run` calls back, in seconds."""
-    stop_timeout_s: float = 5.0
-    """How long a thread stuck in a read that nothing can interrupt may hold the exit."""
-    collector: CollectorConfig = field(default_factory=CollectorConfig)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunOutcome:
-    """How a run ended that no stage's failure ended."""
-
-    interrupted: bool
-    """Whether `stop` or `abort` ended it."""
-    source_failures: tuple[tuple[str, StreamferError], ...]
-    """(stream, error) of sources that failed while the others went on."""
-    output_failures: tuple[tuple[str, StreamferError], ...]
-    """(output, error) of outputs that failed while the others went on."""
+from streamfer.pipeline.threads import Threads
+from streamfer.types import StreamEvent
 
 
 class Pipeline:
@@ -94,17 +52,17 @@ class Pipeline:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config or PipelineConfig()
-        self._analyze = analyze
         self._statistics = statistics
         self._feeder = Feeder(statistics, times or StageTimes(), self.post)
         self._clock = clock
         self._group = ChannelGroup()
         self._collector = Collector(self._group, self._config.collector, clock)
+        self._analysis = Analysis(analyze, self._collector, self._feeder, statistics)
         self._ledger = OutputLedger()
         self._waiting: deque[StreamPlan] = deque(plans)
         self._changed = threading.Condition()
         self._active: dict[str, Lane] = {}
-        self._threads: list[threading.Thread] = []
+        self._threads = Threads(clock, self._config.stop_timeout_s)
         self._error: PipelineError | None = None
         self._source_failures: list[tuple[str, StreamferError]] = []
         self._stop_deadline_s: float | None = None
@@ -118,9 +76,9 @@ class Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._threads and any(thread.is_alive() for thread in self._threads):
+        if self._threads.alive:
             self.abort()
-        self._join()
+        self._threads.join()
 
     def run(self, on_tick: Callable[[], None] = lambda: None) -> RunOutcome:
         """Starts everything and waits for the end.
@@ -134,7 +92,7 @@ class Pipeline:
         Raises:
             PipelineError: a stage failed.
         """
-        self._start_thread("analyzer", self._run_analyzer)
+        self._threads.start("analyzer", self._run_analyzer)
         try:
             while not self._over():
                 self._start_waiting_streams()
@@ -149,7 +107,7 @@ class Pipeline:
             if self._error is not None:
                 self.abort()  # again: a stream may have been starting while it failed
             self._collector.close()
-            self._join()
+            self._threads.join()
         if self._error is not None:
             raise self._error
         return self.outcome
@@ -227,15 +185,13 @@ class Pipeline:
     @property
     def stuck_threads(self) -> tuple[str, ...]:
         """Threads that did not end in time: they sit in reads that nothing can interrupt."""
-        return tuple(thread.name for thread in self._threads if thread.is_alive())
+        return self._threads.alive
 
     # The caller's thread.
 
     def _over(self) -> bool:
         with self._changed:
-            if self._error is not None:
-                return True
-            if not (self._active or self._waiting or self._held_open):
+            if self._error is not None or not (self._active or self._waiting or self._held_open):
                 return True
             return self._stop_deadline_s is not None and self._clock() > self._stop_deadline_s
 
@@ -273,23 +229,8 @@ class Pipeline:
         with self._changed:
             self._active[lane.name] = lane
         self._collector.add(lane)
-        self._start_thread(f"output {lane.name}", lambda: self._run_output(lane))
-        self._start_thread(f"source {lane.name}", lambda: self._run_source(lane))
-
-    def _start_thread(self, name: str, body: Callable[[], None]) -> None:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=body, name=name)
-        self._threads.append(thread)
-        thread.start()
-
-    def _join(self) -> None:
-        """Waits for all threads; for sources, which may sit in a read, only so long."""
-        deadline = self._clock() + self._config.stop_timeout_s
-        for thread in self._threads:
-            if thread.name.startswith("source "):
-                thread.join(max(deadline - self._clock(), 0.0))
-            else:
-                thread.join()
+        self._threads.start(f"output {lane.name}", lambda: self._run_output(lane))
+        self._threads.start_source(lane.name, lambda: self._run_source(lane))
 
     # Source threads.
 
@@ -311,48 +252,9 @@ class Pipeline:
 
     def _run_analyzer(self) -> None:
         try:
-            while (collected := self._collector.next_batch()) is not None:
-                batch, ended = collected
-                if batch:
-                    self._analyze_batch(batch)
-                for lane in ended:
-                    self._end_input(lane)
+            self._analysis.run()
         except BaseException as error:
             self._fail("analyzer", None, error)
-
-    def _analyze_batch(self, batch: list[Admission]) -> None:
-        frames: list[Frame] = []
-        lanes: list[Lane] = []
-        for admission in batch:
-            try:
-                frames.append(self._admit(admission))
-                lanes.append(admission.lane)
-            except SourceError as error:  # one picture that cannot be converted
-                log.warning("%s: %s", admission.lane.name, error)
-                admission.lane.outbox.unreserve()
-        for frame in frames:
-            self._statistics.admitted(frame)
-        for lane, result in zip(lanes, self._analyze(frames), strict=True):
-            self._statistics.analysed(result)
-            lane.time_s = result.frame.time_s
-            lane.outbox.put_reserved(result)
-
-    def _admit(self, admission: Admission) -> Frame:
-        lane = admission.lane
-        if lane.plan.lossless and isinstance(admission.item, Frame):
-            return admission.item  # converted beside the analyzer
-        return self._feeder.convert(lane, admission.item, admission.dropped)
-
-    def _end_input(self, lane: Lane) -> None:
-        lane.at_end = True
-        lane.plan.source.interrupt()
-        lane.inbox.cancel()
-        self._statistics.dropped_at_end(lane.name, lane.inbox.take_dropped())
-        self._analyze.forget(lane.name)
-        if lane.failure is not None:
-            details = {"message": str(lane.failure)}
-            lane.outbox.push(StreamEvent(lane.name, "error", lane.time_s, details=details))
-        lane.outbox.close()
 
     # Output threads.
 

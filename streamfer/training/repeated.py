@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from streamfer.training.classifier import TrainingFiles, train_classifier
-from streamfer.training.vgg.classifier_run import ClassifierConfig
+from streamfer.training.classifier import train_classifier
+from streamfer.training.vgg.classifier_run import ClassifierConfig, TrainingFiles
 
 
 def train_seeds(

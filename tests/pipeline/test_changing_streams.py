@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from streamfer.errors import ConfigError
+from streamfer.pipeline.config import PipelineConfig, RunOutcome
 from streamfer.pipeline.lane import StreamPlan
-from streamfer.pipeline.pipeline import Pipeline, PipelineConfig, RunOutcome
+from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import Frame, FrameResult
 from tests.support.sinks import MemorySink

@@ -10,9 +10,10 @@ import pytest
 
 from streamfer.errors import OutputError, PipelineError, SourceError
 from streamfer.pipeline.collector import CollectorConfig
+from streamfer.pipeline.config import PipelineConfig, RunOutcome
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import Sink
-from streamfer.pipeline.pipeline import Pipeline, PipelineConfig, RunOutcome
+from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import Frame, FrameResult, StreamEvent
 from tests.support.sinks import MemorySink

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamfer.media.sources.live import LiveCallbacks, LiveSource
+from streamfer.pipeline.config import RunOutcome
 from streamfer.pipeline.lane import StreamPlan
-from streamfer.pipeline.pipeline import Pipeline, RunOutcome
+from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.snapshots import StreamSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import Frame, FrameResult

@@ -43,10 +43,11 @@ from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.writer import VideoWriter
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.pipeline.collector import CollectorConfig
+from streamfer.pipeline.config import PipelineConfig
 from streamfer.pipeline.events.detector import EventConfig, EventDetector
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import NoEvents, Sink
-from streamfer.pipeline.pipeline import Pipeline, PipelineConfig
+from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.stats import RunStatistics

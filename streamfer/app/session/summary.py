@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from streamfer.app.session.outputs import write_text
 from streamfer.errors import StreamferError
 from streamfer.media.files.claims import ClaimedPath
-from streamfer.pipeline.pipeline import RunOutcome
+from streamfer.pipeline.config import RunOutcome
 from streamfer.pipeline.stats.snapshots import RunSnapshot, StreamSnapshot
 
 SCHEMA = "streamfer.summary/1"

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from streamfer.errors import OutputError
-from streamfer.media.files.claims import ClaimedPath, FileSeries, OutputClaims
+from streamfer.media.files.claims import ClaimedPath, OutputClaims
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import (
     check_latents_path,
@@ -26,6 +26,7 @@ from streamfer.media.files.output_path import (
     reason,
 )
 from streamfer.media.files.parquet_file import parquet_file
+from streamfer.media.files.series import FileSeries
 from streamfer.types import FaceResult, FloatArray, FrameResult
 
 _SCHEMA = "streamfer.latents/1"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.files.claims import ClaimedPath, FileSeries, OutputClaims
+from streamfer.media.files.claims import ClaimedPath, OutputClaims
 from streamfer.media.files.output_path import beside, check_folder, reason
+from streamfer.media.files.series import FileSeries
 from streamfer.media.records.formats import CsvRecords, JsonlRecords
 from streamfer.media.records.schema import RECORD_SUFFIXES, ModelInfo, RecordHeader
 from streamfer.types import FrameResult, StreamEvent

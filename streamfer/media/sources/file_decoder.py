@@ -18,6 +18,8 @@ from streamfer.media.sources.completeness import missing_bytes
 from streamfer.media.sources.heif import HeifPicture, read_heif
 from streamfer.media.sources.media_file import (
     WITHOUT_SEARCH,
+    declared_duration_s,
+    is_image,
     open_media_file,
     open_pipe,
     video_stream,
@@ -37,8 +39,6 @@ _FALLBACK_RATE = Fraction(25)
 
 _ROUNDING_S = 1e-6
 """Forgives the rounding error of a start given in seconds."""
-
-_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
 
 
 class FileDecoder:
@@ -141,15 +141,13 @@ class FileDecoder:
 
     def _describe(self) -> None:
         stream = self._stream
-        self._is_image = self._heif is not None or _is_image(
-            self._path, self._container.format.name
-        )
+        self._is_image = self._heif is not None or is_image(self._path, self._container.format.name)
         self._turn = self._stated_turn()
         self.time_base: Fraction = stream.time_base
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = None if self._is_image or not rate else float(rate)
         self.nominal_s = float(1 / (rate or _FALLBACK_RATE))
-        self.duration_s = _duration_s(self._container, stream)
+        self.duration_s = declared_duration_s(self._container, stream)
         self.frame_count = self._estimated_frames(rate)
 
     def _stated_turn(self) -> Turn | None:
@@ -289,18 +287,3 @@ class FileDecoder:
         raise SourceError(
             f"{self._path} is cut off {where}: its end, at least {missing} bytes, is missing"
         )
-
-
-def _is_image(path: Path, format_name: str) -> bool:
-    """Whether a file is one picture; JPEGs one behind the other may be recorded video."""
-    if not path.is_file():
-        return False
-    if format_name == "mjpeg":
-        return path.suffix.lower() in _JPEG_SUFFIXES
-    return format_name.endswith("_pipe") and path.suffix.lower() not in (".mjpg", ".mjpeg")
-
-
-def _duration_s(container: Any, stream: Any) -> float | None:
-    if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration is not None else None

@@ -24,6 +24,7 @@ claim any size, and the memory for it would be taken."""
 
 
 _PLAYLIST = b"#EXTM3U"
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
 
 WITHOUT_SEARCH = frozenset({"avi", "mpeg", "mpegts", "ogg"})
 """Formats whose PTS come out differently after a seek, clocks being reset or running over, or times
@@ -163,6 +164,22 @@ def video_stream(container: Any, path: Path, wanted_id: int | None = None) -> An
         raise SourceError(f"cannot decode {path}: FFmpeg has no decoder for its video")
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
+
+
+def is_image(path: Path, format_name: str) -> bool:
+    """Whether a file is one picture; JPEGs one behind the other may be recorded video."""
+    if not path.is_file():
+        return False
+    if format_name == "mjpeg":
+        return path.suffix.lower() in _JPEG_SUFFIXES
+    return format_name.endswith("_pipe") and path.suffix.lower() not in (".mjpg", ".mjpeg")
+
+
+def declared_duration_s(container: Any, stream: Any) -> float | None:
+    """How long a stream is said to be, in seconds; None where nothing says it."""
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration is not None else None
 
 
 def _preference(stream: Any) -> tuple[bool, int]:

@@ -35,36 +35,9 @@ def to_eaf(timeline: Timeline) -> str:
         document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
     )
     _add_media(header, timeline.source)
-    slots = ElementTree.SubElement(document, "TIME_ORDER")
-    # In the order of time, as the format asks; equal times may share none.
-    times = sorted(
-        (time_s, number, end)
-        for number, cue in enumerate(timeline.cues)
-        for end, time_s in enumerate((cue.start_s, cue.end_s))
-    )
-    slot_of = {}
-    for place, (time_s, number, end) in enumerate(times, start=1):
-        slot_of[number, end] = f"ts{place}"
-        ElementTree.SubElement(
-            slots, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{place}", "TIME_VALUE": f"{_ms(time_s)}"}
-        )
+    slot_of = _add_times(document, timeline)
     for track, name in tier_names(timeline).items():
-        tier = ElementTree.SubElement(
-            document, "TIER", {"LINGUISTIC_TYPE_REF": _TYPE, "PARTICIPANT": name, "TIER_ID": name}
-        )
-        for number, cue in enumerate(timeline.cues):
-            if cue.track == track:
-                annotation = ElementTree.SubElement(
-                    ElementTree.SubElement(tier, "ANNOTATION"),
-                    "ALIGNABLE_ANNOTATION",
-                    {
-                        "ANNOTATION_ID": f"a{number + 1}",
-                        "TIME_SLOT_REF1": slot_of[number, 0],
-                        "TIME_SLOT_REF2": slot_of[number, 1],
-                    },
-                )
-                value = ElementTree.SubElement(annotation, "ANNOTATION_VALUE")
-                value.text = timeline.wording.label(cue.emotion)
+        _add_tier(document, timeline, track, name, slot_of)
     ElementTree.SubElement(
         document,
         "LINGUISTIC_TYPE",
@@ -116,6 +89,54 @@ def tier_names(timeline: Timeline) -> dict[int, str]:
         name = timeline.wording.person(track)
         names[track] = f"{name} ({track})" if name in names.values() else name
     return names
+
+
+def _add_times(document: ElementTree.Element, timeline: Timeline) -> dict[tuple[int, int], str]:
+    """Notes when cues begin and end.
+
+    Returns:
+        (number of the cue, 0 for its start or 1 for its end) to the name of that time.
+    """
+    slots = ElementTree.SubElement(document, "TIME_ORDER")
+    # In the order of time, as the format asks; equal times may share none.
+    times = sorted(
+        (time_s, number, end)
+        for number, cue in enumerate(timeline.cues)
+        for end, time_s in enumerate((cue.start_s, cue.end_s))
+    )
+    slot_of = {}
+    for place, (time_s, number, end) in enumerate(times, start=1):
+        slot_of[number, end] = f"ts{place}"
+        ElementTree.SubElement(
+            slots, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{place}", "TIME_VALUE": f"{_ms(time_s)}"}
+        )
+    return slot_of
+
+
+def _add_tier(
+    document: ElementTree.Element,
+    timeline: Timeline,
+    track: int,
+    name: str,
+    slot_of: dict[tuple[int, int], str],
+) -> None:
+    tier = ElementTree.SubElement(
+        document, "TIER", {"LINGUISTIC_TYPE_REF": _TYPE, "PARTICIPANT": name, "TIER_ID": name}
+    )
+    for number, cue in enumerate(timeline.cues):
+        if cue.track != track:
+            continue
+        annotation = ElementTree.SubElement(
+            ElementTree.SubElement(tier, "ANNOTATION"),
+            "ALIGNABLE_ANNOTATION",
+            {
+                "ANNOTATION_ID": f"a{number + 1}",
+                "TIME_SLOT_REF1": slot_of[number, 0],
+                "TIME_SLOT_REF2": slot_of[number, 1],
+            },
+        )
+        value = ElementTree.SubElement(annotation, "ANNOTATION_VALUE")
+        value.text = timeline.wording.label(cue.emotion)
 
 
 def _add_media(header: ElementTree.Element, source: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from av.error import FFmpegError
 
 from streamfer.media.sources.media_file import open_media_file
-from streamfer.media.video.audio import AudioReader, AudioSpan, adts_filter, is_trimmed
+from streamfer.media.video.audio import AudioReader, AudioSpan
+from streamfer.media.video.audio_track import adts_filter, is_trimmed
 
 _DURATION_TOLERANCE_S = 0.1
 """By which transcoded sound may be longer or shorter: the encoder pads its first and last frame."""

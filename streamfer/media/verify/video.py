@@ -17,7 +17,7 @@ from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.source import PendingFrame
 from streamfer.media.verify.picture import PictureCheck
-from streamfer.media.video.file import longest_gap_s
+from streamfer.media.video.container import longest_gap_s
 from streamfer.media.video.writer import frame_s, nominal_rate
 from streamfer.types import StreamInfo, UInt8Array
 

@@ -1,4 +1,4 @@
-"""Carries a file's audio into its annotated video: copied packet by packet, or made AAC.
+"""Reads a file's audio for its annotated video.
 
 The packets are read from the file a second time, by the thread that writes the video: a bounded
 audio channel beside frame-threaded video decoding would deadlock.
@@ -12,28 +12,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
-from av.bitstream import BitStreamFilterContext
 from av.error import FFmpegError
 from av.stream import Discard
 
 from streamfer.errors import SourceError
 from streamfer.media.files.output_path import reason
-from streamfer.media.sources.audio_clock import AudioClock, PacketOrder, move
+from streamfer.media.sources.audio_clock import AudioClock, move
 from streamfer.media.sources.media_file import WITHOUT_SEARCH, open_media_file, video_stream
 from streamfer.media.sources.sound import Sound
 from streamfer.media.sources.timeline import longest_gap_s
 
-_AAC_BIT_RATE = 160_000
-"""Bits/s of AAC made from audio that the container cannot carry."""
 _END_TOLERANCE_S = 0.5
 """Video after the last frame written that does not count: frames that cannot be decoded."""
-_START_UP_S = 0.1
-"""Sound before the beginning that a decoder may need, in seconds."""
-_AAC_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-"""Sample rates, in Hz, to choose from for AAC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,118 +162,6 @@ class AudioReader(Sound):
                 continue
             move(packet, Fraction(shift_s))
             yield packet
-
-
-class AudioTrack(Protocol):
-    """The audio stream of one output file."""
-
-    skipped: int
-    """Packets left out because they were damaged."""
-
-    def write(self, packet: Any, offset_s: Fraction) -> None:
-        """Muxes one packet of the input, moved by some seconds."""
-        ...
-
-    def finish(self) -> None:
-        """Muxes what is still inside an encoder."""
-        ...
-
-
-class CopiedAudio:
-    """The input's packets, byte for byte.
-
-    Args:
-        output: the open PyAV container to write to.
-        source: the input's PyAV audio stream.
-
-    Raises:
-        ValueError: the container cannot carry the codec.
-    """
-
-    def __init__(self, output: Any, source: Any) -> None:
-        self._output = output
-        self._stream = output.add_stream_from_template(source)
-        self._filter = adts_filter(source)
-        self._order = PacketOrder(output, self._stream)
-        self._shows_all = output.format.name == "matroska"
-        self.skipped = 0
-
-    def write(self, packet: Any, offset_s: Fraction) -> None:
-        """Muxes one packet of the input, moved by some seconds."""
-        if self._shows_all and is_trimmed(packet):
-            return
-        move(packet, offset_s)
-        try:
-            for copied in (packet,) if self._filter is None else self._filter.filter(packet):
-                copied.stream = self._stream
-                self._order.straighten(copied)
-                self._output.mux_one(copied)
-        except FFmpegError:
-            self.skipped += 1
-
-    def finish(self) -> None:
-        """Nothing is held back."""
-
-
-class TranscodedAudio:
-    """The input's audio decoded and made AAC.
-
-    Args:
-        output: the open PyAV container to write to.
-        source: the input's PyAV audio stream.
-    """
-
-    def __init__(self, output: Any, source: Any) -> None:
-        self._output = output
-        self._decoder = source.codec_context
-        rate = min(_AAC_RATES, key=lambda rate: abs(rate - source.rate))
-        layout = "mono" if source.channels == 1 else "stereo"
-        self._stream = output.add_stream("aac", rate=rate, layout=layout)
-        self._stream.bit_rate = _AAC_BIT_RATE
-        self._order = PacketOrder(output, self._stream)
-        self.skipped = 0
-
-    def write(self, packet: Any, offset_s: Fraction) -> None:
-        """Decodes one packet, moved by some seconds, and muxes what becomes of it."""
-        move(packet, offset_s)
-        try:
-            frames = self._decoder.decode(packet)
-        except FFmpegError:
-            self.skipped += 1
-            return
-        for frame in frames:
-            self._mux(self._stream.encode(frame))
-
-    def finish(self) -> None:
-        """Muxes what is still inside the encoder."""
-        self._mux(self._stream.encode(None))
-
-    def _mux(self, packets: list[Any]) -> None:
-        for packet in packets:
-            self._order.straighten(packet)
-            self._output.mux_one(packet)
-
-
-def is_trimmed(packet: Any) -> bool:
-    """Whether a packet lies in what an edit list cuts off, which only MP4 and MOV can hide.
-
-    What lies just before the cut stays: decoders start up with it.
-    """
-    return bool(packet.is_discard) and packet.pts * packet.time_base < -_START_UP_S
-
-
-def adts_filter(stream: Any) -> Any:
-    """What takes off the headers that AAC packets have in transport streams; None for others.
-
-    Transport streams repeat the settings in every packet; other containers have them once.
-    """
-    context = stream.codec_context
-    if context.name != "aac" or context.extradata:
-        return None
-    return BitStreamFilterContext("aac_adtstoasc", in_stream=stream)
-
-
-AudioKind = type[CopiedAudio] | type[TranscodedAudio]
 
 
 def _has_video_between(path: Path, after_s: float, before_s: float) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from streamfer.media.video.audio import AudioKind, CopiedAudio, TranscodedAudio
+from streamfer.media.video.audio_track import AudioKind, CopiedAudio, TranscodedAudio
 
 _WHOLE_SAMPLES = 5760
 """Bytes that hold whole samples of any width, of up to six and of eight channels."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
@@ -17,19 +15,14 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
-from streamfer.media.sources.audio_clock import LARGEST_STEP
 from streamfer.media.sources.media_file import is_playable
-from streamfer.media.video.audio import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
+from streamfer.media.video.audio_track import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
+from streamfer.media.video.container import CONTAINERS, carried_time_base, container_options
 from streamfer.media.video.yuv import YuvConverter
 from streamfer.types import UInt8Array
 
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""File name suffix to FFmpeg's name of the container."""
-
 _KEYFRAME_EVERY_S = Fraction(1, 2)
 """A key frame ends a fragment, and a killed run loses what is in the last one."""
-_LARGEST_TIMESCALE = 1_000_000
-"""Ticks per second of an MP4 track are 32-bit, and so are durations counted in them."""
 _SINGLE_THREAD_PX = 1280 * 720
 """Up to this size one thread encodes faster than any analysis, and costs a tenth less in all."""
 _BITS_PER_PIXEL = 0.12
@@ -222,7 +215,7 @@ class VideoFile:
             self._output,
             "w",
             format=CONTAINERS[self.path.suffix.lower()],
-            container_options=_container_options(self.path, indexed, self._time_base, audio_source),
+            container_options=container_options(self.path, indexed, self._time_base, audio_source),
         )
         self._stream = self._container.add_stream(config.encoder, rate=self._frame_rate)
         self._stream.time_base = self._time_base
@@ -258,29 +251,6 @@ class VideoFile:
         return OutputError(f"{self.path}: cannot write the video ({reason(error)})")
 
 
-def carried_time_base(time_base: Fraction) -> Fraction:
-    """The time base itself, or microseconds where it is too fine for MP4."""
-    if time_base.denominator <= _LARGEST_TIMESCALE:
-        return time_base
-    return Fraction(1, _LARGEST_TIMESCALE)
-
-
-def longest_gap_s(path: Path, time_base: Fraction, audio_rate: int | None) -> Fraction | None:
-    """Seconds that may lie between two frames of a file; None: any number.
-
-    MP4 and MOV count the duration of a frame, and of a piece of sound, in 31 bits of its track's
-    ticks: 36 minutes of microseconds.
-
-    Args:
-        path: of the file.
-        time_base: of the PTS given.
-        audio_rate: samples per second of the sound beside it; None where there is none.
-    """
-    if CONTAINERS[path.suffix.lower()] == "matroska":
-        return None
-    return LARGEST_STEP / max(1 / carried_time_base(time_base), Fraction(audio_rate or 1))
-
-
 def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fraction) -> None:
     context.pix_fmt = "yuv420p"
     context.time_base = time_base
@@ -302,25 +272,6 @@ def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fra
     if config.encoder == "libx264":
         options["x264-params"] = "rc-lookahead=6"
     context.options = options
-
-
-def _container_options(
-    path: Path, indexed: bool, time_base: Fraction, audio_source: Any
-) -> dict[str, str]:
-    # flush_packets: without it a killed run leaves what fits into the buffers, which is nothing.
-    # max_interleave_delta, in µs: video never waits longer than this for sparse audio.
-    options = {"flush_packets": "1", "max_interleave_delta": "100000"}
-    if CONTAINERS[path.suffix.lower()] == "matroska":
-        # avoid_negative_ts: audio that starts a little before 0 would move the video.
-        return options | {"cluster_time_limit": "500", "avoid_negative_ts": "disabled"}
-    # delay_moov: without it the edit list lacks the delay of B-frames and all PTS move by it.
-    flags = "frag_keyframe+delay_moov" + ("+hybrid_fragmented" if indexed else "")
-    # The edit list counts in the movie's ticks; the default, milliseconds, would round the start.
-    ticks = time_base.denominator
-    if audio_source is not None:
-        ticks = math.lcm(ticks, audio_source.rate or 1)
-    movie_timescale = ticks if ticks < 2**31 else time_base.denominator
-    return options | {"movflags": flags, "movie_timescale": str(movie_timescale)}
 
 
 def _exists(encoder: str) -> bool:

@@ -6,12 +6,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamfer.errors import ConfigError, OutputError, SourceError
-from streamfer.media.files.claims import FileSeries, OutputClaims
+from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import check_folder, reason
+from streamfer.media.files.series import FileSeries
 from streamfer.media.sources.sound import Sound, TravellingSound
-from streamfer.media.video.audio import AudioKind, AudioReader, AudioSpan, CopiedAudio
+from streamfer.media.video.audio import AudioReader, AudioSpan
+from streamfer.media.video.audio_track import AudioKind, CopiedAudio
 from streamfer.media.video.audio_trial import audio_kind
-from streamfer.media.video.file import CONTAINERS, VideoConfig, VideoFile, longest_gap_s
+from streamfer.media.video.container import CONTAINERS, longest_gap_s
+from streamfer.media.video.file import VideoConfig, VideoFile
 from streamfer.types import Frame, StreamInfo, UInt8Array
 
 _DEFAULT_FRAME_RATE = Fraction(30)

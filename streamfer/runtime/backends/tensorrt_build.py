@@ -64,15 +64,8 @@ def build_plan(
             not in the precision asked for; or the build was cancelled.
     """
     log = error_log(trt)
-    try:
-        builder = trt.Builder(log)
-    except TypeError as error:  # the binding's way to say that there is no driver
-        raise EngineError(
-            f"{model.name}: TensorRT finds no usable NVIDIA driver: {log.last or error}"
-        ) from error
-    strongly_typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    network = builder.create_network(strongly_typed)
-    _parse(trt, network, log, model)
+    builder = _make_builder(trt, log, model)
+    network = _parse(trt, builder, log, model)
     _check_precision(trt, network, model, precision)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
@@ -108,13 +101,26 @@ def error_log(trt: Any) -> Any:
     return ErrorLog()
 
 
-def _parse(trt: Any, network: Any, log: Any, model: OnnxModel) -> None:
+def _make_builder(trt: Any, log: Any, model: OnnxModel) -> Any:
+    try:
+        return trt.Builder(log)
+    except TypeError as error:  # the binding's way to say that there is no driver
+        raise EngineError(
+            f"{model.name}: TensorRT finds no usable NVIDIA driver: {log.last or error}"
+        ) from error
+
+
+def _parse(trt: Any, builder: Any, log: Any, model: OnnxModel) -> Any:
+    """The network of an ONNX file, computing in the types that the file states."""
+    strongly_typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    network = builder.create_network(strongly_typed)
     parser = trt.OnnxParser(network, log)
     if not parser.parse(model.data):
         reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
         raise EngineError(
             f"{model.name}: TensorRT cannot read it: {'; '.join(reasons) or log.last}"
         )
+    return network
 
 
 def _check_precision(trt: Any, network: Any, model: OnnxModel, precision: Precision) -> None:

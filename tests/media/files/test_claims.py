@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.files.claims import FileSeries, OutputClaims, free_path
+from streamfer.media.files.claims import OutputClaims, free_path
 from streamfer.media.files.output_path import beside
+from streamfer.media.files.series import FileSeries
 
 WALL = "2026-11-28T15:22:00.5+01:00"
 

@@ -1,0 +1,109 @@
+"""The files of one output, one after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from streamfer.media.files.claims import (
+    ClaimedPath,
+    Companions,
+    OutputClaims,
+    first_free,
+    no_companions,
+    numbered,
+)
+from streamfer.media.files.output_path import dated_path, segment_path
+
+_MOST_NAMES = 3
+"""Files that a note lists by name."""
+
+
+class FileSeries:
+    """The files of one output, one after the other; used by one thread.
+
+    Of a file's analysis, the first stands at the path that the user named and replaces what was
+    there; continuations are numbered (`talk.1.mp4`, …) and step over names that are taken. Of a
+    live recording nothing is ever replaced: its continuations, its first file where that name is
+    taken, and with `--segment` all of its files carry the wall time (`cam.20261128T142200Z.mp4`).
+
+    Args:
+        claims: the run's.
+        path: as the user named it.
+        live: whether what is written cannot be played again.
+        companions: what is written beside each file.
+
+    Raises:
+        OutputError: the path is an input.
+    """
+
+    def __init__(
+        self,
+        claims: OutputClaims,
+        path: Path,
+        live: bool = False,
+        companions: Companions = no_companions,
+    ) -> None:
+        claims.refuse_input(path)
+        self._claims = claims
+        self._path = path
+        self._live = live
+        self._companions = companions
+        self._number = 0
+        self.paths: list[Path] = []
+        """The files claimed so far."""
+
+    @property
+    def note(self) -> str | None:
+        """What the user should know of files that look like continuations and are none: the
+        remains of an earlier run, or something else altogether."""
+        strangers = [] if self._live else list(self._strangers())
+        if not strangers:
+            return None
+        names = ", ".join(path.name for path in strangers[:_MOST_NAMES])
+        if len(strangers) > _MOST_NAMES:
+            names += f" and {len(strangers) - _MOST_NAMES} more"
+        return f"{self._path}: no part of it, from before this run: {names}"
+
+    def _strangers(self) -> Iterator[Path]:
+        for number in count(1):
+            path = segment_path(self._path, number)
+            if not os.path.lexists(path):
+                return
+            if not self._claims.wrote(path):
+                yield path
+
+    def next(self, wall: str | None = None) -> ClaimedPath:
+        """Claims the next file.
+
+        Args:
+            wall: UTC, ISO 8601, of what it begins with; None: now.
+
+        Raises:
+            OSError: it cannot be made.
+            OutputError: it is an input, or another output of this run.
+        """
+        claimed = self._next_live(wall) if self._live else self._next_numbered()
+        self.paths.append(claimed)
+        return claimed
+
+    def _next_numbered(self) -> ClaimedPath:
+        if not self.paths:
+            return self._claims.replace(self._path, self._companions)
+        while True:
+            self._number += 1
+            path = segment_path(self._path, self._number)
+            claimed = self._claims.create(path, self._companions)
+            if claimed is not None:
+                return claimed
+
+    def _next_live(self, wall: str | None) -> ClaimedPath:
+        if not self.paths and not self._claims.segmented:
+            claimed = self._claims.create_named(self._path, self._companions)
+            if claimed is not None:
+                return claimed
+        now = self._claims.clock() if wall is None else datetime.fromisoformat(wall)
+        return first_free(self._claims, numbered(dated_path(self._path, now)), self._companions)
