@@ -43,7 +43,7 @@ class Feeder:
         """
         if not lane.plan.is_open:
             self._open(lane)
-        if not lane.plan.info.live:
+        if not lane.info.unrepeatable:  # live sources say themselves when they are up
             self._statistics.set_state(lane.name, "running")
         frames = iter(lane.plan.source.frames())
         last_s = -math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -84,6 +85,25 @@ def test_what_was_dropped_before_a_frame_is_counted() -> None:
     sink, _ = run(source, lossless=False)
     assert sink.results[-1].frame.index == 49
     assert len(sink.results) + sum(r.frame.dropped for r in sink.results) == 50
+
+
+@pytest.mark.parametrize(("from_clip", "state"), [(True, "running"), (False, "waiting")])
+def test_a_clip_played_at_its_own_rate_is_running(from_clip: bool, state: str) -> None:
+    """A live source says by itself when it is up; a clip, live or not, runs once it is open."""
+    source = ScriptedSource(frame(0), live=True)
+    info = dataclasses.replace(source.open(), from_clip=from_clip)
+    statistics = RunStatistics(lambda: 0.0, "", "")
+    seen = []
+
+    class Watching(Analyzer):
+        def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
+            seen.extend(stream.state for stream in statistics.snapshot().streams)
+            return [FrameResult(frame, ()) for frame in frames]
+
+    plan = StreamPlan(source, lambda _: [MemorySink()], info, True, lossless=False)
+    with Pipeline([plan], Watching(), statistics) as pipeline:
+        pipeline.run()
+    assert seen == [state]
 
 
 def test_events_reach_the_outputs() -> None:
