@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -11,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
-from streamfer.media.sources.source import PendingFrame
+from streamfer.media.sources.clip import ClipSource
+from streamfer.media.sources.playback import ClipFrame, PlaybackOptions
 from streamfer.media.sources.timeline import Timeline
 from streamfer.types import StreamInfo, UInt8Array
 
@@ -21,7 +20,7 @@ _TIME_BASE = Fraction(1, 90_000)
 _END = object()
 
 
-class ArraySource:
+class ArraySource(ClipSource):
     """Pictures, or (time, picture) pairs, in order; as lossless as a file.
 
     A picture is copied as it is taken, so that the caller may fill the same array again.
@@ -47,26 +46,13 @@ class ArraySource:
     ) -> None:
         if not 0 < frame_rate < float("inf"):
             raise ConfigError(f"frame_rate: expected frames/s above 0, got {frame_rate!r}")
-        self._options = options or PlaybackOptions()
+        super().__init__(name, options, clock)
         if self._options.loop > 1 and isinstance(pictures, Iterator):
             raise ConfigError("loop: an iterator can be played once only; give a list")
         self._pictures = pictures
-        self._name = name
         self._frame_s = 1 / frame_rate
-        self._clock = clock
-        self._stopped = threading.Event()
         self._rest: Iterator[Any] = iter(())
         self._first: list[Any] = []
-
-    @property
-    def name(self) -> str:
-        """The stream's unique name."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """Whether it plays at its own rate."""
-        return self._options.realtime
 
     def open(self) -> StreamInfo:
         """Takes the first picture.
@@ -86,19 +72,6 @@ class ArraySource:
             live=self.live,
             frame_rate=1 / self._frame_s,
         )
-
-    def frames(self) -> Iterator[PendingFrame]:
-        """The pictures, to their end.
-
-        Raises:
-            SourceError: one is no picture, or the iterable failed.
-        """
-        timeline = Timeline(_TIME_BASE, self._frame_s)
-        yield from Player(self._options, timeline, self._clock, self._stopped).frames(self._round)
-
-    def interrupt(self) -> None:
-        """Makes `frames` end at the next picture."""
-        self._stopped.set()
 
     def close(self) -> None:
         """Lets go of the pictures."""
@@ -122,7 +95,10 @@ class ArraySource:
         except Exception as error:
             raise SourceError(f"{self._name}: the pictures failed: {error!r}") from error
 
-    def _round(self, number: int) -> Iterator[ClipFrame]:
+    def _timeline(self) -> Timeline:
+        return Timeline(_TIME_BASE, self._frame_s)
+
+    def _round(self, number: int, timeline: Timeline) -> Iterator[ClipFrame]:
         if number > 0:
             self._begin()
         for index, item in enumerate(self._items()):

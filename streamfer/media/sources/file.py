@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streamfer.errors import SourceError
+from streamfer.media.sources.clip import ClipSource
 from streamfer.media.sources.file_decoder import FileDecoder
 from streamfer.media.sources.picture import RgbConverter
 from streamfer.media.sources.pipe import PipeReader, is_pipe
-from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
+from streamfer.media.sources.playback import ClipFrame, PlaybackOptions
 from streamfer.media.sources.sound import TravellingSound
-from streamfer.media.sources.source import PendingFrame
+from streamfer.media.sources.timeline import Timeline
 from streamfer.types import StreamInfo
 
 
-class FileSource:
+class FileSource(ClipSource):
     """A video or image file: lossless, every frame in order, decoded on all cores.
 
     A pipe (`<(…)`, a FIFO, standard input) is opened once and read once; its sound travels beside
@@ -40,12 +40,9 @@ class FileSource:
         clock: Callable[[], float] = time.monotonic,
         hwaccel: str | None = None,
     ) -> None:
+        super().__init__(name, options, clock)
         self._path = path
-        self._name = name
-        self._options = options or PlaybackOptions()
-        self._clock = clock
         self._hwaccel = hwaccel
-        self._stopped = threading.Event()
         self._decoder: FileDecoder | None = None
         self._converter = RgbConverter()
         self._pipe: PipeReader | None = None
@@ -53,16 +50,6 @@ class FileSource:
         """Whether it can be read only once, and may have to be waited for."""
         self.sound = TravellingSound(self._options.start_s) if self.is_pipe else None
         """Of a pipe; the sound of a file is read from the file."""
-
-    @property
-    def name(self) -> str:
-        """The stream's unique name."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """Whether it plays at its own rate."""
-        return self._options.realtime
 
     def open(self) -> StreamInfo:
         """Opens the file and decodes its first frame.
@@ -91,20 +78,9 @@ class FileSource:
             from_clip=True,
         )
 
-    def frames(self) -> Iterator[PendingFrame]:
-        """Decodes to the end.
-
-        Raises:
-            SourceError: it ends before its declared end, or cannot be read.
-        """
-        if self._decoder is None:
-            raise SourceError(f"{self._path} is not open")
-        player = Player(self._options, self._decoder.timeline, self._clock, self._stopped)
-        yield from player.frames(self._round)
-
     def interrupt(self) -> None:
         """Makes `frames` end at the next frame."""
-        self._stopped.set()
+        super().interrupt()
         pipe = self._pipe
         if pipe is not None:
             pipe.interrupt()
@@ -124,7 +100,12 @@ class FileSource:
         if self._stopped.is_set():
             self._pipe.interrupt()
 
-    def _round(self, number: int) -> Iterator[ClipFrame]:
+    def _timeline(self) -> Timeline:
+        if self._decoder is None:
+            raise SourceError(f"{self._path} is not open")
+        return self._decoder.timeline
+
+    def _round(self, number: int, timeline: Timeline) -> Iterator[ClipFrame]:
         if number > 0:
             self.close()
             self._decoder = self._decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,9 +9,9 @@ import av
 
 from streamfer.errors import SourceError
 from streamfer.media.redact import redact_error, redact_text
+from streamfer.media.sources.clip import ClipSource
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
-from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
-from streamfer.media.sources.source import PendingFrame
+from streamfer.media.sources.playback import ClipFrame, PlaybackOptions
 from streamfer.media.sources.timeline import Timeline
 from streamfer.types import StreamInfo
 
@@ -20,7 +19,7 @@ _FALLBACK_FRAME_S = 1 / 25
 """Duration of a frame where a graph declares no rate, in seconds."""
 
 
-class LavfiSource:
+class LavfiSource(ClipSource):
     """A filter graph, played like a file: every frame, as fast as it can be used.
 
     Many graphs never end; `--duration` or `--max-frames` end them.
@@ -39,24 +38,11 @@ class LavfiSource:
         options: PlaybackOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(name, options, clock)
         self._graph = graph
         self._label = f"lavfi:{redact_text(graph)}"
-        self._name = name
-        self._options = options or PlaybackOptions()
-        self._clock = clock
-        self._stopped = threading.Event()
         self._converter = RgbConverter()
         self._container: av.container.InputContainer | None = None
-
-    @property
-    def name(self) -> str:
-        """The stream's unique name."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """Whether it plays at its own rate."""
-        return self._options.realtime
 
     def open(self) -> StreamInfo:
         """Builds the graph.
@@ -77,23 +63,12 @@ class LavfiSource:
             from_clip=True,
         )
 
-    def frames(self) -> Iterator[PendingFrame]:
-        """The graph's pictures to its end.
-
-        Raises:
-            SourceError: it fails.
-        """
+    def _timeline(self) -> Timeline:
         if self._container is None:
             raise SourceError(f"{self._label} is not open")
         stream = self._container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate
-        timeline = Timeline(stream.time_base, float(1 / rate) if rate else _FALLBACK_FRAME_S)
-        player = Player(self._options, timeline, self._clock, self._stopped)
-        yield from player.frames(lambda number: self._round(number, timeline))
-
-    def interrupt(self) -> None:
-        """Makes `frames` end at the next frame."""
-        self._stopped.set()
+        return Timeline(stream.time_base, float(1 / rate) if rate else _FALLBACK_FRAME_S)
 
     def close(self) -> None:
         """Frees the graph."""

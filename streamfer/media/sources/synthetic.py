@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -12,8 +11,8 @@ import cv2
 import numpy as np
 
 from streamfer.errors import SourceError
-from streamfer.media.sources.playback import ClipFrame, PlaybackOptions, Player
-from streamfer.media.sources.source import PendingFrame
+from streamfer.media.sources.clip import ClipSource
+from streamfer.media.sources.playback import ClipFrame, PlaybackOptions
 from streamfer.media.sources.timeline import Timeline
 from streamfer.types import FloatArray, StreamInfo, UInt8Array
 from streamfer.vision.astronaut import astronaut
@@ -29,7 +28,7 @@ _FACE_CENTRE = (222.0, 125.0)
 """Of the face in the portrait, in pixels; it is about 95 wide and 130 high."""
 
 
-class DemoSource:
+class DemoSource(ClipSource):
     """A deterministic clip of `skimage.data.astronaut()` (NASA, public domain).
 
     The camera pans, zooms and tilts, the light changes, and the face stays in view. No file is
@@ -47,21 +46,8 @@ class DemoSource:
         options: PlaybackOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name = name
-        self._options = options or PlaybackOptions()
-        self._clock = clock
-        self._stopped = threading.Event()
+        super().__init__(name, options, clock)
         self._portrait: UInt8Array | None = None
-
-    @property
-    def name(self) -> str:
-        """The stream's unique name."""
-        return self._name
-
-    @property
-    def live(self) -> bool:
-        """Whether it plays at its own rate."""
-        return self._options.realtime
 
     def open(self) -> StreamInfo:
         """Loads the portrait.
@@ -87,22 +73,17 @@ class DemoSource:
             from_clip=True,
         )
 
-    def frames(self) -> Iterator[PendingFrame]:
-        """Plays the clip."""
-        timeline = Timeline(Fraction(1, DEMO_RATE), 1 / DEMO_RATE)
-        if self._first_frame > 0:
-            timeline.place(0)
-        yield from Player(self._options, timeline, self._clock, self._stopped).frames(self._round)
-
-    def interrupt(self) -> None:
-        """Makes `frames` end at the next frame."""
-        self._stopped.set()
-
     def close(self) -> None:
         """Lets go of the portrait."""
         self._portrait = None
 
-    def _round(self, _number: int) -> Iterator[ClipFrame]:
+    def _timeline(self) -> Timeline:
+        timeline = Timeline(Fraction(1, DEMO_RATE), 1 / DEMO_RATE)
+        if self._first_frame > 0:
+            timeline.place(0)
+        return timeline
+
+    def _round(self, number: int, timeline: Timeline) -> Iterator[ClipFrame]:
         assert self._portrait is not None, "open() comes first"
         first = self._first_frame
         for index in range(first, DEMO_FRAMES):
