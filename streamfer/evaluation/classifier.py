@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from streamfer.evaluation.metrics import (
 )
 from streamfer.evaluation.served import served_probabilities
 from streamfer.labels import LABEL_SETS, LabelSet
+from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import (
     SHIPPED_FACE_WEIGHTS,
     FaceVGG,
@@ -167,7 +167,7 @@ def evaluate_classifier(config: EvaluationConfig, engine: Engine | None = None) 
         duplicate=None
         if hashes is None
         else near_duplicates(hash_pictures(faces.pictures), hashes),
-        model_sha256=hashlib.sha256(config.weights.read_bytes()).hexdigest(),
+        model_sha256=weights_sha256(config.weights),
         names=faces.names,
         subjects=faces.subjects,
         summary=summary,

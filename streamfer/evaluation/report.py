@@ -17,6 +17,7 @@ from streamfer.errors import OutputError
 from streamfer.evaluation.classifier import Evaluation
 from streamfer.labels import COLOURS_RGB, LABELS
 from streamfer.types import UInt8Array
+from streamfer.vision.overlay.sheet import encode_picture
 
 _CELL_PX = 84
 _MARGIN_PX = 100
@@ -115,14 +116,10 @@ def write_picture(image: UInt8Array, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    suffix = path.suffix or ".png"
     try:
-        ok, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        if not ok:
-            raise OutputError(f"{path}: cannot encode a picture as {suffix}")
-        path.write_bytes(encoded.tobytes())
-    except cv2.error as error:
-        raise OutputError(f"{path}: cannot encode a picture as {suffix}") from error
+        path.write_bytes(encode_picture(image, path.suffix or ".png"))
+    except OutputError as error:
+        raise OutputError(f"{path}: {error}") from error
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error
 

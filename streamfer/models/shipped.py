@@ -68,20 +68,34 @@ class WeightFiles:
         return tuple(path for path in files if not path.is_file())
 
 
+def weights_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file of weights.
+
+    Raises:
+        EngineError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EngineError(f"{path}: cannot read the weights: {error.strerror or error}") from error
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 (hex) of a file of weights, held against the one in the card beside it.
 
     Raises:
         EngineError: the file cannot be read, or is not the one that its card describes.
     """
+    card = path.with_suffix(".md")
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        card = path.with_suffix(".md")
+        found = weights_sha256(path)
         described = _CARD_SHA256.search(card.read_text("utf-8")) if card.is_file() else None
+    except EngineError as error:
+        raise EngineError(f"{error}; install streamfer again") from error
     except OSError as error:
         raise EngineError(
-            f"{path}: cannot read the weights: {error.strerror or error}; install streamfer again"
+            f"{card}: cannot read the card: {error.strerror or error}; install streamfer again"
         ) from error
     if described and described[1] != found:
         raise EngineError(

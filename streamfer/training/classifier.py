@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.evaluation.duplicates import Hashes, hash_pictures
 from streamfer.labels import LABEL_SETS
+from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
@@ -36,6 +37,7 @@ from streamfer.training.vgg.card import Learned, write_card
 from streamfer.training.vgg.classifier_options import parse_arguments
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun, TrainingFiles
 from streamfer.training.vgg.scoring import EvaluationFaces, calibrate, evaluation_faces, score
+from streamfer.vision.overlay.sheet import write_png
 
 _HELD_OUT_OF = 32
 """One picture in this many of the training data is kept back to fit the temperatures."""
@@ -68,8 +70,7 @@ def train_classifier(
     splits = _read(files, config.seed, console)
     cache = open_landmarks(files.landmarks, splits.training.pictures + splits.validation.pictures)
     held_out, kept = split_held_out(splits.training)
-    began_with = _beginning(files, splits)
-    run = _begin_or_resume(config, files, began_with, kept, cache)
+    run, began_with = _begin_or_resume(config, files, splits, kept, cache)
     calibration, exam = (evaluation_faces(f, cache) for f in (held_out, splits.validation))
     hashes = hash_pictures(splits.training.pictures)
     weights = files.out / "face_vgg19.safetensors"
@@ -115,13 +116,15 @@ def _begin_folder(path: Path, config: ClassifierConfig) -> None:
 def _begin_or_resume(
     config: ClassifierConfig,
     files: TrainingFiles,
-    began_with: dict[str, str],
+    splits: Splits,
     faces: LabelledFaces,
     cache: LandmarkCache,
-) -> ClassifierRun:
-    """A run at its beginning, or where an earlier one with the same beginning stopped."""
+) -> tuple[ClassifierRun, dict[str, str]]:
+    """A run at its beginning, or where an earlier one with the same beginning stopped, and the
+    digests of what it began with."""
     initial = load_face_vgg(files.initial) if files.initial else None
     teachers = [load_face_vgg(path) for path in files.teacher]
+    began_with = _beginning(files, splits)
     checkpoint = files.checkpoint
     earlier = load_checkpoint(checkpoint) if files.resume and checkpoint.exists() else None
     if earlier is not None:
@@ -131,7 +134,7 @@ def _begin_or_resume(
     run = ClassifierRun(config, training_faces(faces, cache, smoothing), initial, teachers)
     if earlier is not None:
         run.restore(earlier, checkpoint)
-    return run
+    return run, began_with
 
 
 def _beginning(files: TrainingFiles, splits: Splits) -> dict[str, str]:
@@ -144,7 +147,7 @@ def _beginning(files: TrainingFiles, splits: Splits) -> dict[str, str]:
 
 
 def _digests(files: Sequence[Path]) -> str:
-    return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files) or "none"
+    return " ".join(weights_sha256(path) for path in files) or "none"
 
 
 def _digest_of_faces(*parts: LabelledFaces) -> str:
@@ -230,8 +233,7 @@ def _shown(value: float | None) -> str:
 
 
 def _draw(metrics: MetricsFile, path: Path) -> None:
-    picture = cv2.cvtColor(draw_learning_curves(metrics.rows), cv2.COLOR_RGB2BGR)
-    path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    write_png(draw_learning_curves(metrics.rows), path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

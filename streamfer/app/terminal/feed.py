@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import cv2
-
 from streamfer.errors import OutputError
 from streamfer.media.files.claims import OutputClaims, free_path
 from streamfer.media.files.output_file import write_whole
 from streamfer.types import UInt8Array
+from streamfer.vision.overlay.sheet import encode_picture
 
 
 def save_picture(path: Path, image: UInt8Array, claims: OutputClaims) -> Path:
@@ -24,10 +23,9 @@ def save_picture(path: Path, image: UInt8Array, claims: OutputClaims) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Encoded in memory: imwrite reports a failure without its reason.
-        _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        content = encode_picture(image)
         free = free_path(claims, path)
-        write_whole(free, encoded.tobytes())
+        write_whole(free, content)
         return free
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from torch import nn
 from streamfer.errors import ConfigError
 from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.models.fused import load_fused_heads
+from streamfer.models.shipped import weights_sha256
 from streamfer.models.storage import load_encoder, load_generator
 
 _DATA = """\
@@ -72,7 +72,7 @@ def generator_card(weights: Path, run: LatentRun) -> str:
             "",
             f"- Input: a code in W+, {config.num_ws} × {config.w_dim}, or z of {config.z_dim}.",
             f"- Output: {config.resolution} × {config.resolution} gray, −1 to 1.",
-            f"- SHA-256: `{_sha256(weights)}`",
+            f"- SHA-256: `{weights_sha256(weights)}`",
             "",
             _DATA,
             "## Measured",
@@ -105,7 +105,7 @@ def encoder_card(weights: Path, run: LatentRun) -> str:
             "",
             f"- Input: {config.size} × {config.size} gray, −1 to 1, aligned.",
             f"- Output: a code in W+ of `stylegan2_faces64`, {config.num_ws} × {config.w_dim}.",
-            f"- SHA-256: `{_sha256(weights)}`",
+            f"- SHA-256: `{weights_sha256(weights)}`",
             "",
             _DATA,
             f"## Measured on {len(run.evaluation['faces']):,} PublicTest faces",
@@ -152,7 +152,7 @@ def fused_heads_card(weights: Path, run: LatentRun, fused: Path) -> str:
             "The trunk is `face_vgg19`'s, the code `encoder_faces64`'s; both were frozen.",
             "",
             "- Output: seven probabilities under the labels of `ferplus` and of `fer2013`.",
-            f"- SHA-256: `{_sha256(weights)}`",
+            f"- SHA-256: `{weights_sha256(weights)}`",
             "",
             _DATA,
             "## Measured on PublicTest",
@@ -245,10 +245,6 @@ def _size(module: nn.Module, weights: Path) -> str:
     count = sum(p.numel() for p in module.parameters())
     mebibytes = weights.stat().st_size / 2**20
     return f"{count:,} parameters, {mebibytes:.1f} MiB: matrices as float16, vectors as float32."
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _listed(values: tuple[int, ...]) -> str:

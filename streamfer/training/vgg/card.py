@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ import torch
 
 from streamfer.evaluation.metrics import accuracy, expected_calibration_error
 from streamfer.labels import LABEL_SETS, LABELS
+from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import load_face_vgg
 from streamfer.training.faces.data import NO_LABEL
 from streamfer.training.splits import Splits
@@ -102,7 +102,7 @@ def write_card(
         parameters=sum(p.numel() for p in model.parameters()),
         storage=run.config.storage,
         size=weights.stat().st_size / 2**20,
-        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        sha256=weights_sha256(weights),
         heads=" and ".join(model.heads),
         faces=learned.faces,
         held_out=len(learned.splits.training) - learned.faces,
@@ -160,7 +160,7 @@ def _taught_by(teachers: Sequence[Path]) -> str:
 
 
 def _digest(weights: Path) -> str:
-    return f"SHA-256 `{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}…`"
+    return f"SHA-256 `{weights_sha256(weights)[:16]}…`"
 
 
 def commit_of_checkout() -> str:

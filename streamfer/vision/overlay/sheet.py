@@ -36,15 +36,32 @@ def sheet(pictures: UInt8Array, columns: int = 8) -> UInt8Array:
     return result
 
 
+def encode_picture(image: UInt8Array, suffix: str = ".png") -> bytes:
+    """(H, W) gray or (H, W, 3) RGB uint8 as a picture file, a PNG unless a suffix says otherwise.
+
+    Encoded in memory, because OpenCV's writing reports a failure without its reason.
+
+    Raises:
+        OutputError: OpenCV cannot write such files.
+    """
+    picture = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    try:
+        ok, encoded = cv2.imencode(suffix, picture)
+    except cv2.error:
+        ok = False
+    if not ok:
+        raise OutputError(f"cannot encode a picture as {suffix}")
+    return bytes(encoded)
+
+
 def write_png(image: UInt8Array, path: Path) -> None:
     """Writes (H, W) gray or (H, W, 3) RGB uint8 as PNG.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    picture = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     try:
-        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+        path.write_bytes(encode_picture(image))
     except OSError as error:
         raise OutputError(f"{path}: cannot write the picture: {error.strerror}") from error
 
