@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamfer.errors import EngineError
-from streamfer.models.shipped import WeightFiles, digest, file_digest
+from streamfer.models.shipped import WeightFiles, digest, file_digest, weights_sha256
 from tests.support.latent import write_card
 
 
@@ -25,6 +25,12 @@ def test_the_card_must_describe_the_file(weights: Path) -> None:
     weights.write_bytes(b"Numbers")
     with pytest.raises(EngineError, match=r"net\.safetensors: damaged or replaced.*net\.md"):
         file_digest(weights)
+
+
+def test_weights_of_one_s_own_need_no_card(weights: Path) -> None:
+    assert weights_sha256(weights) == hashlib.sha256(b"numbers").hexdigest()
+    with pytest.raises(EngineError, match=r"gone\.safetensors: cannot read the weights"):
+        weights_sha256(weights.with_name("gone.safetensors"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamfer.errors import OutputError
-from streamfer.vision.overlay.sheet import sheet, write_png, write_sheet
+from streamfer.vision.overlay.sheet import encode_picture, sheet, write_png, write_sheet
 
 
 def test_pictures_lie_in_rows_on_white() -> None:
@@ -37,3 +37,9 @@ def test_written_pictures_keep_gray_and_colour(tmp_path: Path) -> None:
 def test_unwritable_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"missing/sheet\.png"):
         write_sheet(np.zeros((1, 2, 2), np.uint8), tmp_path / "missing" / "sheet.png")
+
+
+@pytest.mark.parametrize("suffix", [".nonsense", ""])
+def test_a_kind_of_picture_that_does_not_exist_is_refused(suffix: str) -> None:
+    with pytest.raises(OutputError, match="cannot encode a picture as"):
+        encode_picture(np.zeros((2, 2, 3), np.uint8), suffix)
