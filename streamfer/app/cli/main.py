@@ -20,6 +20,7 @@ from streamfer.app.cli.options import ConfigFile, merged_config, with_run_option
 from streamfer.app.cli.weights_commands import weights_app
 from streamfer.app.export.options import add_export_command
 from streamfer.app.terminal.logs import complain
+from streamfer.app.terminal.standard_streams import shield_standard_streams
 from streamfer.errors import ConfigError, PipelineError, StreamferError
 from streamfer.runtime.extras import install_command, is_extra
 
@@ -71,6 +72,7 @@ def run_process() -> NoReturn:
     Threads that sit in a read that nothing can interrupt (a camera driver's, a name server's) would
     hold the interpreter's exit for ever; by now every output is closed.
     """
+    shield_standard_streams()
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -44,8 +44,12 @@ def run(config: RunConfig) -> int:
     shared = console.is_terminal and sys.stderr.isatty() and not config.quiet
     configure_logging(config.log_level, console if shared else Console(stderr=True))
     config = dataclasses.replace(config, source=config.source or (_DEFAULT_SOURCE,))
+    with StopSignals() as signals:  # to the last line: signals may come twice
+        return _run(config, console, signals)
+
+
+def _run(config: RunConfig, console: Console, signals: StopSignals) -> int:
     with (
-        StopSignals() as signals,
         BuildProgress(console, config.quiet) as progress,
         Session.configured(config, progress, lambda: signals.count > 0) as session,
     ):

@@ -37,4 +37,7 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _count(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
+        # A terminal that closes may send one itself and have its shell send another: that is not a
+        # user who insists.
+        if self.count == 0 or number != getattr(signal, "SIGHUP", None):
+            self.count += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from enum import Enum
 
 import cv2
@@ -54,6 +55,8 @@ class Window:
         self._pictures: dict[str, UInt8Array] = {}
         self._changed = False
         self._open = False
+        self._closed = False
+        """By its user: it stays away."""
 
     def show(self, stream: str, image: UInt8Array) -> None:
         """Takes a stream's next picture; `poll` brings it to the screen.
@@ -67,6 +70,12 @@ class Window:
 
     def poll(self) -> set[Action]:
         """Draws what is new, and returns what the user has asked for since the last call."""
+        if self._closed:
+            return set()
+        # Asked before anything is drawn: a toolkit without its window ends the process, or opens
+        # another.
+        if self._open and not self._is_there():
+            return self._lost()
         if self._changed:
             self._draw()
             self._changed = False
@@ -77,17 +86,25 @@ class Window:
             action = _ACTIONS.get(ord(chr(key & 0xFF).lower()))
             if action is not None:
                 actions.add(action)
-        if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
-            self._open = False
-            actions.add(Action.QUIT)
-        return actions
+        return actions if self._is_there() else actions | self._lost()
 
     def close(self) -> None:
         """Takes the window away; closing twice is fine."""
         if self._open:
             self._open = False
-            cv2.destroyWindow(self._title)
-            cv2.pollKey()  # lets the toolkit act on it
+            with suppress(cv2.error):  # its user may have closed it just now
+                cv2.destroyWindow(self._title)
+                cv2.pollKey()  # lets the toolkit act on it
+
+    def _is_there(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # with its last window the toolkit itself may have gone
+            return False
+
+    def _lost(self) -> set[Action]:
+        self._open, self._closed = False, True
+        return {Action.QUIT}
 
     def _draw(self) -> None:
         pictures = list(self._pictures.values())

@@ -44,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--budget-ms", type=float, required=True)
     parser.add_argument("--prepare", action="store_true", help="only make the engines, and end")
     options = parser.parse_args(arguments)
-    # Ctrl-C goes to every process of the terminal; this one ends with its parent's pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C, a closed terminal and a service manager's stop reach every process; this one ends with
+    # its parent's pipe. (Parents on POSIX hold them back from the start.)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     requests: Requests = queue.Queue()
     source = sys.stdin.fileno()

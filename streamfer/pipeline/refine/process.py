@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from streamfer.errors import EngineError
 from streamfer.runtime.array_pipe import read_arrays, write_arrays
@@ -27,7 +28,8 @@ class ProcessBackend:
     The child reads requests (`crops`, `latents`) from its standard input and answers on its
     standard output (`latents`, `reconstructions`, `errors`, `steps`, `seconds`, or `failure`), as
     messages of `streamfer.runtime.array_pipe`. It must end when its input ends, so it cannot
-    outlive this process.
+    outlive this process. What asks this process to end, and is sent to its children as well by a
+    terminal or a service manager, does not reach the child: this process ends it.
 
     Args:
         command: program and arguments of the child.
@@ -87,7 +89,7 @@ class ProcessBackend:
         with self._lock:
             self._interrupted = True
             if self._child is not None:
-                self._child.terminate()
+                self._child.kill()
 
     def close(self) -> None:
         """Ends the child and waits for it; closing twice is fine."""
@@ -99,21 +101,7 @@ class ProcessBackend:
             if self._interrupted:
                 raise EngineError("refinement process: told to end")
             if self._child is None:
-                # Before the first import: libraries size their thread pools when they load.
-                threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-                # The packages that this process uses, wherever they are.
-                modules = os.pathsep.join(path for path in sys.path if path)
-                try:
-                    self._child = subprocess.Popen(
-                        command,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.DEVNULL,
-                        env={**os.environ, **threads, "PYTHONPATH": modules},
-                    )
-                except OSError as error:
-                    reason = error.strerror or str(error)
-                    raise EngineError(f"refinement process: cannot start: {reason}") from error
+                self._child = _start(command)
             return self._child
 
     def _end(self) -> int | None:
@@ -122,7 +110,6 @@ class ProcessBackend:
             child, self._child = self._child, None
         if child is None:
             return None
-        child.terminate()
         for pipe in (child.stdin, child.stdout):
             assert pipe is not None
             with contextlib.suppress(OSError):
@@ -132,3 +119,37 @@ class ProcessBackend:
         except subprocess.TimeoutExpired:
             child.kill()
             return child.wait()
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    # Before the first import: libraries size their thread pools when they load.
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # The packages that this process uses, wherever they are.
+    modules = os.pathsep.join(path for path in sys.path if path)
+    try:
+        with _stop_signals_held():
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **threads, "PYTHONPATH": modules},
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise EngineError(f"refinement process: cannot start: {reason}") from error
+
+
+@contextlib.contextmanager
+def _stop_signals_held() -> Iterator[None]:
+    """Holds back what asks a process to end; a child started meanwhile holds it back for good."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows a group of its own does
+        yield
+        return
+    stop = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stop)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

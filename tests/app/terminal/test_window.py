@@ -97,6 +97,18 @@ def test_pictures_reach_the_screen_and_keys_become_actions() -> None:
         assert process.wait(20) == 0
 
 
+def test_a_window_that_its_user_closes_ends_it_as_q_does() -> None:
+    with (
+        virtual_display(1280, 800) as display,
+        child(display, 1) as process,
+        keyboard(display) as keys,
+    ):
+        keys.close_window("Streamfer")
+        assert read_line(process) == "QUIT"
+        assert read_line(process) == "closed"
+        assert process.wait(20) == 0
+
+
 def test_several_streams_share_the_window() -> None:
     with virtual_display(1280, 800) as display, child(display, 3):
         pass
@@ -129,20 +141,62 @@ def test_keys(monkeypatch: pytest.MonkeyPatch, key: int, actions: set[Action]) -
     assert window.poll() == actions
 
 
-def test_closing_the_window_quits(monkeypatch: pytest.MonkeyPatch) -> None:
-    toolkit = {
-        "namedWindow": lambda *_: None,
-        "resizeWindow": lambda *_: None,
-        "imshow": lambda *_: None,
-        "pollKey": lambda: -1,
-        "getWindowProperty": lambda *_: 0.0,
-    }
-    for name, function in toolkit.items():
-        monkeypatch.setattr(cv2, name, function)
+class Toolkit:
+    """A window toolkit whose only window its user closes: then it is gone, as Qt's is."""
+
+    def __init__(self, after_polls: int) -> None:
+        self._polls_left = after_polls
+        self.windows = 0
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("resizeWindow", "imshow", "destroyWindow"):
+            monkeypatch.setattr(cv2, name, self._needs_window)
+        monkeypatch.setattr(cv2, "namedWindow", self._open)
+        monkeypatch.setattr(cv2, "pollKey", self._poll)
+        monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: self._needs_window() or 1.0)
+
+    def user_closes(self) -> None:
+        self._polls_left = 0
+
+    def _open(self, *_: object) -> None:
+        self.windows += 1
+
+    def _needs_window(self, *_: object) -> None:
+        if self._polls_left <= 0:
+            raise cv2.error("NULL guiReceiver (please create a window)")
+
+    def _poll(self) -> int:
+        self._polls_left -= 1
+        return -1
+
+
+@pytest.mark.parametrize("after_polls", [1, 2])
+def test_closing_the_window_quits(monkeypatch: pytest.MonkeyPatch, after_polls: int) -> None:
+    toolkit = Toolkit(after_polls)
+    toolkit.install(monkeypatch)
     window = Window("Streamfer")
+    for _ in range(after_polls - 1):
+        window.show("cam", plain(64, 48, 1))
+        assert window.poll() == set()
     window.show("cam", plain(64, 48, 1))
     assert window.poll() == {Action.QUIT}
+    window.show("cam", plain(64, 48, 1))  # what was under way when it was closed
     assert window.poll() == set()
+    window.close()
+    assert toolkit.windows == 1
+
+
+def test_a_window_closed_between_two_looks_is_not_drawn_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    toolkit = Toolkit(100)
+    toolkit.install(monkeypatch)
+    window = Window("Streamfer")
+    window.show("cam", plain(64, 48, 1))
+    assert window.poll() == set()
+    toolkit.user_closes()
+    window.show("cam", plain(64, 48, 1))
+    assert window.poll() == {Action.QUIT}
+    window.close()
+    assert toolkit.windows == 1
 
 
 def test_the_program_loads_opencv_before_pyav() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -127,6 +129,36 @@ def test_interrupting_ends_a_refinement_under_way() -> None:
         backend.refine(CROPS, latents(0))
     backend.close()
     backend.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_its_parent_s_group_does_not_end_it(number: signal.Signals) -> None:
+    backend = ProcessBackend([sys.executable, "-c", ECHO])
+    try:
+        backend.start()
+        (child,) = psutil.Process().children()
+        child.send_signal(number)  # from the first moment on, before Python has started in it
+        assert backend.refine(CROPS, latents(0)).steps == 5
+        child.send_signal(number)
+        assert backend.refine(CROPS, latents(0)).steps == 5
+    finally:
+        backend.close()
+    assert not child.is_running()
+
+
+def test_it_ends_when_its_parent_is_killed() -> None:
+    script = f"""
+from streamfer.pipeline.refine.process import ProcessBackend
+import psutil, sys, time
+ProcessBackend([sys.executable, "-c", {ECHO!r}]).start()
+print(psutil.Process().children()[0].pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+        child.wait(30)
 
 
 def test_a_missing_program_is_one_error() -> None:
