@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
+from streamfer.runtime.forks import check_not_forked
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Progress = Callable[[str, float], None]
@@ -71,8 +72,10 @@ def check_inputs(model: str, specs: Sequence[TensorSpec], inputs: Mapping[str, A
     """Holds the inputs of one run against the engine's specs.
 
     Raises:
-        EngineError: a name, dtype or shape differs; says expected and got.
+        EngineError: a name, dtype or shape differs; says expected and got. Or the engine was opened
+            before this process was forked.
     """
+    check_not_forked()
     expected = {spec.name for spec in specs}
     if inputs.keys() != expected:
         raise EngineError(f"{model}: expected the inputs {sorted(expected)}, got {sorted(inputs)}")

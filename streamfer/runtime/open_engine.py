@@ -10,6 +10,7 @@ from typing import cast
 from streamfer.engine import Array, Engine
 from streamfer.errors import EngineError
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine, bare_onnxruntime
+from streamfer.runtime.forks import note_use
 from streamfer.runtime.model import BareRun, OnnxModel, Precision, Progress
 from streamfer.runtime.planning import Machine, Plan, find_machine, plan_engine
 from streamfer.runtime.self_check import Verdict, self_check
@@ -164,6 +165,7 @@ class _Opening:
         Raises:
             EngineError: none works; says why.
         """
+        note_use()
         obstacles = []
         for plan in plans:
             try:

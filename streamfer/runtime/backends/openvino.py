@@ -6,6 +6,7 @@ import functools
 import importlib
 import io
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
+from streamfer.runtime.forks import note_use
 from streamfer.runtime.hardware import find_cpu
 from streamfer.runtime.model import BareRun, OnnxModel, Precision, check_inputs, check_precision
 from streamfer.runtime.store.engine_key import EngineKey
@@ -21,6 +23,9 @@ from streamfer.runtime.store.store import EngineStore
 _PRECISION_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the float parts of a network compute in; quantised parts carry their type in the file."""
 _RECIPE = 2
+_exclusive = threading.RLock()
+"""Held during every call of the core: it takes its own locks in either order, so that threads which
+open networks at the same time could wait for each other for ever."""
 _UNWANTED_MODULES = ("openvino.tools.ovc", "openvino_telemetry")
 
 
@@ -58,13 +63,15 @@ class OpenVinoEngine:
         }
         if threads is not None:
             properties["INFERENCE_NUM_THREADS"] = threads
+        note_use()
         compiled = _compile(model, precision, properties, store)
         self.name = model.name
         self.sha256 = model.sha256
         self.precision: str = precision
         self.inputs = tuple(_spec(port) for port in compiled.inputs)
         self.outputs = tuple(_spec(port) for port in compiled.outputs)
-        self._request: Any = compiled.create_infer_request()
+        with _exclusive:
+            self._request: Any = compiled.create_infer_request()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Runs the network once; see `Engine.run`."""
@@ -79,7 +86,8 @@ class OpenVinoEngine:
 
     def close(self) -> None:
         """Frees the compiled network."""
-        self._request = None
+        with _exclusive:
+            self._request = None
 
 
 def bare_openvino(
@@ -100,9 +108,10 @@ def bare_openvino(
     }
     if threads is not None:
         properties["INFERENCE_NUM_THREADS"] = threads
-    core = _core()
-    compiled = core.compile_model(core.read_model(model.data), "CPU", properties)
-    request = compiled.create_infer_request()
+    with _exclusive:
+        core = _core()
+        compiled = core.compile_model(core.read_model(model.data), "CPU", properties)
+        request = compiled.create_infer_request()
     return lambda inputs: request.infer(inputs, share_inputs=True, share_outputs=True)
 
 
@@ -141,12 +150,14 @@ def _compile(
     model: OnnxModel, precision: Precision, properties: dict[str, Any], store: EngineStore | None
 ) -> Any:
     """The compiled network, from the store where it holds it."""
-    ov = import_openvino()
-    core = _core()
+    with _exclusive:
+        version = import_openvino().get_version()
+        core = _core()
 
     def compile_fresh() -> Any:
         try:
-            return core.compile_model(core.read_model(model.data), "CPU", properties)
+            with _exclusive:
+                return core.compile_model(core.read_model(model.data), "CPU", properties)
         except RuntimeError as error:
             raise EngineError(
                 f"{model.name}: OpenVINO cannot compile it: {_last_line(error)}"
@@ -154,12 +165,14 @@ def _compile(
 
     def export() -> bytes:
         blob = io.BytesIO()
-        compile_fresh().export_model(blob)
+        with _exclusive:
+            compile_fresh().export_model(blob)
         return blob.getvalue()
 
     def load(blob: bytes) -> Any:
         try:
-            return core.import_model(io.BytesIO(blob), "CPU", properties)
+            with _exclusive:
+                return core.import_model(io.BytesIO(blob), "CPU", properties)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO refuses it: {_last_line(error)}") from error
 
@@ -169,7 +182,7 @@ def _compile(
         model=model.name,
         model_sha256=model.sha256,
         backend="openvino",
-        version=ov.get_version(),
+        version=version,
         device=str(find_cpu()),
         precision=precision,
         shapes="",

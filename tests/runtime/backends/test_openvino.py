@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamfer.errors import EngineError
+from streamfer.runtime.backends import openvino
 from streamfer.runtime.backends.openvino import OpenVinoEngine
 from streamfer.runtime.store.store import EngineStore
 from tests.support.models import small_network
@@ -71,3 +75,35 @@ def test_a_signal_after_engines_are_closed_is_survived() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stdout) == (0, "survived\n"), ended.stderr
+
+
+class CrowdedCore:
+    """A core that notices when two threads are in it at once."""
+
+    def __init__(self) -> None:
+        self._real = openvino._core()
+        self._meeting = threading.Barrier(2)
+        self.met = False
+
+    def read_model(self, content: bytes) -> Any:
+        return self._real.read_model(content)
+
+    def compile_model(self, *arguments: Any) -> Any:
+        try:
+            self._meeting.wait(0.3)
+        except threading.BrokenBarrierError:
+            self._meeting.reset()
+        else:
+            self.met = True
+        return self._real.compile_model(*arguments)
+
+
+def test_threads_that_open_networks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core's locks, taken in either order, held them for ever in 2 of 40 runs."""
+    core = CrowdedCore()
+    monkeypatch.setattr(openvino, "_core", lambda: core)
+    with ThreadPoolExecutor(2) as pool:
+        engines = list(pool.map(OpenVinoEngine, [small_network("a"), small_network("b")]))
+    for engine in engines:
+        engine.close()
+    assert not core.met
