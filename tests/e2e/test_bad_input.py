@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from streamfer import read_records
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import frame_records, record_lines, streamfer
 from tests.support.shared import shared_file
@@ -183,3 +186,25 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     )
     assert ended.returncode == 3
     assert "Traceback" in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text there")
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_file_names_that_are_no_text_stop_nothing(
+    capfd: Capture, tmp_path: Path, suffix: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    named = os.fsencode(folder) + b"/caf\xe9.mp4"
+    make_clip(tmp_path / "clip.mp4", ClipSpec(frames=2)).rename(os.fsdecode(named))
+    (folder / os.fsdecode(b"brok\xe9n.mp4")).write_bytes(b"no video")
+    records = tmp_path / f"records.{suffix}"
+    ended = streamfer(
+        capfd, "run", folder, "--no-refine", "--records", records,
+        "--output", tmp_path / "{stream}.mp4", "--json-summary", tmp_path / "summary.json",
+    )  # fmt: skip
+    assert ended.code == 3  # for the broken one only
+    assert (tmp_path / "caf-xe9.mp4").exists()
+    read = read_records(records)
+    assert [frame["stream"] for frame in read.frames] == ["caf-xe9"] * 2
+    assert [event["stream"] for event in read.events] == ["brok-xe9n"]

@@ -46,7 +46,8 @@ class LineFile:
             OSError: they cannot be written.
         """
         try:
-            self._size += self._file.write(text.encode())
+            # Messages may name files in bytes that are no text.
+            self._size += self._file.write(text.encode("utf-8", "replace"))
         except OSError:
             self._file.cut(self._size)
             raise

@@ -129,6 +129,11 @@ def is_playable(path: Path) -> bool:
         return False
 
 
+def readable_path(path: Path) -> str:
+    """A path as text that everybody can read: bytes that are no UTF-8 as `\\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def missing_file_message(path: Path) -> str:
     """Says that a file is missing, and which one may have been meant."""
     folder = path.parent

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.redact import MASK, redact_text, redact_url
-from streamfer.media.sources.media_file import missing_file_message
+from streamfer.media.sources.media_file import missing_file_message, readable_path
 from streamfer.media.sources.pipe import STANDARD_INPUT
 
 _PLAYABLE = re.compile(
@@ -62,7 +62,8 @@ class SourceSpec:
     def label(self) -> str:
         """The location for people, without credentials."""
         if self.kind is SourceKind.FILE:
-            return redact_text(self.location)  # an address that was typed without its scheme
+            # Redacted, because it may be an address that was typed without its scheme.
+            return redact_text(readable_path(self.path))
         shown = redact_url(self.location)  # a filter graph may hold URLs too
         return shown if self.kind is SourceKind.NETWORK else f"{self.kind.value}:{shown}"
 
@@ -217,7 +218,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 def _stream_name(kind: SourceKind, location: str) -> str:
     if kind is SourceKind.FILE:
-        return _safe(Path(redact_text(location)).stem)
+        return _safe(Path(redact_text(readable_path(Path(location)))).stem)
     if kind is SourceKind.NETWORK:
         return _network_name(location)
     if kind is SourceKind.CAMERA:
@@ -237,7 +238,7 @@ def _network_name(url: str) -> str:
 
 def _safe(name: str) -> str:
     """A name without separators, control or reserved characters and leading or trailing dots."""
-    name = unicodedata.normalize("NFC", name)
+    name = unicodedata.normalize("NFC", name.encode("utf-8", "backslashreplace").decode())
     name = re.sub(r"[\x00-\x1f\x7f<>:\"/\\|?*{}%\s]+", "-", name)
     return name.strip(".-")[:_LONGEST_NAME].rstrip(".-") or "stream"
 

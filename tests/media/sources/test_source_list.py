@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,3 +174,12 @@ def test_credentials_show_in_no_error(argument: str) -> None:
     with pytest.raises((ConfigError, SourceError)) as caught:
         expand_sources([argument])
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text there")
+def test_a_file_name_that_is_no_text_becomes_some(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+    Path(path).touch()
+    (spec,) = expand_sources([str(tmp_path)])
+    assert (spec.location, spec.name) == (path, "caf-xe9")
+    assert spec.label == f"{tmp_path}/caf\\xe9.mp4"
