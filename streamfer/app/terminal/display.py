@@ -11,14 +11,16 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import cv2
 
 _TIMEOUT_S = 2.0
 """For a display forwarded from far away; a local one answers in milliseconds."""
 _COOKIE = b"MIT-MAGIC-COOKIE-1"
+T = TypeVar("T")
 _ACCEPTED = 1
 """First byte of the server's answer to a client that it lets in."""
 
@@ -33,25 +35,50 @@ def display_available(environment: Mapping[str, str] = os.environ) -> bool:
         return False
     if sys.platform in ("darwin", "win32"):
         return True
+    return _greet_x_server(environment, lambda answer: True) or False
+
+
+def screen_size_wh(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+    """Width and height of the X server's first screen in px; None where there is no X server.
+
+    Args:
+        environment: as of `display_available`.
+    """
+    return _greet_x_server(environment, _first_screen_wh)
+
+
+def _greet_x_server(environment: Mapping[str, str], read: Callable[[BinaryIO], T]) -> T | None:
+    """What an X server that lets us in says of itself, as `read` takes it from behind the first
+    byte; None where there is none."""
     match = re.fullmatch(r"(?:unix|(.*?)):(\d+)(?:\.\d+)?", environment.get("DISPLAY", ""))
     if match is None:
-        return False
+        return None
     host, number = match[1] or "", int(match[2])
     cookies = _cookies(environment, number)
-    return any(_accepts(host, number, cookie) for cookie in (*cookies, b""))
+    answers = (_answer(host, number, cookie, read) for cookie in (*cookies, b""))
+    return next((answer for answer in answers if answer is not None), None)
 
 
-def _accepts(host: str, number: int, cookie: bytes) -> bool:
-    """Whether the X server lets a client with this cookie in (X11 protocol, connection setup)."""
+def _answer(host: str, number: int, cookie: bytes, read: Callable[[BinaryIO], T]) -> T | None:
+    """The X server's answer to a client with this cookie (X11 protocol, connection setup)."""
     name = _COOKIE if cookie else b""
     greeting = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(name), len(cookie))
     greeting += b"".join(field + bytes(-len(field) % 4) for field in (name, cookie))
     try:
-        with _connect(host, number) as connection:
+        with _connect(host, number) as connection, connection.makefile("rb") as answer:
             connection.sendall(greeting)
-            return connection.recv(1) == bytes([_ACCEPTED])
-    except OSError:
-        return False
+            return read(answer) if answer.read(1) == bytes([_ACCEPTED]) else None
+    except (OSError, struct.error):
+        return None
+
+
+def _first_screen_wh(answer: BinaryIO) -> tuple[int, int]:
+    (length,) = struct.unpack("<5xH", answer.read(7))
+    setup = answer.read(4 * length)
+    vendor_length, formats = struct.unpack_from("<16xH3xB", setup)
+    first_screen = 32 + vendor_length + -vendor_length % 4 + 8 * formats
+    width, height = struct.unpack_from("<20xHH", setup, first_screen)
+    return width, height
 
 
 def _connect(host: str, number: int) -> socket.socket:

@@ -7,6 +7,7 @@ from typing import Self
 
 from rich.console import Console
 
+from streamfer.app.terminal.display import screen_size_wh
 from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.app.terminal.window import Action, Window, display_available
 from streamfer.errors import OutputError
@@ -72,7 +73,7 @@ class Viewer:
         if self._window is None:
             if not pictures:
                 return False
-            self._window = Window("Streamfer")
+            self._window = Window("Streamfer", screen_size_wh())
         for stream, image in pictures.items():
             self._window.show(stream, image)
         actions = self._window.poll()

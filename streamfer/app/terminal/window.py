@@ -17,6 +17,8 @@ __all__ = ["Action", "Window", "compose_grid", "display_available"]
 
 _LARGEST_WH = (1280, 720)
 """A window opens no larger than this and can be resized."""
+_SCREEN_SHARE = 0.9
+"""Of a small screen's sides that a window takes at first: it has a frame and a title."""
 _GAP = 2
 """Px between the tiles of several streams."""
 _TILE_RATIO = 16 / 9
@@ -48,10 +50,17 @@ class Window:
 
     Args:
         title: in the window's title bar.
+        screen_wh: width and height of the screen in px, where they are known.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, screen_wh: tuple[int, int] | None = None) -> None:
         self._title = title
+        self._largest_wh = _LARGEST_WH
+        if screen_wh is not None:
+            width, height = (int(side * _SCREEN_SHARE) for side in screen_wh)
+            self._largest_wh = min(width, _LARGEST_WH[0]), min(height, _LARGEST_WH[1])
+        self._drawn = 0
+        """Streams in the last drawing."""
         self._pictures: dict[str, UInt8Array] = {}
         self._changed = False
         self._open = False
@@ -108,15 +117,41 @@ class Window:
 
     def _draw(self) -> None:
         pictures = list(self._pictures.values())
-        canvas = pictures[0] if len(pictures) == 1 else compose_grid(pictures, _LARGEST_WH)
         if not self._open:
-            flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
-            cv2.namedWindow(self._title, flags)
-            height, width = canvas.shape[:2]
-            scale = min(_LARGEST_WH[0] / width, _LARGEST_WH[1] / height, 1.0)
-            cv2.resizeWindow(self._title, round(width * scale), round(height * scale))
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
             self._open = True
+        if len(pictures) != self._drawn:
+            self._drawn = len(pictures)
+            whole = pictures[0] if self._drawn == 1 else compose_grid(pictures, self._largest_wh)
+            size_wh = _fitting(whole, self._largest_wh, enlarge=False)
+            cv2.resizeWindow(self._title, *size_wh)
+        else:
+            # Drawn in the window's own size: toolkits stretch what has other proportions.
+            size_wh = cv2.getWindowImageRect(self._title)[2:]
+        if min(size_wh) <= _GAP:  # hidden, or not yet there
+            return
+        canvas = pictures[0] if self._drawn == 1 else compose_grid(pictures, size_wh)
+        canvas = _letterboxed(canvas, size_wh)
         cv2.imshow(self._title, cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
+
+
+def _fitting(
+    picture: UInt8Array, room_wh: tuple[int, int], *, enlarge: bool = True
+) -> tuple[int, int]:
+    """The largest width and height in px with a picture's proportions that a room has."""
+    height, width = picture.shape[:2]
+    scale = min(room_wh[0] / width, room_wh[1] / height)
+    scale = scale if enlarge else min(scale, 1.0)
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def _letterboxed(picture: UInt8Array, size_wh: tuple[int, int]) -> UInt8Array:
+    """A picture in the middle of a black one of a given width and height, its proportions kept."""
+    if picture.shape[1::-1] == tuple(size_wh):
+        return picture
+    canvas = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
+    _fit(canvas, picture, (0, 0, *size_wh), gap=0)
+    return canvas
 
 
 def compose_grid(pictures: list[UInt8Array], largest_wh: tuple[int, int]) -> UInt8Array:
@@ -141,13 +176,11 @@ def compose_grid(pictures: list[UInt8Array], largest_wh: tuple[int, int]) -> UIn
     return canvas
 
 
-def _fit(canvas: UInt8Array, picture: UInt8Array, cell: Rect) -> None:
+def _fit(canvas: UInt8Array, picture: UInt8Array, cell: Rect, gap: int = _GAP) -> None:
     """Scales a picture into the middle of a cell, in place."""
-    room_w, room_h = cell[2] - cell[0] - _GAP, cell[3] - cell[1] - _GAP
-    height, width = picture.shape[:2]
-    scale = min(room_w / width, room_h / height)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    room_wh = (cell[2] - cell[0] - gap, cell[3] - cell[1] - gap)
+    size = _fitting(picture, room_wh)
+    method = cv2.INTER_AREA if size[0] < picture.shape[1] else cv2.INTER_LINEAR
     left = cell[0] + (cell[2] - cell[0] - size[0]) // 2
     top = cell[1] + (cell[3] - cell[1] - size[1]) // 2
     canvas[top : top + size[1], left : left + size[0]] = cv2.resize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from streamfer.app.terminal.display import display_available
+from streamfer.app.terminal.display import display_available, screen_size_wh
 from tests.support.xvfb import virtual_display
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="X11 is asked on Linux only")
@@ -87,5 +87,6 @@ def test_a_damaged_authority_file_is_no_authority(tmp_path: Path, content: bytes
 
 def test_a_real_server() -> None:
     with virtual_display(320, 240) as display:
+        assert screen_size_wh({"DISPLAY": display}) == (320, 240)
         assert display_available({"DISPLAY": display})
     assert not display_available({"DISPLAY": display})

@@ -133,12 +133,68 @@ def test_keys(monkeypatch: pytest.MonkeyPatch, key: int, actions: set[Action]) -
         "imshow": lambda *_: None,
         "pollKey": lambda: next(keys),
         "getWindowProperty": lambda *_: 1.0,
+        "getWindowImageRect": lambda *_: (0, 0, 64, 48),
     }
     for name, function in toolkit.items():
         monkeypatch.setattr(cv2, name, function)
     window = Window("Streamfer")
     window.show("cam", plain(64, 48, 1))
     assert window.poll() == actions
+
+
+class Screen:
+    """A window of which the size and the last picture are known."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.size_wh = (0, 0)
+        self.shown = np.zeros((1, 1, 3), np.uint8)
+        monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
+        monkeypatch.setattr(cv2, "pollKey", lambda: -1)
+        monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
+        monkeypatch.setattr(cv2, "getWindowImageRect", lambda *_: (0, 0, *self.size_wh))
+        monkeypatch.setattr(cv2, "resizeWindow", self._resize)
+        monkeypatch.setattr(cv2, "imshow", self._show)
+
+    def _resize(self, _: str, width: int, height: int) -> None:
+        self.size_wh = (width, height)
+
+    def _show(self, _: str, image: UInt8Array) -> None:
+        self.shown = image
+
+    def ratio(self, value: int) -> float:
+        """Width by height of what has this value, as it stands on the screen."""
+        rows, columns = np.nonzero((self.shown == value).all(axis=2))
+        across = self.size_wh[0] / self.shown.shape[1]
+        down = self.size_wh[1] / self.shown.shape[0]
+        return float((np.ptp(columns) + 1) * across / ((np.ptp(rows) + 1) * down))
+
+
+def test_nothing_is_stretched_whatever_joins_or_is_resized(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, window = Screen(monkeypatch), Window("Streamfer")
+    window.show("tall", plain(360, 640, 200))
+    window.poll()
+    assert screen.ratio(200) == pytest.approx(9 / 16, rel=0.02)
+    window.show("wide", plain(1600, 900, 100))
+    for size_wh in (None, None, (900, 300), (300, 900)):
+        screen.size_wh = size_wh or screen.size_wh
+        window.show("wide", plain(1600, 900, 100))
+        window.poll()
+        assert screen.ratio(200) == pytest.approx(9 / 16, rel=0.05)
+        assert screen.ratio(100) == pytest.approx(16 / 9, rel=0.05)
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_window_opens_within_a_small_screen(
+    monkeypatch: pytest.MonkeyPatch, streams: int
+) -> None:
+    screen, window = Screen(monkeypatch), Window("Streamfer", (1024, 600))
+    for number in range(streams):
+        window.show(str(number), plain(3840, 2160, 1))
+    window.poll()
+    assert screen.size_wh[0] < 1024
+    assert screen.size_wh[1] < 600
 
 
 class Toolkit:
@@ -153,7 +209,8 @@ class Toolkit:
             monkeypatch.setattr(cv2, name, self._needs_window)
         monkeypatch.setattr(cv2, "namedWindow", self._open)
         monkeypatch.setattr(cv2, "pollKey", self._poll)
-        monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: self._needs_window() or 1.0)
+        monkeypatch.setattr(cv2, "getWindowImageRect", lambda *_: (0, 0, 64, 48))
+        monkeypatch.setattr(cv2, "getWindowProperty", self._visible)
 
     def user_closes(self) -> None:
         self._polls_left = 0
@@ -164,6 +221,10 @@ class Toolkit:
     def _needs_window(self, *_: object) -> None:
         if self._polls_left <= 0:
             raise cv2.error("NULL guiReceiver (please create a window)")
+
+    def _visible(self, *_: object) -> float:
+        self._needs_window()
+        return 1.0
 
     def _poll(self) -> int:
         self._polls_left -= 1
