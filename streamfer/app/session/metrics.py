@@ -14,6 +14,8 @@ from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import StreamState
 
 if TYPE_CHECKING:  # takes 0.1 s to import, and few runs need it
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
     from prometheus_client import Metric
 
 _STATES: tuple[StreamState, ...] = (
@@ -57,6 +59,9 @@ class MetricsServer:
             raise OutputError(
                 f"--metrics {address}: cannot listen there ({reason}); choose another port"
             ) from error
+        app = self._server.get_app()
+        assert app is not None  # `start_http_server` sets it
+        self._server.set_app(_answering_head(app))
 
     @property
     def url(self) -> str:
@@ -71,6 +76,19 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _answering_head(app: WSGIApplication) -> WSGIApplication:
+    """The application with HEAD, by which load balancers ask whether somebody is there."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return app(environ, start_response)
+        for _ in app({**environ, "REQUEST_METHOD": "GET"}, start_response):
+            pass
+        return []
+
+    return answer
 
 
 def metrics_text(statistics: RunStatistics, times: StageTimes) -> bytes:

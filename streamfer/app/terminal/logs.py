@@ -27,12 +27,17 @@ def configure_logging(level: LogLevel, console: Console) -> None:
         level: the least important messages to show.
         console: where to; shared with the live view.
     """
-    from rich.logging import RichHandler
+    handler: logging.Handler
+    if console.is_terminal:
+        from rich.logging import RichHandler
 
-    handler = RichHandler(
-        console=console, show_path=False, show_time=level == "debug", markup=False
-    )
-    handler.setFormatter(_Redacting("%(message)s"))
+        handler = RichHandler(
+            console=console, show_path=False, show_time=level == "debug", markup=False
+        )
+        handler.setFormatter(_Redacting("%(message)s"))
+    else:  # one line each, as long as it is, and when it was: for `grep`
+        handler = logging.StreamHandler(console.file)
+        handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("streamfer")
     logger.handlers = [handler]
     logger.setLevel(level.upper())

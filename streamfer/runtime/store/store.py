@@ -62,6 +62,7 @@ class EngineStore:
         self.root = root or default_root()
         self.notify = notify
         self.cancelled = cancelled or threading.Event()
+        self._told_unkept = False
 
     def open(self, key: EngineKey, build: Callable[[], bytes], load: Callable[[bytes], T]) -> T:
         """Loads the artifact of a key, building it first where it is missing or unusable.
@@ -157,6 +158,9 @@ class EngineStore:
         try:
             self._write(key, payload)
         except OSError as error:
+            if self._told_unkept:  # one line: it is the same for every network
+                return
+            self._told_unkept = True
             reason = error.strerror or error
             self.notify(
                 f"{key.model}: its engine could not be kept in {self.root} ({reason}),"

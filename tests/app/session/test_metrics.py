@@ -80,6 +80,15 @@ def test_a_streams_life_shows_in_the_figures() -> None:
     assert read['streamfer_engine_seconds_total{engine="face"}'] == 0.75
 
 
+def test_head_answers_without_a_body() -> None:
+    with MetricsServer("0", RunStatistics(FakeClock(), "", ""), StageTimes()) as server:
+        request = urllib.request.Request(server.url, method="HEAD")
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Type"].startswith("text/plain")
+            assert answer.read() == b""
+
+
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     statistics = RunStatistics(FakeClock(), "openvino", "cpu")
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -163,6 +163,8 @@ def test_an_unwritable_folder_costs_only_time(tmp_path: Path) -> None:
     (line,) = bench.lines
     assert line.startswith("net: its engine could not be kept in")
     assert line.endswith("so the next start compiles it again")
+    assert bench.open() == b"engine"
+    assert len(bench.lines) == 1  # said once
 
 
 def _open_with_little_disk(root: str) -> None:
