@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from streamfer.errors import EngineError
+from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.store.engine_key import EngineKey
 
 _PAYLOAD = "engine.bin"
@@ -227,6 +227,11 @@ def default_root() -> Path:
     from platformdirs import user_cache_path
 
     cache = user_cache_path("streamfer", appauthor=False, opinion=False)
+    if not cache.is_absolute():  # a container's user without HOME and without an entry in passwd
+        raise ConfigError(
+            "this user has no home folder, where compiled engines would be kept; set STREAMFER_HOME"
+            " to a folder for them"
+        )
     return cache / "engines"
 
 

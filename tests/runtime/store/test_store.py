@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pytest
 
-from streamfer.errors import EngineError
+from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.store import store
 from streamfer.runtime.store.engine_key import EngineKey
 from streamfer.runtime.store.store import EngineStore, default_root
@@ -315,3 +315,14 @@ def test_an_installed_package_keeps_engines_in_the_cache(
     monkeypatch.delenv("STREAMFER_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_root() == tmp_path / "cache" / "streamfer" / "engines"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where there is no home
+    monkeypatch.setattr("streamfer.runtime.store.store.__file__", str(tmp_path / "a/b/c/store.py"))
+    for name in ("XDG_CACHE_HOME", "STREAMFER_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="set STREAMFER_HOME"):
+        default_root()
