@@ -226,13 +226,13 @@ def default_root() -> Path:
         return checkout / "engines"
     from platformdirs import user_cache_path
 
-    cache = user_cache_path("streamfer", appauthor=False, opinion=False)
-    if not cache.is_absolute():  # a container's user without HOME and without an entry in passwd
+    try:
+        return user_cache_path("streamfer", appauthor=False, opinion=False) / "engines"
+    except RuntimeError as error:  # a container's user without HOME and without an entry in passwd
         raise ConfigError(
             "this user has no home folder, where compiled engines would be kept; set STREAMFER_HOME"
             " to a folder for them"
-        )
-    return cache / "engines"
+        ) from error
 
 
 def _is_entry(path: Path) -> bool:
