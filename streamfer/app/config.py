@@ -60,7 +60,10 @@ class RunConfig:
     """What to analyse."""
 
     output: Path | None = option(
-        None, "Annotated video; with several sources the name must hold {stream}.", group="Outputs"
+        None,
+        "Annotated video: a file, or an rtsp, rtmp, srt or udp address; with several sources the"
+        " name must hold {stream}.",
+        group="Outputs",
     )
     records: Path | None = option(
         None,
@@ -328,8 +331,8 @@ class RunConfig:
         values = {flag_name(f.name): getattr(self, f.name) for f in dataclasses.fields(self)}
         del values["save-config"]  # read back, it would make every run write over its own file
         values["source"] = [redact_url(source) for source in self.source]
-        for name in ("webhook", "mqtt"):
-            values[name] = values[name] and redact_url(values[name])
+        for name in ("webhook", "mqtt", "output"):  # --output may be an address
+            values[name] = values[name] and redact_url(str(values[name]))
         return json.dumps(values, indent=2, default=str) + "\n"
 
 

@@ -151,15 +151,23 @@ class Outlet:
         Raises:
             OutputError: the run's last output has failed.
         """
-        # Before the sinks see the result: some of them draw into its picture.
         if isinstance(item, FrameResult):
-            following = self._events.update(item)
+            following = self._events.update(item)  # before a sink draws into its picture
+            self._write(item)
+            for event in following:
+                self._tell(event)
         else:
-            following = self._events.end() if item.event == "disconnected" else ()
-            self._on_event(item)
-        self._write(item)
-        for event in following:
-            self.put(event)
+            if item.event in ("disconnected", "error"):  # nothing of it is seen any more
+                self._tell_end()
+            self._tell(item)
+
+    def _tell(self, event: StreamEvent) -> None:
+        self._on_event(event)
+        self._write(event)
+
+    def _tell_end(self) -> None:
+        for event in self._events.end():
+            self._tell(event)
 
     def _write(self, item: FrameResult | StreamEvent) -> None:
         for sink in self._opened():
@@ -180,8 +188,7 @@ class Outlet:
         last: OutputError | None = None
         if self._sinks:
             try:
-                for event in self._events.end():
-                    self.put(event)
+                self._tell_end()
             except OutputError as error:
                 last = error
         sinks, self._sinks = self._sinks or [], []
@@ -209,7 +216,7 @@ class Outlet:
         self._ledger.failed(sink.name, error)
         log.warning("%s; the other outputs go on", error)
         time_s = item.frame.time_s if isinstance(item, FrameResult) else item.time_s
-        self.put(StreamEvent(self._stream, "error", time_s, details={"message": str(error)}))
+        self._tell(StreamEvent(self._stream, "error", time_s, details={"message": str(error)}))
 
     def _discard(self, sink: Sink) -> None:
         """Closes a broken sink as well as can be; its error is already known."""

@@ -40,7 +40,7 @@ def test_a_lost_connection_ends_what_was_seen() -> None:
         outlet.put(result)
     outlet.put(StreamEvent("talk", "disconnected", 0.4))
     outlet.close()
-    assert sink.items[-2:] == ["disconnected", "face_left"]
+    assert sink.items[-2:] == ["face_left", "disconnected"]
 
 
 def test_an_output_that_fails_at_an_event_leaves_the_others() -> None:

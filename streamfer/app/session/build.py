@@ -17,7 +17,8 @@ from streamfer.app.networks.models import Models
 from streamfer.app.networks.refiner import residual_config
 from streamfer.app.networks.takeover import ServingNetworks, SharedAnalyzer
 from streamfer.app.session.clip_sink import ClipConfig, ClipSink
-from streamfer.app.session.outputs import STREAM_FIELD, output_path
+from streamfer.app.session.network_sink import NetworkSink
+from streamfer.app.session.outputs import STREAM_FIELD, network_output, output_path
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sinks import (
     AnnotatedPicture,
@@ -40,7 +41,8 @@ from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.clips import ClipSource, FileClips, LiveClips
 from streamfer.media.video.file import VideoConfig
-from streamfer.media.video.writer import VideoWriter
+from streamfer.media.video.network import NetworkAddress, NetworkVideo
+from streamfer.media.video.writer import VideoWriter, nominal_rate
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.config import PipelineConfig
@@ -283,7 +285,10 @@ def _sink_factory(
             sinks.append(LslSink(info.stream, load_lsl()))
         if parts.feed is not None:
             sinks.append(WindowSink(parts.feed, picture))
-        if config.output is not None:
+        address = None if config.output is None else network_output(config.output, info.stream)
+        if address is not None:
+            sinks.append(_network(parts, info, address, picture))
+        elif config.output is not None:
             path = output_path(config.output, info.stream)
             audio = _audio_span(config, stream)
             sinks.append(
@@ -303,6 +308,15 @@ def _sink_factory(
         return sinks
 
     return make
+
+
+def _network(
+    parts: RunParts, info: StreamInfo, address: NetworkAddress, picture: AnnotatedPicture
+) -> NetworkSink:
+    settings, rate = _video_config(parts.config), nominal_rate(info)
+    return NetworkSink(
+        address.label, lambda: NetworkVideo(address, settings, rate), picture, parts.notes
+    )
 
 
 def _clips(parts: RunParts, stream: OpenedStream, folder: Path) -> Sequence[Sink]:

@@ -14,8 +14,14 @@ from streamfer.media.files.claims import ClaimedPath, Companions, OutputClaims, 
 from streamfer.media.files.output_file import write_whole
 from streamfer.media.files.output_path import check_latents_path, latents_companions
 from streamfer.media.records.writer import check_records_path, record_companions
+from streamfer.media.redact import redact_url
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.media.video.file import VideoConfig, check_encoder
+from streamfer.media.video.network import (
+    NetworkAddress,
+    check_network_address,
+    network_address,
+)
 from streamfer.media.video.writer import check_video_path
 
 STREAM_FIELD = "{stream}"
@@ -42,6 +48,11 @@ def output_path(template: Path, stream: str) -> Path:
     return Path(str(template).replace(STREAM_FIELD, stream))
 
 
+def network_output(template: Path, stream: str) -> NetworkAddress | None:
+    """Where one stream's video is sent; None where it goes into a file."""
+    return network_address(str(output_path(template, stream)))
+
+
 def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaims:
     """Claims what a run will write, and refuses what cannot be written; see `check_outputs`.
 
@@ -55,6 +66,9 @@ def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaim
     claims = check_outputs(config, [spec.name for spec in specs], inputs)
     if config.output is not None:
         check_encoder(VideoConfig(config.encoder, config.preset, config.crf))
+        address = network_output(config.output, "x")
+        if address is not None:
+            check_network_address(address)
     return claims
 
 
@@ -68,8 +82,8 @@ def claim_added_stream(claims: OutputClaims, config: RunConfig, spec: SourceSpec
     """
     if config.output and STREAM_FIELD not in str(config.output):
         raise ConfigError(
-            f"--output {config.output}: holds one stream; put {STREAM_FIELD} into the name to add"
-            " more"
+            f"--output {redact_url(str(config.output))}: holds one stream; put {STREAM_FIELD} into"
+            " the name to add more"
         )
     claims.add_inputs(_files_read(spec))
     for named in _all_outputs(config, [spec.name]):
@@ -96,8 +110,8 @@ def check_outputs(
     """
     if config.output and len(streams) > 1 and STREAM_FIELD not in str(config.output):
         raise ConfigError(
-            f"--output {config.output}: {len(streams)} streams would overwrite each other; put"
-            f" {STREAM_FIELD} into the name"
+            f"--output {redact_url(str(config.output))}: {len(streams)} streams would overwrite"
+            f" each other; put {STREAM_FIELD} into the name"
         )
     if config.latents and STREAM_FIELD in str(config.latents):
         raise ConfigError(f"--latents {config.latents}: all streams share one file of latents")
@@ -130,7 +144,7 @@ class _Named:
 
 def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[_Named]:
     outputs = []
-    if config.output:
+    if config.output and network_output(config.output, "x") is None:
         paths = [output_path(config.output, stream) for stream in streams]
         outputs += [_Named("--output", path, check_video_path) for path in paths]
     if config.records:
