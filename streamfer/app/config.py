@@ -177,6 +177,12 @@ class RunConfig:
         group="Analysis",
         metavar="all|none|NAME,…",
     )
+    baseline: str | None = option(
+        None,
+        "Say how each face departs from its usual look, learned in so many seconds, or all along.",
+        group="Analysis",
+        metavar="SECONDS|auto",
+    )
     events: bool = option(
         True, "See when faces come, go and change, and note it as events.", group="Events"
     )
@@ -303,6 +309,10 @@ class RunConfig:
             )
         _check_device(self.device)
         _check_face_model(self.face_model)
+        if self.baseline is not None and not _is_baseline(self.baseline):
+            raise ConfigError(
+                f"--baseline: expected a number of seconds above 0 or auto, got {self.baseline!r}"
+            )
         if self.clips is not None and self.loop > 1:
             raise ConfigError(
                 "--clips cannot go with --loop: a moment of the run is no place there"
@@ -320,6 +330,11 @@ class RunConfig:
     def detection_interval(self) -> int | Literal["auto"]:
         """`detect_every` as the tracker takes it."""
         return "auto" if self.detect_every == "auto" else int(self.detect_every)
+
+    @property
+    def baseline_s(self) -> float | None:
+        """Seconds of `baseline`; None for `auto`."""
+        return None if self.baseline in (None, "auto") else float(self.baseline)
 
     @property
     def detection_side(self) -> int:
@@ -358,6 +373,13 @@ def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
     if not ((low is None or value >= low) and (high is None or value <= high)):
         span = f"at least {low}" if high is None else f"between {low} and {high}"
         raise ConfigError(f"--{flag_name(spec.name)}: {span}, got {value}")
+
+
+def _is_baseline(text: str) -> bool:
+    try:
+        return text == "auto" or 0 < float(text) < float("inf")
+    except ValueError:
+        return False
 
 
 def _check_device(device: str) -> None:

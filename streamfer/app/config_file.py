@@ -182,7 +182,7 @@ def _convert(where: str, value: Any, kind: Any) -> Any:
         return texts if typing.get_args(kind)[0] is str else tuple(map(Path, texts))
     if kind is Path and isinstance(value, str):
         return Path(value)
-    if kind is str and isinstance(value, int) and not isinstance(value, bool):
+    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)  # detect-every = 5
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -29,6 +29,8 @@ class StreamPlan:
     """Keep every frame (files) or the newest one (live)."""
     events: EventSource = field(default_factory=NoEvents)
     """Sees what happens in its results."""
+    adjust: Callable[[FrameResult], FrameResult] = lambda result: result
+    """What every result goes through on its way to the outputs."""
 
 
 class Lane:

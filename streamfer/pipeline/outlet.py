@@ -127,6 +127,7 @@ class Outlet:
         ledger: the run's account of outputs.
         events: sees what happens in the results, so that every sink gets it in order with them.
         on_event: is told of every event as well.
+        adjust: what every result goes through first.
     """
 
     def __init__(
@@ -136,10 +137,12 @@ class Outlet:
         ledger: OutputLedger,
         events: EventSource | None = None,
         on_event: Callable[[StreamEvent], None] = lambda event: None,
+        adjust: Callable[[FrameResult], FrameResult] = lambda result: result,
     ) -> None:
         self._stream = stream
         self._events = events or NoEvents()
         self._on_event = on_event
+        self._adjust = adjust
         self._make_sinks = make_sinks
         self._ledger = ledger
         self._sinks: list[Sink] | None = None
@@ -152,6 +155,7 @@ class Outlet:
             OutputError: the run's last output has failed.
         """
         if isinstance(item, FrameResult):
+            item = self._adjust(item)
             following = self._events.update(item)  # before a sink draws into its picture
             self._write(item)
             for event in following:

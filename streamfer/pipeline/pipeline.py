@@ -265,6 +265,7 @@ class Pipeline:
             self._ledger,
             lane.plan.events,
             self._statistics.happened,
+            lane.plan.adjust,
         )
         try:
             while True:

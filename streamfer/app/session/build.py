@@ -44,6 +44,7 @@ from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.network import NetworkAddress, NetworkVideo
 from streamfer.media.video.writer import VideoWriter, nominal_rate
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.baseline import BASELINE_FIELDS, Baseline
 from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.config import PipelineConfig
 from streamfer.pipeline.events.detector import EventConfig, EventDetector
@@ -54,7 +55,7 @@ from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import Frame, StreamEvent, StreamInfo
+from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead, head_fields
 from streamfer.vision.overlay.overlay import Overlay
 
@@ -184,8 +185,15 @@ def stream_plan(parts: RunParts, stream: OpenedStream, models: Models) -> Stream
         info=stream.info,
         is_open=stream.is_open,
         events=NoEvents() if parts.events is None else EventDetector(parts.events),
+        adjust=_adjustment(parts.config),
         lossless=drop == "never" or (drop == "auto" and not stream.info.live),
     )
+
+
+def _adjustment(config: RunConfig) -> Callable[[FrameResult], FrameResult]:
+    if config.baseline is None:
+        return lambda result: result
+    return Baseline(config.baseline_s).apply
 
 
 def collector_config(device: str) -> CollectorConfig:
@@ -224,7 +232,7 @@ def _record_header(
         face=_face_info(models),
         backend=models.face.backend,
         version=__version__,
-        fields=head_fields(heads),
+        fields=(*head_fields(heads), *(BASELINE_FIELDS if config.baseline else ())),
     )
 
 

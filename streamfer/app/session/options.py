@@ -57,6 +57,7 @@ class RunOptions(TypedDict, total=False):
     face_model: FaceModelName
     label_set: LabelSet
     heads: str | Sequence[FaceHead]
+    baseline: float | Literal["auto"] | None
     events: bool
     event: str | Sequence[str]
     webhook: str | None
@@ -166,6 +167,8 @@ def _to_float(value: Any) -> float:
 def _to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, float):
+        return str(value)  # baseline=2.5
     return str(_to_int(value))  # detect_every=5
 
 

@@ -38,6 +38,7 @@ class MeasureRow:
 ROWS: tuple[MeasureRow, ...] = (
     MeasureRow("valence", (Bar("valence", -1, 1),)),
     MeasureRow("shown", (Bar("expressiveness", 0, 1),)),
+    MeasureRow("departs", (Bar("departure", 0, 1),)),
     MeasureRow("pose", tuple(Bar(name, -90, 90) for name in ("yaw", "pitch", "roll"))),
 )
 """What panels show, where the face has it."""

@@ -41,3 +41,17 @@ def test_a_rule_that_does_not_parse_ends_the_run_before_it_begins() -> None:
         streamfer.analyze("demo:", event=["faces > 1", "hapy > 1"])
     with pytest.raises(ConfigError, match="event: expected a text or several"):
         streamfer.analyze("demo:", event=3)  # type: ignore[arg-type]
+
+
+def test_the_baseline_is_in_the_records_and_in_rules(tmp_path: Path) -> None:
+    records = tmp_path / "r.csv"
+    with streamfer.Session(refine=False) as session:
+        session.run("demo:", max_frames=20, records=records, baseline=0.2, event="departure < 0.9")
+    read = streamfer.read_records(records)
+    departures = [frame["faces"][0]["departure"] for frame in read.frames]
+    assert departures[0] is None
+    assert 0 <= departures[-1] <= 1
+    assert "rule" in [event["event"] for event in read.events]
+    for wrong in ("0", "soon", "nan", -1):
+        with pytest.raises(ConfigError, match="--baseline: expected a number of seconds"):
+            streamfer.analyze("demo:", baseline=wrong)
