@@ -182,6 +182,22 @@ def complete_command(
     return complete(paths)
 
 
+@app.command("measure")
+def measure_command(
+    records: Annotated[
+        list[Path], typer.Argument(metavar="RECORDS...", help="Records of one or several runs.")
+    ],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures as JSON.")
+    ] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write them as CSV.")] = None,
+) -> int:
+    """Measure recorded faces: shares of time, transitions, synchrony and mimicry of pairs."""
+    from streamfer.app.measure.command import measure
+
+    return measure(records, json_file, csv_file)
+
+
 add_export_command(app)
 
 

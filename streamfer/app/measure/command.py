@@ -1,0 +1,118 @@
+"""`streamfer measure RECORDS`: of each track and of each pair, as JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from streamfer.app.measure.synchrony import synchrony
+from streamfer.app.measure.tracks import (
+    Track,
+    common_times,
+    mimicry,
+    read_tracks,
+    shares,
+    transitions,
+)
+from streamfer.errors import OutputError
+from streamfer.media.files.claims import OutputClaims
+from streamfer.media.files.output_file import write_whole
+from streamfer.media.records.reader import read_records
+
+SCHEMA = "streamfer.measure/1"
+
+
+def measure(records: Sequence[Path], json_file: Path | None, csv_file: Path | None) -> int:
+    """Measures recorded faces, into files or, without any, onto standard output as JSON.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        ConfigError: a name is none of records, or an output is an input.
+        SourceError: records cannot be read.
+        OutputError: a file cannot be written.
+    """
+    claims = OutputClaims(records)
+    wanted = [("--json", json_file), ("--csv", csv_file)]
+    for flag, path in wanted:
+        if path is not None:
+            claims.name(flag, path)
+    figures = measured(read_tracks(read_records(*records).frames))
+    as_json = json.dumps(figures, indent=2) + "\n"
+    for path, text in ((json_file, as_json), (csv_file, _as_csv(figures))):
+        if path is None:
+            continue
+        try:
+            write_whole(claims.replace(path), text.encode())
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+    if json_file is None and csv_file is None:
+        print(as_json, end="")
+    return 0
+
+
+def measured(tracks: Sequence[Track]) -> dict[str, Any]:
+    """The figures of some tracks, ready for JSON."""
+    pairs = [(a, b) for a, b in combinations(tracks, 2) if a.stream == b.stream]
+    return {
+        "schema": SCHEMA,
+        "tracks": [
+            {
+                "stream": track.stream,
+                "track": track.number,
+                "frames": len(track.times_s),
+                "seconds": round(track.times_s[-1] - track.times_s[0], 3),
+                "shares": shares(track),
+                "transitions": transitions(track),
+            }
+            for track in tracks
+        ],
+        "pairs": [_pair(a, b) for a, b in pairs],
+    }
+
+
+def _pair(first: Track, second: Track) -> dict[str, Any]:
+    times_s = common_times(first, second)
+    found = None
+    if len(times_s):
+        found = synchrony(first.valence(times_s), second.valence(times_s))
+    return {
+        "stream": first.stream,
+        "tracks": [first.number, second.number],
+        "correlation": None if found is None else round(found.correlation, 4),
+        "lag_s": None if found is None else found.lag_s,
+        "p": None if found is None else round(found.p, 4),
+        "second_follows": mimicry(first, second),
+        "first_follows": mimicry(second, first),
+    }
+
+
+def _as_csv(figures: dict[str, Any]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["stream", "track", "other", "measure", "value", "low", "high"])
+    writer.writerows(_rows(figures))
+    return text.getvalue()
+
+
+def _rows(figures: dict[str, Any]) -> Iterator[list[Any]]:
+    for track in figures["tracks"]:
+        of_one = [track["stream"], track["track"], None]
+        for label, share in track["shares"].items():
+            yield [*of_one, f"share_{label}", share["share"], share["low"], share["high"]]
+        for before, after in track["transitions"].items():
+            for label, count in after.items():
+                yield [*of_one, f"transition_{before}_{label}", count, None, None]
+    for pair in figures["pairs"]:
+        first, second = pair["tracks"]
+        for name in ("correlation", "lag_s", "p"):
+            yield [pair["stream"], first, second, name, pair[name], None, None]
+        for name, who in (("second_follows", (first, second)), ("first_follows", (second, first))):
+            yield [pair["stream"], *who, "mimicry_count", pair[name]["count"], None, None]
+            yield [pair["stream"], *who, "mimicry_median_s", pair[name]["median_s"], None, None]
