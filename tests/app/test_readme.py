@@ -19,7 +19,7 @@ from streamfer.labels import LABELS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-NEGATIONS = {"no-display", "no-refine", "no-tls-verify"}
+NEGATIONS = {"no-events", "no-display", "no-refine", "no-tls-verify"}
 USAGE = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 

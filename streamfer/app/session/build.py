@@ -16,7 +16,7 @@ from streamfer.app.networks.face_reader import open_face_reader
 from streamfer.app.networks.models import Models
 from streamfer.app.networks.refiner import residual_config
 from streamfer.app.networks.takeover import ServingNetworks, SharedAnalyzer
-from streamfer.app.session.clip_sink import ClipConfig, ClipSink
+from streamfer.app.session.clip_sink import ClipConfig, clip_sinks
 from streamfer.app.session.network_sink import NetworkSink
 from streamfer.app.session.outputs import STREAM_FIELD, network_output, output_path
 from streamfer.app.session.segments import Segments
@@ -35,11 +35,9 @@ from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
 from streamfer.media.sources.file import FileSource
-from streamfer.media.sources.live import LiveSource
 from streamfer.media.sources.sound import TravellingSound
 from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.video.audio import AudioSpan
-from streamfer.media.video.clips import ClipSource, FileClips, LiveClips
 from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.network import NetworkAddress, NetworkVideo
 from streamfer.media.video.writer import VideoWriter, nominal_rate
@@ -55,7 +53,7 @@ from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
+from streamfer.types import FrameResult, StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead, head_fields
 from streamfer.vision.overlay.overlay import Overlay
 
@@ -288,7 +286,8 @@ def _sink_factory(
         if parts.latents is not None:
             sinks.append(LatentSink(parts.latents, parts.times))
         if config.clips is not None:
-            sinks.extend(_clips(parts, stream, config.clips))
+            clips = ClipConfig(config.clips, config.clip_before, config.clip_after)
+            sinks += clip_sinks(clips, stream, parts.claims, parts.clips, parts.notes)
         if config.lsl:
             sinks.append(LslSink(info.stream, load_lsl()))
         if parts.feed is not None:
@@ -325,27 +324,6 @@ def _network(
     return NetworkSink(
         address.label, lambda: NetworkVideo(address, settings, rate), picture, parts.notes
     )
-
-
-def _clips(parts: RunParts, stream: OpenedStream, folder: Path) -> Sequence[Sink]:
-    """What cuts a stream's clips; nothing, with a note, of what has no packets."""
-    source, path = stream.source, Path(stream.spec.location)
-    if isinstance(source, LiveSource) and source.packets is not None:
-        memory = source.packets
-
-        def open_clips(first: Frame) -> ClipSource:
-            return LiveClips(memory)
-
-    elif stream.spec.kind is SourceKind.FILE:
-
-        def open_clips(first: Frame) -> ClipSource:
-            return FileClips(path, float(first.pts * first.time_base) - first.time_s)
-
-    else:
-        parts.notes.append(f"--clips: {stream.info.stream} has no packets to cut clips from")
-        return ()
-    settings = ClipConfig(folder, parts.config.clip_before, parts.config.clip_after)
-    return [ClipSink(settings, open_clips, parts.claims, parts.clips.append)]
 
 
 def _own_records(

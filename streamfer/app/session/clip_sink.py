@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from streamfer.app.session.sources import OpenedStream
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import wall_stamp
-from streamfer.media.video.clips import ClipFiles, ClipSource
+from streamfer.media.sources.live import LiveSource
+from streamfer.media.sources.source_list import SourceKind
+from streamfer.media.video.clips import ClipFiles, ClipSource, FileClips, LiveClips
 from streamfer.types import Frame, FrameResult, StreamEvent
 
 _OF_THE_PICTURE = frozenset(
@@ -92,3 +95,33 @@ class ClipSink:
         written = self._source.write(files, begin_s, end_s)
         if written is not None:
             self._on_written(written)
+
+
+def clip_sinks(
+    config: ClipConfig,
+    stream: OpenedStream,
+    claims: OutputClaims,
+    written: list[Path],
+    notes: list[str],
+) -> list[ClipSink]:
+    """What cuts a stream's clips; nothing, with a note, of what has no packets.
+
+    Args:
+        config: what a clip is.
+        stream: of which.
+        claims: the run's.
+        written: finished files are added here.
+        notes: what the summary has to say is added here.
+    """
+    source, path = stream.source, Path(stream.spec.location)
+    memory = source.packets if isinstance(source, LiveSource) else None
+    if memory is None and stream.spec.kind is not SourceKind.FILE:
+        notes.append(f"--clips: {stream.info.stream} has no packets to cut clips from")
+        return []
+
+    def open_source(first: Frame) -> ClipSource:
+        if memory is not None:
+            return LiveClips(memory)
+        return FileClips(path, float(first.pts * first.time_base) - first.time_s)
+
+    return [ClipSink(config, open_source, claims, written.append)]
