@@ -300,8 +300,8 @@ def test_no_frame_of_a_live_run_is_lost_or_doubled(
     assert 0 < first_new < 40
     assert not any(answers[first_new:])  # old, then new, without a way back
     lines = record_lines(records)[1:]
-    events = [line for line in lines if "event" in line]
-    assert [event["event"] for event in events] == ["changed", "changed"]
+    events = [line for line in lines if line.get("event") == "changed"]
+    assert len(events) == 2
     assert events[0]["compiling"] == "tensorrt"
     assert lines.index(events[0]) == 0
     assert lines[lines.index(events[1]) + 1]["frame"] == first_new
