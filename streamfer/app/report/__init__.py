@@ -1,0 +1,1 @@
+"""The report of recorded runs: a page that opens from disk."""

@@ -1,0 +1,62 @@
+"""The page's files as one classic script: browsers load no modules from disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+_SHARED = ("drawing.js", "curves.js")
+"""Written for the live page, in the order in which they need each other."""
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([^"]+)";$', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class)\s+(\w+))", re.MULTILINE)
+_EXPORTED = re.compile(r"^export (?:const|function|class)\s+(\w+)", re.MULTILINE)
+
+
+def script() -> str:
+    """All of the page's JavaScript."""
+    static = files("streamfer.app")
+    parts = ['"use strict";', "const modules = {};"]
+    for name in _SHARED:
+        parts.append(_module(name, (static / "web" / "static" / name).read_text("utf-8")))
+    parts.append(
+        _module("report.js", (static / "report" / "static" / "report.js").read_text("utf-8"))
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _module(name: str, text: str) -> str:
+    exported = ", ".join(_EXPORTED.findall(text))
+    body = _IMPORT.sub(r'const \1 = modules["\2"];', text)
+    body = _EXPORT.sub("", body)
+    return f'modules["{name}"] = (() => {{\n{body}\nreturn {{{exported}}};\n}})();'
+
+
+def as_script(value: Any) -> str:
+    """A value as JavaScript that may stand between script tags."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def page(title: str, inline: list[str] | None) -> str:
+    """The page.
+
+    Args:
+        title: for its head.
+        inline: scripts that stand in the page itself; None: it loads `data.js` and `report.js`.
+    """
+    static = files("streamfer.app.report") / "static"
+    scripts = (
+        '<script src="data.js"></script>\n<script src="report.js"></script>'
+        if inline is None
+        else "\n".join(f"<script>{text}</script>" for text in inline)
+    )
+    escaped = title.replace("&", "&amp;").replace("<", "&lt;")
+    return (
+        (static / "report.html")
+        .read_text("utf-8")
+        .replace("{title}", escaped)
+        .replace("{style}", (static / "report.css").read_text("utf-8"))
+        .replace("{scripts}", scripts)
+    )
