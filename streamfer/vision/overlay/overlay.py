@@ -8,7 +8,7 @@ GAN".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamfer.labels import COLOURS_RGB, LABELS, UNCERTAIN
@@ -34,6 +34,13 @@ _FONT_SIZES = (9, 10, 11, 12, 13, 14, 16, 18, 20, 23, 26, 30, 34, 39, 45, 52, 60
 """In px; few of them, so that drawn text is used again and again."""
 _SIZE_TOLERANCE = 0.15
 """A face keeps its font size until the fitting one differs by more than this fraction."""
+
+_CROWD = 8
+"""With more faces than this, panels would hide the picture."""
+_CROWD_PANELS = 2
+"""Faces that keep their panel in a crowd: the largest."""
+_PANEL_LOYALTY = 1.3
+"""How much larger another face must be to take a panel over, so that none flickers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class _Scene:
     area: Rect
     """Where tags and panels may be."""
     boxes: list[Rect]
+    with_panel: frozenset[int]
+    """Indices of the faces that get one."""
     placed: list[Rect] = field(default_factory=list)
     """Tags and panels that are drawn already."""
 
@@ -108,8 +117,8 @@ class Overlay:
         boxes = [_box_rect(f, area, c.width) for f, c in zip(faces, corners, strict=True)]
         for box, sprite in zip(boxes, corners, strict=True):
             draw_frame(image[: area[3]], box, sprite)
-        scene = _Scene(image, area, boxes)
         before = self._looks.get(strip.stream, {})
+        scene = _Scene(image, area, boxes, self._with_panel(faces, boxes, before))
         # In the order of their numbers, which is the same in every frame: the first to choose a
         # place stays the first.
         order = sorted(range(len(faces)), key=lambda i: faces[i].track_id)
@@ -121,6 +130,23 @@ class Overlay:
             draw_strip(image, band, strip, self._config.opacity)
         return (*touched, *boxes, *scene.placed)
 
+    def _with_panel(
+        self, faces: Sequence[FaceResult], boxes: Sequence[Rect], before: Mapping[int, _Look]
+    ) -> frozenset[int]:
+        """Indices of the faces whose bars are shown."""
+        if not self._config.bars:
+            return frozenset()
+        if len(faces) <= _CROWD:
+            return frozenset(range(len(faces)))
+
+        def weight(index: int) -> float:
+            left, top, right, bottom = boxes[index]
+            look = before.get(faces[index].track_id)
+            had = look is not None and look.panel is not None
+            return (right - left) * (bottom - top) * (_PANEL_LOYALTY if had else 1.0)
+
+        return frozenset(sorted(range(len(faces)), key=weight, reverse=True)[:_CROWD_PANELS])
+
     def _draw_face(
         self, scene: _Scene, face: FaceResult, index: int, before: _Look | None
     ) -> _Look:
@@ -128,7 +154,7 @@ class Overlay:
         size = _font_size(scene, scene.boxes[index], before.size if before else None)
         tag = self._draw_tag(scene, face, index, size, before.tag if before else None)
         panel = None
-        if self._config.bars:
+        if index in scene.with_panel:
             panel = self._draw_panel(scene, face, index, size, before.panel if before else None)
         return _Look(size, tag, panel)
 
@@ -141,6 +167,9 @@ class Overlay:
         else:
             percent = f"{float(face.smoothed[LABELS.index(face.emotion)]) * 100:.0f}%"
             texts = [TagText(number, face.emotion, percent), TagText(number, face.emotion, "")]
+        if len(scene.boxes) > _CROWD:
+            short = "?" if face.uncertain else face.emotion[:3]
+            texts = [TagText(number, short, "")]
         texts.append(TagText(number, "", ""))
         box = scene.boxes[index]
         others = [other for i, other in enumerate(scene.boxes) if i != index]

@@ -128,6 +128,50 @@ def test_panels_and_tags_keep_off_other_faces() -> None:
     assert not any(overlap(a, b) for i, a in enumerate(marks) for b in marks[:i])
 
 
+def crowd(count: int) -> list[FaceResult]:
+    """Faces side by side in rows of five, each a little larger than the one before."""
+    faces = []
+    for i in range(count):
+        x, y, size = 20 + 250 * (i % 5), 60 + 170 * (i // 5), 60 + 2 * i
+        faces.append(make_face((x, y, x + size, y + size), LABELS[i % 7], i + 1))
+    return faces
+
+
+def panels(faces: list[FaceResult], overlay: Overlay | None = None) -> set[int]:
+    """Numbers of the tracks that have one."""
+    overlay = overlay or Overlay()
+    overlay.draw(noise(1280, 720), faces, STRIP)
+    looks = overlay._looks[STRIP.stream]
+    return {track for track, look in looks.items() if look.panel is not None}
+
+
+def test_in_a_crowd_only_the_largest_faces_keep_their_bars() -> None:
+    assert panels(crowd(8)) == set(range(1, 9))
+    assert panels(crowd(14)) == {13, 14}
+
+
+def test_in_a_crowd_tags_are_short_and_keep_off_other_faces() -> None:
+    faces = crowd(14)
+    rects = Overlay(OverlayConfig(bars=False)).draw(noise(1280, 720), faces, STRIP)
+    tags = rects[1 + len(faces) :]
+    boxes = rects[1 : 1 + len(faces)]
+    assert len(tags) == len(faces)
+    for i, tag in enumerate(tags):
+        assert all(overlap(tag, box) == 0 for j, box in enumerate(boxes) if j != i)
+    alone = Overlay(OverlayConfig(bars=False)).draw(noise(1280, 720), faces[:1], STRIP)[2]
+    assert tags[0][2] - tags[0][0] < alone[2] - alone[0]
+
+
+def test_in_a_crowd_bars_stay_with_a_face_until_another_is_clearly_larger() -> None:
+    overlay = Overlay()
+    faces = crowd(14)
+    assert panels(faces, overlay) == {13, 14}
+    slightly = make_face((520, 400, 612, 492), "sad", 12)
+    assert panels([*faces[:11], slightly, *faces[12:]], overlay) == {13, 14}
+    clearly = make_face((520, 400, 640, 520), "sad", 12)
+    assert 12 in panels([*faces[:11], clearly, *faces[12:]], overlay)
+
+
 def test_a_panel_does_not_change_sides_for_a_pixel() -> None:
     overlay = Overlay(OverlayConfig(strip=False))
     lefts = []
