@@ -8,6 +8,7 @@ _EXTRAS = {
     "tqdm": "learn",
     "sklearn": "learn",
     "tensorrt": "gpu",
+    "matplotlib": "plot",
 }
 """By the name that is imported."""
 

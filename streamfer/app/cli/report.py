@@ -1,4 +1,4 @@
-"""The commands that show records: `report`."""
+"""The commands that show records: `report` and `plot`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 def add_report_commands(app: typer.Typer) -> None:
     """Adds them to the command line."""
     app.command("report")(report_command)
+    app.command("plot")(plot_command)
 
 
 def report_command(
@@ -38,4 +39,18 @@ def report_command(
 
     page = write_report(ReportConfig(tuple(records), tuple(video or ()), out, single_file))
     print(f"{page}: open it in a browser")
+    return 0
+
+
+def plot_command(
+    records: Annotated[Path, typer.Argument(metavar="RECORDS", help="A records file.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The figure: .png, .svg or .pdf.")
+    ],
+) -> int:
+    """Draw the timeline of every face as a figure for papers."""
+    from streamfer.app.report.plot import plot
+
+    plot(records, out)
+    print(out)
     return 0

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamfer.app.cli.main import main
+from streamfer.app.report import plot as module
+from streamfer.app.report.plot import plot
+from streamfer.errors import ConfigError
+from tests.support.made_records import write_records
+
+_STARTS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+@pytest.mark.parametrize("suffix", _STARTS)
+def test_writes_each_format(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib")
+    records = write_records(tmp_path / "r.jsonl", range(0, 4000, 40))
+    out = tmp_path / f"figure{suffix}"
+    assert main(["plot", str(records), "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(_STARTS[suffix])
+
+
+def test_absence_breaks_the_curves() -> None:
+    times, shares = module._with_gaps([0.0, 0.1, 2.0], [[0.1] * 7] * 3)
+    assert list(times) == [0.0, 0.1, 2.0, 2.0]
+    assert shares[2, 0] != shares[2, 0]  # NaN
+
+
+def test_says_how_to_get_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    records = write_records(tmp_path / "r.jsonl", [0])
+    with pytest.raises(ConfigError, match=r"pip install 'streamfer\[plot\]'"):
+        plot(records, tmp_path / "figure.png")
+
+
+def test_refuses_other_endings_and_faceless_records(tmp_path: Path) -> None:
+    records = write_records(tmp_path / "r.jsonl", [0, 40], [[], []])
+    with pytest.raises(ConfigError, match="figures end in"):
+        plot(records, tmp_path / "figure.gif")
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ConfigError, match="no faces"):
+        plot(records, tmp_path / "figure.png")
