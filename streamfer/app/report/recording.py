@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from streamfer.app.report.digest import (
     CHUNK_S,
     MomentFinder,
     TrackDigest,
     detail_row,
 )
+from streamfer.media.video.stills import Seconds
 
 WriteChunk = Callable[[str, int, list[Any]], None]
 """Takes a stream's name, the number of a chunk and its frames."""
@@ -57,7 +56,7 @@ class Recording:
             self.finder.add(time_s, face)
         return [record["frame"], time_s, [detail_row(face) for face in faces]]
 
-    def difference(self, times_s: np.ndarray[Any, np.dtype[np.float64]]) -> str | None:
+    def difference(self, times_s: Seconds) -> str | None:
         """What tells that a video is not the one that was analysed.
 
         Args:

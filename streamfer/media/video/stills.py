@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.sources.media_file import open_media_file, video_stream
-from streamfer.types import FloatArray, UInt8Array
+from streamfer.types import UInt8Array
+
+Seconds = npt.NDArray[np.float64]
 
 
-def frame_times(path: Path) -> FloatArray:
+def frame_times(path: Path) -> Seconds:
     """When the frames of a video are shown, read from its packets without decoding them.
 
     Args:
@@ -35,7 +38,7 @@ def frame_times(path: Path) -> FloatArray:
     return times - times[0] if len(times) else times
 
 
-def read_stills(path: Path, times_s: Sequence[float]) -> Iterator[UInt8Array]:
+def read_stills(path: Path, times_s: Sequence[float]) -> Generator[UInt8Array, None, None]:
     """The frames that are shown at given times.
 
     Args:
