@@ -162,7 +162,10 @@ class _Report:
                 except SourceError as error:
                     return None, str(error)
                 note = difference and f"{path.name} is not the video of these records: {difference}"
-                return (None, note) if difference else (path, None)
+                if difference:
+                    return None, note
+                self._claims.add_inputs([path])  # the report must not write over it
+                return path, None
         return None, "The records' video is not here: --video FILE shows it."
 
     def _place_video(self, video: Path, number: int) -> str:

@@ -14,6 +14,7 @@ from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.types import UInt8Array
 
 Seconds = npt.NDArray[np.float64]
@@ -46,7 +47,7 @@ def read_stills(path: Path, times_s: Sequence[float]) -> Generator[UInt8Array, N
         times_s: seconds since its first frame, ascending.
 
     Yields:
-        (H, W, 3) uint8 RGB for each time, as long as the video lasts.
+        (H, W, 3) uint8 RGB, upright, for each time, as long as the video lasts.
 
     Raises:
         SourceError: it cannot be read.
@@ -54,6 +55,7 @@ def read_stills(path: Path, times_s: Sequence[float]) -> Generator[UInt8Array, N
     with _readable(path), closing(open_media_file(path)) as container:
         stream = video_stream(container, path)
         start = stream.start_time or 0
+        converter = RgbConverter()
         for time_s in times_s:
             wanted = start + round(time_s / stream.time_base)
             container.seek(wanted, stream=stream)
@@ -62,7 +64,7 @@ def read_stills(path: Path, times_s: Sequence[float]) -> Generator[UInt8Array, N
             )
             if picture is None:
                 return
-            yield picture.to_ndarray(format="rgb24")
+            yield DecodedPicture(picture, converter, stream.sample_aspect_ratio).to_rgb()
 
 
 def is_seekable(path: Path) -> bool:
@@ -89,11 +91,11 @@ def remux(path: Path, target: ClaimedPath) -> None:
     with closing(open_media_file(path)) as container:
         stream = video_stream(container, path)
         try:
-            file = OutputFile(target)
+            output_file = OutputFile(target)
         except OSError as error:
             raise OutputError(f"{target}: cannot write ({error.strerror})") from error
         try:
-            with av.open(file, "w", format="mp4") as output:
+            with av.open(output_file, "w", format="mp4") as output:
                 kept = [stream, *container.streams.audio[:1]]
                 copies = {each.index: output.add_stream_from_template(each) for each in kept}
                 for packet in container.demux(kept):
@@ -101,9 +103,9 @@ def remux(path: Path, target: ClaimedPath) -> None:
                         packet.stream = copies[packet.stream.index]
                         output.mux(packet)
         except (av.error.FFmpegError, ValueError, OSError) as error:
-            file.discard()
+            output_file.discard()
             raise OutputError(f"{target}: cannot copy {path} ({error})") from error
-        file.close()
+        output_file.close()
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from streamfer.app.cli.main import main
 from streamfer.app.report.bundle import as_script, script
 from streamfer.app.report.command import ReportConfig, write_report
 from streamfer.app.report.digest import BIN_BYTES, NO_LABEL, OVERVIEW_HZ, MomentFinder
-from streamfer.errors import ConfigError, SourceError
+from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.labels import LABELS
+from streamfer.media.video.stills import read_stills
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.made_records import (
     SIZE_WH,
@@ -122,6 +123,29 @@ def test_fragmented_recording_is_copied_for_seeking(tmp_path: Path) -> None:
     write_report(ReportConfig((records,), out=tmp_path / "out"))
     assert data_of(tmp_path / "out")["recordings"][0]["video"] == "video-0.mp4"
     assert b"moof" not in (tmp_path / "out" / "video-0.mp4").read_bytes()
+
+
+def test_a_video_that_stands_where_its_copy_would_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    spec = ClipSpec(
+        frames=60,
+        size=SIZE_WH,
+        pts=uneven_pts(60),
+        time_base=TICK,
+        container_options={"movflags": "frag_keyframe+empty_moov"},
+    )
+    clip = make_clip(tmp_path / "out" / "video-0.mp4", spec)
+    content = clip.read_bytes()
+    records = write_records(tmp_path / "r.jsonl", uneven_pts(60), source=str(clip))
+    with pytest.raises(OutputError, match="is the input"):
+        write_report(ReportConfig((records,), out=tmp_path / "out"))
+    assert clip.read_bytes() == content
+
+
+def test_pictures_of_a_turned_video_are_upright(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "turned.mp4", ClipSpec(frames=3, size=(96, 64), rotation=90))
+    (picture,) = read_stills(clip, [0.0])
+    assert picture.shape == (96, 64, 3)
 
 
 def test_single_file_leaves_one_file(tmp_path: Path) -> None:

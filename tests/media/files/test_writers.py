@@ -17,13 +17,15 @@ NO_OUTPUTS = {"weights.py", "download.py", "screen_relay.py", "invert.py", "pack
 """They write weights, a pipe, memory, or the results of another command, held against its inputs
 there."""
 WRITERS = {"write_text", "write_bytes", "ParquetWriter", "imwrite", "save", "savez", "tofile"}
+_INTO_OUTPUT_FILE = ("av.open(self._output,", "av.open(output_file,")
+"""An `OutputFile`, which takes a claimed path."""
 
 
 def writes(call: ast.Call) -> bool:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     if name != "open":  # a plain `write_text` is streamfer's own, which takes a claimed path
         return name in WRITERS and not (name == "write_text" and isinstance(call.func, ast.Name))
-    if ast.unparse(call).startswith("av.open(self._output,"):  # an OutputFile
+    if ast.unparse(call).startswith(_INTO_OUTPUT_FILE):
         return False
     texts = [a.value for a in [*call.args, *(k.value for k in call.keywords)] if is_text(a)]
     return any(set(text) & set("wax+") and set(text) <= set("rwaxbt+") for text in texts)
