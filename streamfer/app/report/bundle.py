@@ -9,6 +9,7 @@ from typing import Any
 
 _SHARED = ("drawing.js", "curves.js")
 """Written for the live page, in the order in which they need each other."""
+_OWN = ("chunks.js", "strips.js", "report.js")
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([^"]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class)\s+(\w+))", re.MULTILINE)
 _EXPORTED = re.compile(r"^export (?:const|function|class)\s+(\w+)", re.MULTILINE)
@@ -16,13 +17,12 @@ _EXPORTED = re.compile(r"^export (?:const|function|class)\s+(\w+)", re.MULTILINE
 
 def script() -> str:
     """All of the page's JavaScript."""
-    static = files("streamfer.app")
+    rooms = files("streamfer.app")
     parts = ['"use strict";', "const modules = {};"]
-    for name in _SHARED:
-        parts.append(_module(name, (static / "web" / "static" / name).read_text("utf-8")))
-    parts.append(
-        _module("report.js", (static / "report" / "static" / "report.js").read_text("utf-8"))
-    )
+    for room, names in (("web", _SHARED), ("report", _OWN)):
+        for name in names:
+            text = (rooms / room / "static" / name).read_text("utf-8")
+            parts.append(_module(name, text))
     return "\n".join(parts) + "\n"
 
 

@@ -3,61 +3,13 @@
 
 import { COLOURS, LABELS, drawFaces } from "./drawing.js";
 import { Samples, clock, drawCurves } from "./curves.js";
+import { chunk, indexAt, make, toFace } from "./chunks.js";
+import { drawStrip, overview } from "./strips.js";
 
-const GAP = 255;
-const UNCERTAIN = LABELS.length;
 const DETAIL_BELOW_S = 90; // A longer stretch is drawn from the overview.
 const SAME_FRAME_S = 0.0015;
 const views = [];
 const state = { time: 0, from: 0, to: 1, selected: null };
-
-function make(tag, attributes = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), attributes);
-  element.append(...children);
-  return element;
-}
-
-/** Loads a minute of detail; resolves to its frames, or null where there are none. */
-const loading = new Map();
-function chunk(recording, number) {
-  const key = `${recording}-${number}`;
-  const chunks = (window.CHUNKS ??= {});
-  if (!DATA.recordings[recording].chunks.includes(number)) return Promise.resolve(null);
-  if (chunks[key]) return Promise.resolve(chunks[key]);
-  if (!loading.has(key)) {
-    loading.set(key, new Promise((resolve) => {
-      const script = make("script", { src: `data/${key}.js` });
-      script.onload = () => { loading.delete(key); resolve(chunks[key]); forget(recording, number); };
-      script.onerror = () => { loading.delete(key); resolve(null); };
-      document.head.append(script);
-    }));
-  }
-  return loading.get(key);
-}
-
-// Hours of detail would fill the memory; what can be loaded again is let go.
-function forget(recording, number) {
-  if (![...document.scripts].some((script) => script.src.endsWith("/data.js"))) return;
-  for (const key of Object.keys(window.CHUNKS)) {
-    const [owner, place] = key.split("-").map(Number);
-    if (owner === recording && Math.abs(place - number) > 3) delete window.CHUNKS[key];
-  }
-}
-
-const toFace = ([track, x1, y1, x2, y2, trust, label, ...shares]) => ({
-  track, box: [x1, y1, x2, y2], trust, emotion: label < 0 ? null : LABELS[label],
-  smoothed: shares.map((share) => share / 1000),
-});
-
-/** Index of the last frame at or before a time. */
-function indexAt(frames, time) {
-  let [low, high] = [0, frames.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (frames[middle][1] <= time) low = middle + 1; else high = middle;
-  }
-  return low - 1;
-}
 
 class View {
   constructor(data, number) {
@@ -183,12 +135,12 @@ class View {
     const [ink, line] = [style.getPropertyValue("--ink"), style.getPropertyValue("--line")];
     for (const { track, canvas, name } of this.strips) {
       name.setAttribute("aria-pressed", track.track === this.chosen);
-      drawStrip(canvas, track, ink);
+      drawStrip(canvas, track, state, ink);
     }
     const wanted = `${this.chosen} ${state.from} ${state.to}`;
     if (this.sampled !== wanted) {
       this.sampled = wanted;
-      this.samples = overview(this.data.tracks.find((track) => track.track === this.chosen));
+      this.samples = overview(this.data.tracks.find((track) => track.track === this.chosen), state);
       this.gap = 1.6 / DATA.hz;
       if (state.to - state.from < DETAIL_BELOW_S) this.loadDetail(wanted);
     }
@@ -208,52 +160,6 @@ class View {
     this.samples = samples;
     this.gap = 0.5;
     draw();
-  }
-}
-
-/** A track's least and greatest shares of each bin, one after the other: a band when drawn. */
-function overview(track) {
-  const samples = new Samples();
-  if (!track) return samples;
-  const size = DATA.binBytes;
-  for (let bin = 0; bin * size < track.table.length; bin += 1) {
-    const row = track.table.subarray(bin * size, (bin + 1) * size);
-    const time = (track.firstBin + bin + 0.5) / DATA.hz;
-    if (row[0] === GAP || time < state.from - 1 || time > state.to + 1) continue;
-    const trust = row[1] === GAP ? null : row[1] / 254;
-    for (const start of [2, 2 + LABELS.length]) {
-      samples.push(time, Array.from(row.subarray(start, start + LABELS.length), (share) => share / 255), trust);
-    }
-  }
-  return samples;
-}
-
-function drawStrip(canvas, track, ink) {
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  context.clearRect(0, 0, width, height);
-  const x = (time) => ((time - state.from) / (state.to - state.from)) * width;
-  const size = DATA.binBytes;
-  const bins = track.table.length / size;
-  const step = Math.max(1, Math.floor(((state.to - state.from) * DATA.hz) / Math.max(width, 1)));
-  for (let bin = 0; bin < bins; bin += step) {
-    const label = track.table[bin * size];
-    const left = x((track.firstBin + bin) / DATA.hz);
-    if (label === GAP || left > width || left < -10 - width / bins) continue;
-    const trust = track.table[bin * size + 1];
-    context.globalAlpha = trust === GAP ? 0.9 : 0.2 + 0.8 * (trust / 254);
-    context.fillStyle = label === UNCERTAIN ? "#8b949e" : COLOURS[label];
-    const tall = label === UNCERTAIN ? height / 3 : height;
-    context.fillRect(left, (height - tall) / 2, Math.max(1, x((track.firstBin + bin + step) / DATA.hz) - left + 0.4), tall);
-  }
-  context.globalAlpha = 1;
-  context.fillStyle = ink;
-  context.fillRect(x(state.time), 0, 1.5, height);
-  if (state.selected) {
-    context.globalAlpha = 0.2;
-    context.fillRect(x(state.selected[0]), 0, x(state.selected[1]) - x(state.selected[0]), height);
-    context.globalAlpha = 1;
   }
 }
 
