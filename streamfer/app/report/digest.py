@@ -36,7 +36,7 @@ class TrackDigest:
     """Frames of each expression; the uncertain ones are in none."""
     best: tuple[float, float, tuple[float, ...]] | None = None
     """Rank, time and box of its best picture."""
-    bins: dict[int, list[int]] = field(default_factory=dict)
+    bins: dict[int, bytearray] = field(default_factory=dict)
     """The overview: `BIN_BYTES` values of each bin in which the face was seen."""
 
     def add(self, time_s: float, face: Mapping[str, Any]) -> None:
@@ -67,13 +67,16 @@ class TrackDigest:
         shown = NUM_LABELS if label is None else label
         found = self.bins.get(number)
         if found is None:
-            self.bins[number] = [shown, known, *shares, *shares]
+            self.bins[number] = bytearray((shown, known, *shares, *shares))
             return
         found[0] = shown
         found[1] = min(found[1], known)
         for i, share in enumerate(shares):
-            found[2 + i] = min(found[2 + i], share)
-            found[2 + NUM_LABELS + i] = max(found[2 + NUM_LABELS + i], share)
+            # Millions of times for hours of records: comparisons cost less than min and max.
+            if share < found[2 + i]:
+                found[2 + i] = share
+            elif share > found[2 + NUM_LABELS + i]:
+                found[2 + NUM_LABELS + i] = share
 
     def overview(self) -> tuple[int, UInt8Array]:
         """Number of the first bin, and (bins, `BIN_BYTES`) uint8 from it; `NO_LABEL` in gaps."""
@@ -81,7 +84,9 @@ class TrackDigest:
             return 0, np.empty((0, BIN_BYTES), np.uint8)
         first, last = min(self.bins), max(self.bins)
         table = np.full((last - first + 1, BIN_BYTES), NO_LABEL, np.uint8)
-        table[np.array(list(self.bins)) - first] = np.array(list(self.bins.values()), np.uint8)
+        table[np.array(list(self.bins)) - first] = np.frombuffer(
+            b"".join(self.bins.values()), np.uint8
+        ).reshape(-1, BIN_BYTES)
         return first, table
 
 
