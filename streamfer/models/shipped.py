@@ -40,6 +40,11 @@ class WeightFiles:
         return self.folder / "fused_heads.safetensors"
 
     @property
+    def directions(self) -> Path:
+        """Along which codes are moved to edit a face."""
+        return self.folder / "directions_faces64.safetensors"
+
+    @property
     def face_network(self) -> tuple[Path, ...]:
         """The files that the served face network is made of: the fused one where it is whole."""
         if self.missing_latent:

@@ -1,4 +1,4 @@
-"""`streamfer train` of the latent networks, `streamfer eval latent`, `streamfer invert`."""
+"""`streamfer train` and `eval` of the latent networks, `streamfer invert` and `edit`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from streamfer.app.cli.edit_options import edit_command
 from streamfer.app.config import FaceModelName
 from streamfer.errors import ConfigError
 
@@ -16,6 +17,7 @@ _TRAININGS = {
     "generator": "Train the StyleGAN2 generator; --help lists the options.",
     "encoder": "Train the encoder of a generator; --help lists the options.",
     "autoencoder": "Train generator and encoder together, without a GPU; --help lists the options.",
+    "directions": "Learn the directions of expressions; --help lists the options.",
     "fused": "Train the heads of the fused classifier; --help lists the options.",
     "trust": "Fit how far answers can be trusted; --help lists the options.",
 }
@@ -32,6 +34,7 @@ def add_latent_commands(app: typer.Typer, train_app: typer.Typer, eval_app: type
     for name, purpose in _EVALUATIONS.items():
         _forward(eval_app, name, f"streamfer.evaluation.{name}", purpose)
     app.command("invert")(invert_command)
+    app.command("edit")(edit_command)
 
 
 def _forward(app: typer.Typer, name: str, module: str, purpose: str) -> None:

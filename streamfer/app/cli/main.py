@@ -18,6 +18,7 @@ from streamfer.app.cli.learn import eval_app, train_app
 from streamfer.app.cli.learn_latent import add_latent_commands
 from streamfer.app.cli.options import ConfigFile, merged_config, with_run_options
 from streamfer.app.cli.report import add_report_commands
+from streamfer.app.cli.sketch_options import sketch_command
 from streamfer.app.cli.weights_commands import weights_app
 from streamfer.app.export.options import add_export_command
 from streamfer.app.terminal.logs import complain
@@ -215,6 +216,7 @@ def doctor_command() -> int:
 app.add_typer(train_app, name="train")
 app.add_typer(eval_app, name="eval")
 add_latent_commands(app, train_app, eval_app)
+app.command("sketch")(sketch_command)
 app.add_typer(weights_app, name="weights")
 add_report_commands(app)
 

@@ -89,6 +89,10 @@ class LandmarkCache:
             detector.close()
         return len(keys)
 
+    def detection(self, picture: UInt8Array) -> Detection | None:
+        """The face of a picture that the cache was completed for; None where none was found."""
+        return self.found.get(picture_key(picture))
+
     def matrices(self, pictures: Sequence[UInt8Array]) -> FloatArray:
         """(n, 2, 3) float32: each picture's pixels to those of its aligned crop.
 

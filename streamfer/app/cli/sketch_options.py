@@ -1,0 +1,30 @@
+"""The options of `streamfer sketch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from streamfer.errors import ConfigError
+
+
+def sketch_command(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="PICTURE|FOLDER|VIDEO...", help="What is drawn."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    kernel: Annotated[
+        int | None,
+        typer.Option(help="Side of the blur in pixels, odd; larger: wider strokes. [by size]"),
+    ] = None,
+) -> int:
+    """Draw pictures and videos in pencil."""
+    if kernel is not None and (kernel < 3 or kernel % 2 == 0):
+        raise ConfigError(f"--kernel {kernel}: must be odd and at least 3")
+    from streamfer.app.cli.sketch import sketch
+
+    return sketch(sources, out, kernel, Console())

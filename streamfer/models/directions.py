@@ -1,0 +1,123 @@
+"""Directions in W+ along which one thing about a face changes: an expression, its pose.
+
+A direction file is small and holds plain arrays, so that serving reads it without torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from streamfer.errors import ConfigError, EngineError
+from streamfer.types import FloatArray
+
+SCHEMA = "streamfer.directions/1"
+Threshold = Literal["zero", "median", "mean"]
+"""Of index scores: paper B, eq. 11, keeps what reaches it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Directions:
+    """Named directions in the codes of one generator."""
+
+    names: tuple[str, ...]
+    vectors: FloatArray = field(repr=False)
+    """(n, num_ws, w_dim) float32. One unit of strength, which is one standard deviation of the
+    training codes along the direction."""
+    scores: FloatArray = field(repr=False)
+    """(n, num_ws · w_dim) float32, signed: how much each index of a code has to do with it."""
+
+    @property
+    def code_shape(self) -> tuple[int, int]:
+        """num_ws and w_dim of the codes that they belong to."""
+        return self.vectors.shape[1], self.vectors.shape[2]
+
+    def vector(self, name: str) -> FloatArray:
+        """One unit of strength, (num_ws, w_dim).
+
+        Raises:
+            ConfigError: there is no such direction.
+        """
+        if name not in self.names:
+            raise ConfigError(f"{name}: no such direction; there are {', '.join(self.names)}")
+        return self.vectors[self.names.index(name)]
+
+    def moved(self, code: FloatArray, name: str, strength: float) -> FloatArray:
+        """A code moved along a direction (paper B, Fig. 13).
+
+        Args:
+            code: (…, num_ws, w_dim).
+            name: of the direction.
+            strength: in standard deviations; negative moves away.
+
+        Raises:
+            ConfigError: there is no such direction, or the code is of another generator.
+        """
+        vector = self.vector(name)
+        if code.shape[-2:] != vector.shape:
+            raise ConfigError(
+                f"these directions are for codes of {vector.shape[0]} × {vector.shape[1]},"
+                f" not {code.shape[-2]} × {code.shape[-1]}; train some for this generator"
+            )
+        return (code + np.float32(strength) * vector).astype(np.float32)
+
+
+def index_mask(scores: FloatArray, threshold: Threshold) -> FloatArray:
+    """Which indices of a code stay: paper B, eq. 11, as 1 and 0.
+
+    Scores are signed and most lie near 0, so the median and the mean are those of the positive
+    ones; a threshold of 0 means no mask, which the paper calls the full latent.
+
+    Args:
+        scores: (d,) signed.
+        threshold: what a score must reach.
+
+    Returns:
+        (d,) float32.
+    """
+    positive = scores[scores > 0]
+    if threshold == "zero" or positive.size == 0:
+        return np.ones_like(scores, dtype=np.float32)
+    least = np.median(positive) if threshold == "median" else positive.mean()
+    return (scores >= least).astype(np.float32)
+
+
+def save_directions(directions: Directions, path: Path, notes: Mapping[str, str]) -> None:
+    """Writes directions in half precision; `notes` are more metadata, such as the recipe."""
+    tensors = {
+        "vectors": directions.vectors.astype(np.float16),
+        "scores": directions.scores.astype(np.float16),
+    }
+    partial = path.with_suffix(path.suffix + ".partial")
+    metadata = {"schema": SCHEMA, "names": json.dumps(directions.names), **notes}
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load_directions(path: Path) -> Directions:
+    """Reads directions.
+
+    Raises:
+        EngineError: the file is missing, damaged or of another kind.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("schema") != SCHEMA:
+                found = metadata.get("schema", "none")
+                raise EngineError(f"{path.name}: expected schema {SCHEMA}, found {found}")
+            names = tuple(json.loads(metadata["names"]))
+            vectors = file.get_tensor("vectors").astype(np.float32)
+            scores = file.get_tensor("scores").astype(np.float32)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise EngineError(f"{path.name}: cannot read the directions: {error}") from error
+    if vectors.ndim != 3 or not len(names) == len(vectors) == len(scores):
+        raise EngineError(f"{path.name}: names and directions do not match")
+    return Directions(names, vectors, scores)

@@ -1,0 +1,242 @@
+"""Learns the directions of expressions and pose: `python -m streamfer.training.directions`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.labels import LABELS, NUM_LABELS
+from streamfer.models.directions import Directions, index_mask, save_directions
+from streamfer.models.shipped import SHIPPED
+from streamfer.models.storage import load_encoder
+from streamfer.models.stylegan2 import from_uint8
+from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
+from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
+from streamfer.training.faces.persons import read_with_persons
+from streamfer.training.latent.direction_fit import (
+    CodedFaces,
+    circumstances,
+    expression_effects,
+    fit_directions,
+    stability,
+)
+from streamfer.training.runs.card import commit_of_checkout
+from streamfer.training.runs.command import pick_device, run_command
+from streamfer.types import FloatArray
+from streamfer.vision.align import crop_matrix
+
+_BATCH = 64
+FILE_NAME = "directions_faces64.safetensors"
+_CARD = """\
+# directions_faces64: expressions and pose as directions in W+
+
+{count} directions of {num_ws} × {w_dim}: {names}.
+Codes are `encoder_faces64`'s. One unit of strength is one standard deviation of the training codes.
+
+- SHA-256: `{sha256}`
+
+## Data
+
+{faces:,} faces of {sets} data sets, {persons:,} persons with more than one expression among them:
+{counts}. Faces are aligned by `streamfer.vision.align`.
+
+## Recipe
+
+Method `{method}`, layers {layers}, seed {seed}; code at commit `{commit}`.
+
+Independent components over {seeds} seeds, mean cosine with those of the first:
+{stability}.
+
+Indices kept of {indices} by eq. 11 of the paper, median and mean of the positive scores:
+{kept}.
+
+## Intended use, and limits
+
+To move the code of a face so that its picture looks like another expression, for explanation and
+study. Fear and disgust are rare in the data, and their directions are weak. How well it works is in
+`docs/latent-per.md`. Not to be used to fake pictures of people.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    return run_command(lambda: learn(options))
+
+
+def learn(options: argparse.Namespace) -> None:
+    """Reads, encodes, fits, and writes the directions with their card.
+
+    Raises:
+        ConfigError: the data are missing or malformed, or an option is wrong.
+        EngineError: the encoder is damaged.
+        OutputError: the results cannot be written.
+    """
+    layers = parse_layers(options.layers)
+    if options.seeds < 2:
+        raise ConfigError(f"--seeds {options.seeds}: stability needs at least 2")
+    device = pick_device(options.device)
+    coded = encode_sets(options.data, options.landmarks, options.encoder, device, options.faces)
+    directions = fit_directions(coded, options.method, layers, options.seed)
+    effects, _ = expression_effects(coded)
+    settled = stability(effects, options.seeds)
+    path = options.out / FILE_NAME
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        save_directions(directions, path, {"method": options.method})
+        path.with_suffix(".md").write_text(card(path, directions, coded, options, settled), "utf-8")
+    except OSError as error:
+        raise OutputError(f"{options.out}: cannot write: {error.strerror or error}") from error
+    print(f"{path}: {options.method}, {len(coded.codes)} faces")
+
+
+def parse_layers(text: str) -> tuple[int, int] | None:
+    """First and last layer of `2-6`; None of `all`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if text == "all":
+        return None
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise ConfigError(f"--layers {text}: expected all, or first and last as in 2-6")
+    return int(first), int(last)
+
+
+def encode_sets(
+    sets: Sequence[Path],
+    landmarks: Path | None,
+    encoder: Path,
+    device: torch.device,
+    most: int | None = None,
+) -> CodedFaces:
+    """Codes and circumstances of labelled faces.
+
+    Args:
+        sets: what `read_with_persons` takes.
+        landmarks: cache of detected landmarks (NPZ); None detects and forgets.
+        encoder: weights.
+        device: where it runs.
+        most: at most this many faces of each set.
+    """
+    network = load_encoder(encoder).to(device)
+    parts: list[CodedFaces] = []
+    first = 0
+    for path in sets:
+        faces = read_with_persons(path)
+        classes = _classes(faces)
+        rows = np.flatnonzero(classes != NO_LABEL)[:most]
+        faces, classes = faces.subset(rows), classes[rows]
+        cache = open_landmarks(landmarks, faces.pictures)
+        crops = align_pictures(faces.pictures, cache)
+        with torch.no_grad():
+            batches = torch.split(torch.from_numpy(crops), _BATCH)
+            codes = torch.cat([network(from_uint8(batch.to(device))).cpu() for batch in batches])
+        groups = _groups(faces, first, len(parts))
+        first = max(first, int(groups.max()) + 1)
+        around = circumstances(crops, _in_crops(faces, cache))
+        parts.append(CodedFaces(codes.numpy(), classes, around, groups))
+    return CodedFaces(
+        codes=np.concatenate([part.codes for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        circumstances=np.concatenate([part.circumstances for part in parts]),
+        groups=np.concatenate([part.groups for part in parts]),
+    )
+
+
+def _classes(faces: LabelledFaces) -> Any:
+    """What people voted for where there are votes, else the set's own label."""
+    return majority_class(faces.votes) if faces.votes.any() else faces.classes
+
+
+def _groups(faces: LabelledFaces, first: int, number: int) -> Any:
+    """Persons from `first` on, or the set's own negative number where they are unknown."""
+    if not faces.subjects:
+        return np.full(len(faces), -1 - number, np.int64)
+    return first + np.unique(faces.subjects, return_inverse=True)[1].astype(np.int64)
+
+
+def _in_crops(faces: LabelledFaces, cache: LandmarkCache) -> FloatArray:
+    """Landmarks in the pixels of the crops, NaN where no face was found."""
+    points = np.full((len(faces), 5, 2), np.nan, np.float32)
+    for row, picture in enumerate(faces.pictures):
+        detection = cache.detection(picture)
+        if detection is not None:
+            matrix = crop_matrix(detection)
+            points[row] = detection.landmarks @ matrix[:, :2].T + matrix[:, 2]
+    return points
+
+
+def card(
+    path: Path,
+    directions: Directions,
+    coded: CodedFaces,
+    options: argparse.Namespace,
+    settled: NDArray[np.float64],
+) -> str:
+    """What the directions are, and what they are not, as Markdown."""
+    num_ws, w_dim = directions.code_shape
+    counts = np.bincount(coded.classes, minlength=NUM_LABELS)
+    _, sizes = np.unique(coded.groups[coded.groups >= 0], return_counts=True)
+    kept = {
+        name: [int(index_mask(row, h).sum()) for h in ("median", "mean")]
+        for name, row in zip(directions.names[:NUM_LABELS], directions.scores, strict=False)
+    }
+    return _CARD.format(
+        count=len(directions.names),
+        num_ws=num_ws,
+        w_dim=w_dim,
+        names=", ".join(directions.names),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        faces=len(coded.codes),
+        sets=len(options.data),
+        persons=int((sizes > 1).sum()),
+        counts=", ".join(f"{name} {n:,}" for name, n in zip(LABELS, counts, strict=True)),
+        method=options.method,
+        layers=options.layers,
+        seed=options.seed,
+        commit=commit_of_checkout(),
+        seeds=options.seeds,
+        stability=", ".join(f"{n} {v:.2f}" for n, v in zip(LABELS, settled, strict=True)),
+        indices=num_ws * w_dim,
+        kept=", ".join(f"{name} {a} and {b}" for name, (a, b) in kept.items()),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m streamfer.training.directions",
+        description="Learn the directions of expressions and pose in the codes of an encoder.",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="labelled faces: FER2013 files or folders, image trees, or Parquet with the columns"
+        " image, label and person",
+    )
+    parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
+    parser.add_argument("--encoder", type=Path, default=SHIPPED.encoder, help="its weights")
+    parser.add_argument("--method", choices=("ica", "matched", "means"), default="matched")
+    parser.add_argument("--layers", default="all", help="all, or first and last, as 2-6")
+    parser.add_argument("--faces", type=int, help="at most this many of each set")
+    parser.add_argument("--seed", type=int, default=0, help="of the independent components")
+    parser.add_argument("--seeds", type=int, default=20, help="over which stability is measured")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

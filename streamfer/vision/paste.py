@@ -1,0 +1,48 @@
+"""Faces put back into the frames that they were cut from."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamfer.types import FloatArray, UInt8Array
+
+_FEATHER = 0.12
+"""Of the crop's side: over this width the edge fades, so that no seam shows."""
+
+
+def paste_difference(
+    image: UInt8Array, before: UInt8Array, after: UInt8Array, frame_to_crop: FloatArray
+) -> UInt8Array:
+    """Adds to a frame what changed between two pictures of a face.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; not changed.
+        before: (S, S) or (S, S, 3) uint8.
+        after: of the same shape.
+        frame_to_crop: (2, 3) from the pixels of the frame to those of the crop as it was cut,
+            which has the pictures' size.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    change = after.astype(np.float32) - before.astype(np.float32)
+    change = change if change.ndim == 3 else change[:, :, None]
+    change = change * soft_edge(len(change))[:, :, None]
+    height, width = image.shape[:2]
+    placed = cv2.warpAffine(
+        np.repeat(change, 3 // change.shape[2], axis=2),
+        frame_to_crop.astype(np.float64),
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return np.clip(np.rint(image + placed), 0, 255).astype(np.uint8)
+
+
+def soft_edge(size: int) -> FloatArray:
+    """Weights of a square, (size, size) float32: 1 inside, falling to 0 at its edge."""
+    place = (np.arange(size) + 0.5) / size
+    ramp = np.clip(np.minimum(place, 1 - place) / _FEATHER, 0, 1)
+    smooth = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    return np.outer(smooth, smooth)
