@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from streamfer.app.config import FaceModelName
@@ -126,7 +126,7 @@ def read_strengths(
         raise ConfigError("give --strength or --strengths, not both")
     else:
         values = _several(several)
-    if not np.isfinite(values).all():
+    if not all(math.isfinite(value) for value in values):
         raise ConfigError("strengths must be finite numbers")
     return tuple(float(value) for value in values)
 
@@ -141,10 +141,11 @@ def _several(text: str) -> tuple[float, ...]:
                 raise ConfigError(
                     f"--strengths {text}: COUNT must be between 2 and {_MOST_STRENGTHS}"
                 )
-            ends = float(first), float(last)
-            if not np.isfinite(ends).all():
+            start, end = float(first), float(last)
+            if not (math.isfinite(start) and math.isfinite(end)):
                 raise ConfigError(f"--strengths {text}: must be finite numbers")
-            values = tuple(np.linspace(*ends, int(count)).round(6).tolist())
+            step = (end - start) / (int(count) - 1)
+            values = tuple(round(start + number * step, 6) for number in range(int(count)))
     except ValueError as error:
         raise ConfigError(
             f"--strengths {text}: expected FIRST:LAST:COUNT as -3:3:13, or numbers as 1,2,3"
@@ -168,6 +169,6 @@ def _direction(
         value = float(amount)
     except ValueError:
         value = float("nan")
-    if name not in ("yaw", "pitch") or not np.isfinite(value):
+    if name not in ("yaw", "pitch") or not math.isfinite(value):
         raise ConfigError(f"--pose {pose}: expected yaw=N or pitch=N, as yaw=-1")
     return name, (value,)
