@@ -12,7 +12,11 @@ _FEATHER = 0.12
 
 
 def paste_difference(
-    image: UInt8Array, before: UInt8Array, after: UInt8Array, frame_to_crop: FloatArray
+    image: UInt8Array,
+    before: UInt8Array,
+    after: UInt8Array,
+    frame_to_crop: FloatArray,
+    crop_px: int | None = None,
 ) -> UInt8Array:
     """Adds to a frame what changed between two pictures of a face.
 
@@ -20,8 +24,8 @@ def paste_difference(
         image: (H, W, 3) uint8 RGB; not changed.
         before: (S, S) or (S, S, 3) uint8.
         after: of the same shape.
-        frame_to_crop: (2, 3) from the pixels of the frame to those of the crop as it was cut,
-            which has the pictures' size.
+        frame_to_crop: (2, 3) from the pixels of the frame to those of the crop as it was cut.
+        crop_px: side of that crop, where the pictures have another; None: theirs.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -29,6 +33,9 @@ def paste_difference(
     change = after.astype(np.float32) - before.astype(np.float32)
     change = change if change.ndim == 3 else change[:, :, None]
     change = change * soft_edge(len(change))[:, :, None]
+    if crop_px not in (None, len(change)):
+        change = cv2.resize(change, (crop_px, crop_px), interpolation=cv2.INTER_AREA)
+        change = change if change.ndim == 3 else change[:, :, None]
     height, width = image.shape[:2]
     placed = cv2.warpAffine(
         np.repeat(change, 3 // change.shape[2], axis=2),

@@ -31,3 +31,11 @@ def test_the_edge_fades() -> None:
     weights = soft_edge(64)
     assert weights[32, 32] == 1
     assert weights[0, 32] < 0.02
+
+
+def test_a_generator_that_draws_larger_than_the_crop_fits_the_same_place() -> None:
+    image = np.full((60, 80, 3), 100, np.uint8)
+    before, after = np.full((128, 128), 90, np.uint8), np.full((128, 128), 120, np.uint8)
+    large = paste_difference(image, before, after, _TO_CROP, crop_px=64)
+    small = paste_difference(image, before[:64, :64], after[:64, :64], _TO_CROP)
+    assert np.abs(large.astype(int) - small).max() <= 2

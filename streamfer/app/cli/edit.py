@@ -15,6 +15,7 @@ from rich.console import Console
 
 from streamfer.app.config import FaceModelName
 from streamfer.app.networks.portraits import find_portrait
+from streamfer.app.session.outputs import write_text
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.evaluation.attribute import learn_attribute, read_attribute
@@ -194,7 +195,7 @@ class _FaceEditor:
         moved = np.stack([edit.moved(c, strength, self._directions, self._other) for c in codes])
         before, after = self._editor.draw(codes), self._editor.draw(moved)
         for face, old, new in zip(aligned, before, after, strict=True):
-            image = paste_difference(image, old, new, face.frame_to_crop)
+            image = paste_difference(image, old, new, face.frame_to_crop, len(face.image))
         return image
 
     def _found(self, result: FrameResult) -> list[AlignedFace]:
@@ -255,4 +256,4 @@ def _write(faces: list[EditedFace], config: EditConfig, claims: OutputClaims) ->
         write_png(edit_sheet(faces), claims.replace(config.out / "contact_sheet.png"))
     numbers = {"faces": [row for face in faces for row in face.numbers()]}
     path = claims.replace(config.json or config.out / "faces.json")
-    path.write_text(json.dumps(numbers, indent=1) + "\n")
+    write_text(path, json.dumps(numbers, indent=1))
