@@ -29,6 +29,7 @@ from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks, picture_key
+from streamfer.training.repeated import train_seeds
 from streamfer.training.runs.command import pick_device, show_splits
 from streamfer.training.runs.curves import draw_learning_curves
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
@@ -238,12 +239,10 @@ def _draw(metrics: MetricsFile, path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the training from the command line; returns the exit code."""
-    from streamfer.training.repeated import train_seeds  # trains by `train_classifier`
-
     try:
         config, files, seeds = parse_arguments(arguments)
         if seeds is not None:
-            figures = train_seeds(config, files, seeds, Console())
+            figures = train_seeds(train_classifier, config, files, seeds, Console())
             sd = "–" if figures["sd"] is None else f"{figures['sd']:.4f}"
             print(f"{seeds} seeds: accuracy {figures['mean']:.4f}, sample SD {sd}")
             return 0

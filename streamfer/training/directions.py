@@ -29,8 +29,8 @@ from streamfer.training.latent.direction_fit import (
     fit_directions,
     stability,
 )
-from streamfer.training.runs.card import commit_of_checkout
 from streamfer.training.runs.command import pick_device, run_command
+from streamfer.training.vgg.card import commit_of_checkout
 from streamfer.types import FloatArray
 from streamfer.vision.align import crop_matrix
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from streamfer.training.classifier import train_classifier
 from streamfer.training.vgg.classifier_run import ClassifierConfig, TrainingFiles
+
+Train = Callable[[ClassifierConfig, TrainingFiles, Console | None], object]
+"""As `train_classifier`."""
 
 
 def train_seeds(
-    config: ClassifierConfig, files: TrainingFiles, seeds: int, console: Console | None = None
+    train: Train,
+    config: ClassifierConfig,
+    files: TrainingFiles,
+    seeds: int,
+    console: Console | None = None,
 ) -> dict[str, Any]:
     """Trains with so many seeds, from the configured one on, each in a folder `seed-N` of its own.
 
@@ -30,7 +37,7 @@ def train_seeds(
     per_seed: dict[str, float] = {}
     for seed in range(config.seed, config.seed + seeds):
         out = files.out / f"seed-{seed}"
-        train_classifier(replace(config, seed=seed), replace(files, out=out), console)
+        train(replace(config, seed=seed), replace(files, out=out), console)
         rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         per_seed[str(seed)] = max(row["mean_accuracy"] for row in rows)
     values = list(per_seed.values())

@@ -13,7 +13,7 @@ import pytest
 from streamfer.app.cli import main as cli
 from streamfer.app.config import RunConfig, flag_name
 from streamfer.app.config_file import load_config
-from streamfer.app.export.options import export_command
+from streamfer.app.report.export.options import export_command
 from streamfer.errors import ConfigError, EngineError, OutputError, SourceError
 from streamfer.labels import LABELS
 

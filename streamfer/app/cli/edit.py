@@ -32,9 +32,8 @@ from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
 from streamfer.runtime.planning import find_machine
-from streamfer.training.faces.landmarks import whole_picture
 from streamfer.types import AlignedFace, FloatArray, FrameResult, UInt8Array
-from streamfer.vision.align import align_face
+from streamfer.vision.align import align_face, whole_picture
 from streamfer.vision.overlay.sheet import write_png
 from streamfer.vision.paste import paste_difference
 from streamfer.vision.portrait import align_portrait

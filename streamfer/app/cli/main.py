@@ -20,7 +20,7 @@ from streamfer.app.cli.options import ConfigFile, merged_config, with_run_option
 from streamfer.app.cli.report import add_report_commands
 from streamfer.app.cli.sketch_options import sketch_command
 from streamfer.app.cli.weights_commands import weights_app
-from streamfer.app.export.options import add_export_command
+from streamfer.app.report.export.options import add_export_command
 from streamfer.app.terminal.logs import complain
 from streamfer.app.terminal.standard_streams import shield_standard_streams
 from streamfer.errors import ConfigError, PipelineError, StreamferError
@@ -195,7 +195,7 @@ def measure_command(
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write them as CSV.")] = None,
 ) -> int:
     """Measure recorded faces: shares of time, transitions, synchrony and mimicry of pairs."""
-    from streamfer.app.measure.command import measure
+    from streamfer.app.report.measure.command import measure
 
     return measure(records, json_file, csv_file)
 

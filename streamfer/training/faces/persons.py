@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 
 from streamfer.errors import ConfigError
 from streamfer.labels import NUM_LABELS
-from streamfer.training.faces.data import LabelledFaces, decode_picture
+from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.sources import Split, read_faces
+from streamfer.training.faces.tables import decode_picture
+from streamfer.types import UInt8Array
 
 _COLUMNS = ("image", "label", "person")
 _NUM_VOTES = 10
@@ -46,12 +48,19 @@ def read_persons(path: Path) -> LabelledFaces:
                 f"{path}: row {number}: label {label} is not between 0 and {NUM_LABELS - 1}"
             )
     return LabelledFaces(
-        pictures=tuple(decode_picture(r["image"], f"{path}: row {i}") for i, r in enumerate(rows)),
+        pictures=tuple(_decoded(r["image"], f"{path}: row {i}") for i, r in enumerate(rows)),
         classes=np.array([row["label"] for row in rows], np.int64),
         votes=np.zeros((len(rows), _NUM_VOTES), np.float32),
         names=tuple(f"row {number}" for number in range(len(rows))),
         subjects=tuple(str(row["person"]) for row in rows),
     )
+
+
+def _decoded(encoded: object, where: str) -> UInt8Array:
+    picture = decode_picture(encoded)
+    if picture is None:
+        raise ConfigError(f"{where}: the picture cannot be decoded")
+    return picture
 
 
 def _names_persons(path: Path) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamfer.app.measure.synchrony import Series, SynchronyConfig, synchrony
+from streamfer.app.report.measure.synchrony import Series, SynchronyConfig, synchrony
 
 
 def wandering(seed: int, seconds: float = 60.0) -> Series:

@@ -48,7 +48,7 @@ def export_command(
 
     A cue stands for every expression that stays for half a second.
     """
-    from streamfer.app.export.command import export
+    from streamfer.app.report.export.command import export
 
     return export(
         records, to, out, language=language, stream=stream, names=name or (), segments=segments

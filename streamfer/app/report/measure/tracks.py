@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamfer.app.measure.synchrony import RATE_HZ, Series
+from streamfer.app.report.measure.synchrony import RATE_HZ, Series
 from streamfer.labels import LABELS
 
 _HAPPY = LABELS.index("happy")

@@ -10,8 +10,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from streamfer.app.measure.synchrony import synchrony
-from streamfer.app.measure.tracks import (
+from streamfer.app.report.measure.synchrony import synchrony
+from streamfer.app.report.measure.tracks import (
     Track,
     common_times,
     mimicry,

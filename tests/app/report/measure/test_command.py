@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamfer.app.cli.main import main
-from streamfer.app.measure.tracks import Track, mimicry, shares, transitions
+from streamfer.app.report.measure.tracks import Track, mimicry, shares, transitions
 from tests.support.results import probabilities
 
 

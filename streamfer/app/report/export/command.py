@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from streamfer.app.export.options import Format
+from streamfer.app.report.export.options import Format
 from streamfer.app.session.outputs import write_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath, OutputClaims
