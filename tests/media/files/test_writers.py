@@ -13,9 +13,12 @@ import streamfer
 PACKAGE = Path(streamfer.__file__).parent
 ROOMS = ("media", "pipeline", "app")
 TAKE_A_CLAIMED_PATH = {"claims.py", "output_file.py", "parquet_file.py"}
-NO_OUTPUTS = {"weights.py", "download.py", "screen_relay.py", "invert.py", "packets.py"}
-"""They write weights, a pipe, memory, or the results of another command, held against its inputs
-there."""
+NO_OUTPUTS = {
+    *("weights.py", "download.py", "screen_relay.py", "standard_streams.py", "invert.py"),
+    *("packets.py", "animation.py", "audio_trial.py", "tone.py"),
+}
+"""They write weights, a pipe, nothing at all, or the results of another command, held against its
+inputs there; the others memory, or a temporary file of their own."""
 WRITERS = {"write_text", "write_bytes", "ParquetWriter", "imwrite", "save", "savez", "tofile"}
 _INTO_OUTPUT_FILE = ("av.open(self._output,", "av.open(output_file,")
 """An `OutputFile`, which takes a claimed path."""

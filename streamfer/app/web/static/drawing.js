@@ -17,7 +17,7 @@ export function answer(face) {
   return {
     index: uncertain ? -1 : index,
     text: uncertain || index < 0 ? "uncertain" : face.emotion,
-    share: index < 0 ? null : probs[index],
+    share: uncertain || index < 0 ? null : probs[index],
     colour: uncertain || index < 0 ? "#b8c0c8" : COLOURS[index],
   };
 }
@@ -67,18 +67,23 @@ function tag(context, x, y, text, colour, unit) {
 function bars(context, face, x1, y1, x2, y2, unit) {
   const probs = face.smoothed ?? face.probs;
   if (!probs) return;
-  const row = 9 * unit;
-  const width = 46 * unit;
-  const height = row * LABELS.length + 4 * unit;
+  const row = 11 * unit;
+  const names = 46 * unit;
+  const width = names + 44 * unit;
+  const height = row * LABELS.length + 6 * unit;
   let left = x2 + 4 * unit;
   if (left + width > context.canvas.width) left = x1 - width - 4 * unit;
   if (left < 0) return;
   const top = Math.min(Math.max(y1, 0), Math.max(context.canvas.height - height, 0));
-  context.fillStyle = "rgba(12, 15, 18, .66)";
+  context.fillStyle = "rgba(12, 15, 18, .72)";
   context.fillRect(left, top, width, height);
+  context.font = `${9 * unit}px system-ui, sans-serif`;
+  context.textBaseline = "middle";
   probs.forEach((share, index) => {
+    const middle = top + 3 * unit + (index + 0.5) * row;
+    context.fillStyle = "#e8eaed";
+    context.fillText(LABELS[index], left + 4 * unit, middle);
     context.fillStyle = COLOURS[index];
-    const length = Math.max(1, share * (width - 8 * unit));
-    context.fillRect(left + 4 * unit, top + 2 * unit + index * row + 1.5 * unit, length, 6 * unit);
+    context.fillRect(left + names, middle - 3 * unit, Math.max(1, share * 40 * unit), 6 * unit);
   });
 }
