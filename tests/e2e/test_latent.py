@@ -137,11 +137,3 @@ def test_latents_without_weights_are_one_line_and_nothing_is_written(
     assert "--latents" in ended.complaint
     assert "encoder_faces64.safetensors" in ended.complaint
     assert not path.exists()
-
-
-def test_latents_cannot_be_added_to(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    ended = streamfer(
-        capfd, "run", "demo:", "--skip-existing", "--output", tmp_path / "x.mp4",
-        "--latents", tmp_path / "latents.parquet",
-    )  # fmt: skip
-    assert (ended.code, "--latents" in ended.complaint) == (2, True)

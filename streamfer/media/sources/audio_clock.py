@@ -34,11 +34,20 @@ class AudioClock:
         self._end_s = Fraction(0)
         """When it ended, on the video's clock."""
         self._video_shifts_s = [Fraction(0)]
+        self._begun = False
 
     @property
     def time_s(self) -> float:
         """When the packet passed last begins, on the video's clock, in seconds."""
         return float((self._last_s or 0) + self._shift_s)
+
+    def begin(self, time_s: Fraction, video_shift_s: Fraction) -> None:
+        """Says when the first frame is, and how far it was moved: not at all, but in a part of a
+        file whose clock was reset before."""
+        self._end_s = time_s
+        self._shift_s = video_shift_s
+        self._video_shifts_s = [video_shift_s]
+        self._begun = True
 
     def shift_s(self, packet: Any, video_shift_s: Fraction | None, last: bool) -> Fraction | None:
         """By how much the next packet is moved, in seconds; None: the video has to say.
@@ -51,7 +60,7 @@ class AudioClock:
         if video_shift_s is not None and video_shift_s != self._video_shifts_s[-1]:
             self._video_shifts_s.append(video_shift_s)
         begin_s = packet.pts * packet.time_base
-        if self._last_s is None or self._goes_on(begin_s - self._last_s):
+        if self._follows(begin_s):
             return self._shift_s
         # The shift that brings it nearest to the end of the sound before, if one does.
         gaps_s = [(abs(begin_s + s - self._end_s), s) for s in self._video_shifts_s]
@@ -63,12 +72,19 @@ class AudioClock:
     def passed(self, packet: Any) -> None:
         """Notes that a packet was given out, before it is moved."""
         begin_s = packet.pts * packet.time_base
-        if self._last_s is not None and not self._goes_on(begin_s - self._last_s):
+        if not self._follows(begin_s):
             shift_s = self.shift_s(packet, None, last=True)
             assert shift_s is not None  # the video has no say any more
             self._shift_s = shift_s
         self._last_s = begin_s
         self._end_s = begin_s + (packet.duration or 0) * packet.time_base + self._shift_s
+
+    def _follows(self, begin_s: Fraction) -> bool:
+        """Whether a packet's own time goes on from the one before, or from the video's begin."""
+        if self._last_s is not None:
+            return self._goes_on(begin_s - self._last_s)
+        away_s = abs(begin_s + self._shift_s - self._end_s)
+        return not self._begun or away_s <= self._longest_gap_s
 
     def _goes_on(self, step_s: Fraction) -> bool:
         return -JITTER_S <= step_s <= self._longest_gap_s

@@ -51,6 +51,11 @@ class Sound(ABC):
     def has_video_after(self, time_s: float) -> bool:
         """Whether there is more video than was written, so that its sound must end too."""
 
+    def begin(self, time_s: Fraction, shift_s: Fraction) -> None:
+        """Says when the first frame is, and how far it was moved, before any packet is taken."""
+        if self._follows_video:
+            self._clock.begin(time_s, shift_s)
+
     def upto(self, time_s: Fraction | None, shift_s: Fraction = Fraction(0)) -> Iterator[Any]:
         """Packets not yet given that begin before a moment; None: all that are left.
 

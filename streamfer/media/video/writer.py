@@ -187,6 +187,8 @@ class VideoWriter:
         if self._audio is not None and not continues:
             container = CONTAINERS[self._path.suffix.lower()]
             self._audio_kind = audio_kind(container, source, self._audio.peek())
+            time_base = frame.time_base
+            self._audio.begin(frame.pts * time_base, frame.shift * time_base)
         file = VideoFile(
             path,
             size_wh,
