@@ -69,8 +69,8 @@ class AudioClock:
             return shift_s
         return self._end_s - begin_s if last or video_shift_s is None else None
 
-    def passed(self, packet: Any) -> None:
-        """Notes that a packet was given out, before it is moved."""
+    def passed(self, packet: Any) -> Fraction:
+        """Notes that a packet was given out, before it is moved; by how much it is, in seconds."""
         begin_s = packet.pts * packet.time_base
         if not self._follows(begin_s):
             shift_s = self.shift_s(packet, None, last=True)
@@ -78,6 +78,7 @@ class AudioClock:
             self._shift_s = shift_s
         self._last_s = begin_s
         self._end_s = begin_s + (packet.duration or 0) * packet.time_base + self._shift_s
+        return self._shift_s
 
     def _follows(self, begin_s: Fraction) -> bool:
         """Whether a packet's own time goes on from the one before, or from the video's begin."""

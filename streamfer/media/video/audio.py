@@ -153,13 +153,16 @@ class AudioReader(Sound):
                 pts = end
             packet.pts = pts
             packet.dts = packet.dts if packet.dts is not None else pts
-            running.passed(packet)
+            repaired_s = running.passed(packet)
             time_s = running.time_s
             end = pts + (packet.duration or 0)
             if last_s is not None and time_s >= last_s:
                 return
             if first_s is not None and time_s < first_s:
                 continue
+            # What does not follow the video is on one clock here, wherever in the file it begins.
+            if self._span.loops > 1:
+                move(packet, repaired_s)
             move(packet, Fraction(shift_s))
             yield packet
 
