@@ -28,6 +28,7 @@ _URGENCY: dict[StreamState, int] = {
     "live": 4,
     "running": 4,
     "waiting": 5,
+    "interrupted": 6,
     "done": 6,
 }
 """Which streams are shown first where not all of them fit."""

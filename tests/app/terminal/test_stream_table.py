@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.console import Console
 from streamfer.app.terminal.glyphs import glyphs_for
 from streamfer.app.terminal.stream_table import Row, done_fraction, table_lines
 from streamfer.pipeline.stats.snapshots import CurrentFace, StreamSnapshot
+from streamfer.types import StreamState
 from tests.support.snapshots import camera, info, probs, stream
 
 GLYPHS = glyphs_for(Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")))
@@ -92,3 +94,9 @@ def test_a_stream_in_trouble_says_why() -> None:
 
 def test_names_cannot_inject_markup() -> None:
     assert "[red]x[/]" in lines(stream(info("[red]x[/]")))[1]
+
+
+@pytest.mark.parametrize("state", get_args(StreamState))
+def test_every_state_has_its_place_where_room_is_short(state: StreamState) -> None:
+    snapshots = [replace(stream(), info=info(f"cam{i}"), state=state) for i in range(5)]
+    assert any("cam0" in line for line in lines(*snapshots, height=4))
