@@ -12,9 +12,13 @@ export function showEvent(list, event) {
   when.textContent = event.wall ? new Date(event.wall).toLocaleTimeString() : `${event.time_s.toFixed(1)} s`;
   const rest = Object.entries(event)
     .filter(([key, value]) => !WHERE.has(key) && value !== null && typeof value !== "object")
-    .map(([key, value]) => (key === "message" ? value : `${key.replaceAll("_", " ")} ${value}`));
+    .map(([key, value]) => (key === "message" ? value : `${key.replaceAll("_", " ")} ${short(value)}`));
   item.classList.toggle("bad", BAD.has(event.event));
   item.append(when, ` ${event.stream} ${event.event.replaceAll("_", " ")}${rest.length ? `: ${rest.join(", ")}` : ""}`);
   list.prepend(item);
   while (list.children.length > MOST) list.lastChild.remove();
+}
+
+function short(value) {
+  return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : value;
 }

@@ -36,7 +36,7 @@ export class Single {
     const size = status.width ? `${status.width} × ${status.height}, ` : "";
     const late = status.latency_ms === null ? "" : `, ${Math.round(status.latency_ms)} ms`;
     this.part("facts").textContent =
-      `${status.source}: ${size}${status.state}, ${status.fps.toFixed(1)} frames/s${late}, ` +
+      `${status.source} · ${size}${status.state}, ${status.fps.toFixed(1)} frames/s${late}, ` +
       `${status.dropped} dropped, ${status.reconnects} reconnects${status.message ? `; ${status.message}` : ""}`;
     const list = this.part("tracks");
     status.tracks.forEach((track, place) => {
