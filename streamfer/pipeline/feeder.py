@@ -87,7 +87,7 @@ class Feeder:
 
     def _open(self, lane: Lane) -> None:
         lane.info = lane.plan.source.open()
-        self._statistics.add_stream(lane.info)
+        self._statistics.opened(lane.info)
         if not lane.info.live:
             # The records' header was written before this file's size was known.
             size = {"width": lane.info.width, "height": lane.info.height}

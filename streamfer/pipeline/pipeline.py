@@ -69,6 +69,9 @@ class Pipeline:
         self._leaving: set[str] = set()
         """Streams that are being taken out of the run."""
         self._held_open = False
+        self._ending = False
+        """Whether `run` has seen the end: what is added now would never start."""
+        self._ending = False
         for plan in plans:
             statistics.add_stream(plan.info)
 
@@ -139,9 +142,11 @@ class Pipeline:
         From the first such change on the run goes on without streams, too, until it is stopped.
 
         Raises:
-            ConfigError: there is a stream of this name.
+            ConfigError: there is a stream of this name, or the run is ending.
         """
         with self._changed:
+            if self._ending or self._stop_deadline_s is not None:
+                raise ConfigError("the run is ending; nothing can be added any more")
             waiting = {other.info.stream for other in self._waiting}
             if plan.info.stream in waiting | self._active.keys():
                 raise ConfigError(f"there is a stream {plan.info.stream} already")
@@ -153,22 +158,25 @@ class Pipeline:
     def remove(self, stream: str) -> bool:
         """Takes a stream out of a running pipeline, from any thread; its outputs are completed.
 
+        One that has ended is taken out of the figures.
+
         Returns:
             Whether there was such a stream.
         """
         with self._changed:
-            self._held_open = True
-            lane = self._active.get(stream)
-            waiting = [plan for plan in self._waiting if plan.info.stream == stream]
-            for plan in waiting:
+            if not self._statistics.has_stream(stream):
+                return False
+            self._held_open = not self._ending and self._stop_deadline_s is None
+            for plan in [plan for plan in self._waiting if plan.info.stream == stream]:
                 self._waiting.remove(plan)
+            lane = self._active.get(stream)
+            if lane is None:
                 self._statistics.remove_stream(stream)
-            if lane is not None:
-                self._leaving.add(stream)
-        if lane is not None:
-            lane.plan.source.interrupt()
-            lane.inbox.close()
-        return lane is not None or bool(waiting)
+                return True
+            self._leaving.add(stream)
+        lane.plan.source.interrupt()
+        lane.inbox.close()
+        return True
 
     def post(self, event: StreamEvent) -> None:
         """Takes an event from a source, from any thread, to the stream's outputs."""
@@ -191,9 +199,11 @@ class Pipeline:
 
     def _over(self) -> bool:
         with self._changed:
-            if self._error is not None or not (self._active or self._waiting or self._held_open):
-                return True
-            return self._stop_deadline_s is not None and self._clock() > self._stop_deadline_s
+            deadline_s = self._stop_deadline_s
+            late = deadline_s is not None and self._clock() > deadline_s
+            running = self._active or self._waiting or self._held_open
+            self._ending = late or not running or self._error is not None
+            return self._ending
 
     def _lanes(self) -> list[Lane]:
         with self._changed:
@@ -211,23 +221,22 @@ class Pipeline:
 
     def _start_waiting_streams(self) -> None:
         """Starts streams up to the limit of open files; live ones at once."""
+        starting = []
         with self._changed:
             open_files = sum(1 for lane in self._active.values() if not lane.plan.info.live)
-            starting = []
             for plan in list(self._waiting):
                 if not plan.info.live:
                     if open_files >= self._config.concurrent_files:
                         continue
                     open_files += 1
                 self._waiting.remove(plan)
-                starting.append(plan)
-        for plan in starting:
-            self._start_stream(plan)
+                lane = Lane(self._group, plan, self._config.queue_size, self._config.max_frames)
+                self._active[lane.name] = lane
+                starting.append(lane)
+        for lane in starting:
+            self._start_stream(lane)
 
-    def _start_stream(self, plan: StreamPlan) -> None:
-        lane = Lane(self._group, plan, self._config.queue_size, self._config.max_frames)
-        with self._changed:
-            self._active[lane.name] = lane
+    def _start_stream(self, lane: Lane) -> None:
         self._collector.add(lane)
         self._threads.start(f"output {lane.name}", lambda: self._run_output(lane))
         self._threads.start_source(lane.name, lambda: self._run_source(lane))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from streamfer.errors import ConfigError
+from streamfer.errors import ConfigError, SourceError
+from streamfer.media.sources.source import PendingFrame
 from streamfer.pipeline.config import PipelineConfig, RunOutcome
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.types import Frame, FrameResult
 from tests.support.sinks import MemorySink
-from tests.support.sources import FakeSource, stream_info
+from tests.support.sources import FakeSource, pending, stream_info
 
 
 class Analyzer:
@@ -52,6 +53,12 @@ class Run:
     def end(self) -> RunOutcome:
         """Stops it."""
         self.stopping.set()
+        self._thread.join(20)
+        assert self.outcome is not None
+        return self.outcome
+
+    def ended(self) -> RunOutcome:
+        """Waits until it ends by itself."""
         self._thread.join(20)
         assert self.outcome is not None
         return self.outcome
@@ -122,3 +129,61 @@ def test_nobody_of_that_name() -> None:
     run = Run(plan(FakeSource("a", 1), MemorySink()))
     assert not run.pipeline.remove("b")
     run.end()
+
+
+def test_asking_for_a_stream_that_is_not_there_holds_no_run_open() -> None:
+    sink = MemorySink("a")
+    gate = threading.Semaphore(0)
+    run = Run(plan(FakeSource("a", 1, gate=gate), sink))
+    assert not run.pipeline.remove("b")
+    gate.release()
+    assert not run.ended().interrupted
+
+
+def test_a_stream_that_has_ended_can_be_taken_out() -> None:
+    gate, first = threading.Semaphore(0), MemorySink("a")
+    run = Run(
+        plan(FakeSource("a", 1), first), plan(FakeSource("b", None, gate=gate), MemorySink("b"))
+    )
+    run.until(lambda: "done" in [s.state for s in run.statistics.snapshot().streams])
+    assert run.pipeline.remove("a")
+    assert run.streams() == ["b"]
+    assert not run.pipeline.remove("a")
+    gate.release(1000)
+    run.end()
+    assert run.statistics.snapshot().frames >= 1
+
+
+class StuckSource(FakeSource):
+    """Sits in a read that nothing can interrupt, and gives a frame after it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.go_on = threading.Event()
+
+    def frames(self) -> Iterator[PendingFrame]:
+        yield pending(0)
+        self.go_on.wait()
+        yield pending(1)
+        raise SourceError("a: lost")
+
+
+def test_a_source_that_comes_back_after_its_stream_has_left_fails_nobody() -> None:
+    source, sinks = StuckSource("a"), [MemorySink("a"), MemorySink("b")]
+    run = Run(plan(source, sinks[0]), plan(FakeSource("b", None), sinks[1]))
+    run.until(lambda: len(sinks[0].results) == 1)
+    assert run.pipeline.remove("a")
+    run.until(lambda: run.streams() == ["b"])
+    source.go_on.set()
+    run.until(source.closed.is_set)
+    so_far = len(sinks[1].results)
+    run.until(lambda: len(sinks[1].results) > so_far)
+    run.end()
+    assert run.streams() == ["b"]
+
+
+def test_nothing_joins_a_run_that_ends() -> None:
+    run = Run(plan(FakeSource("a", 1), MemorySink()))
+    run.ended()
+    with pytest.raises(ConfigError, match="is ending"):
+        run.pipeline.add(plan(FakeSource("b"), MemorySink()))

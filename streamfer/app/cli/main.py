@@ -113,7 +113,11 @@ def run_command(
     """Analyse sources: window, annotated video, records, live statistics."""
     from streamfer.app.cli.run import run
 
-    return run(merged_config(sources, config, given))
+    from_file = config is not None and not sources
+    return run(
+        merged_config(sources, config, given),
+        (lambda: merged_config(None, config, given).source) if from_file else None,
+    )
 
 
 @app.command("bench")

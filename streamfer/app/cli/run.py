@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import cv2  # noqa: F401  before PyAV, or windows hang: see media/sources/screen
 from rich.console import Console
 
 from streamfer.app.config import RunConfig
+from streamfer.app.session.followed import FollowedSources
 from streamfer.app.session.job import Job, Outcome
 from streamfer.app.session.search_notes import search_notes
 from streamfer.app.session.session import Session
@@ -30,8 +31,13 @@ INTERRUPTED = 130
 _DEFAULT_SOURCE = "0"
 
 
-def run(config: RunConfig) -> int:
+def run(config: RunConfig, read_sources: Callable[[], Sequence[str]] | None = None) -> int:
     """Runs the program.
+
+    Args:
+        config: of the run.
+        read_sources: reads again what it came from, where that is a file; SIGHUP has it read
+            unless a terminal is there, whose end that signal says.
 
     Returns:
         The exit code.
@@ -44,11 +50,16 @@ def run(config: RunConfig) -> int:
     shared = console.is_terminal and sys.stderr.isatty() and not config.quiet
     configure_logging(config.log_level, console if shared else Console(stderr=True))
     config = dataclasses.replace(config, source=config.source or (_DEFAULT_SOURCE,))
-    with StopSignals() as signals:  # to the last line: signals may come twice
-        return _run(config, console, signals)
+    followed = None
+    if read_sources is not None and config.shard is None and not _has_terminal():
+        followed = FollowedSources(config.source, read_sources)
+    with StopSignals(followed is not None) as signals:  # to the last line: they may come twice
+        return _run(config, console, signals, followed)
 
 
-def _run(config: RunConfig, console: Console, signals: StopSignals) -> int:
+def _run(
+    config: RunConfig, console: Console, signals: StopSignals, followed: FollowedSources | None
+) -> int:
     with (
         BuildProgress(console, config.quiet) as progress,
         Session.configured(config, progress, lambda: signals.count > 0) as session,
@@ -67,13 +78,18 @@ def _run(config: RunConfig, console: Console, signals: StopSignals) -> int:
                 for note in search_notes(config, job.streams):
                     console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
             if page is not None:
-                console.print(f"live page: {page.show(job)}", highlight=False, soft_wrap=True)
+                address = page.show(job)  # said also when quiet: nobody could find it
+                Console().print(f"live page: {address}", highlight=False, soft_wrap=True)
             try:
-                outcome = _watch(job, feed, signals, console)
+                outcome = _watch(job, feed, signals, console, followed)
             finally:
                 if job.outcome is not None:
                     _conclude(job.outcome, console)
     return _exit_code(outcome)
+
+
+def _has_terminal() -> bool:
+    return any(s is not None and s.isatty() for s in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _nothing_to_do(config: RunConfig) -> str:
@@ -90,16 +106,28 @@ def _page(config: RunConfig) -> LivePage | None:
     return LivePage(config)
 
 
-def _watch(job: Job, feed: WindowFeed | None, signals: StopSignals, console: Console) -> Outcome:
+def _watch(
+    job: Job,
+    feed: WindowFeed | None,
+    signals: StopSignals,
+    console: Console,
+    followed: FollowedSources | None,
+) -> Outcome:
     """Runs a job with its window and live view."""
     with (
         Viewer(feed, job.config.snapshot_dir, console, job.claims) as viewer,
         LiveView(job.statistics.snapshot, console) as view,
     ):
-        return job.run(_tick(job, signals, viewer, view))
+        return job.run(_tick(job, signals, viewer, view, followed))
 
 
-def _tick(job: Job, signals: StopSignals, viewer: Viewer, view: LiveView) -> Callable[[], None]:
+def _tick(
+    job: Job,
+    signals: StopSignals,
+    viewer: Viewer,
+    view: LiveView,
+    followed: FollowedSources | None,
+) -> Callable[[], None]:
     """What the main thread does between looks at the pipeline."""
     acted = 0
 
@@ -111,6 +139,9 @@ def _tick(job: Job, signals: StopSignals, viewer: Viewer, view: LiveView) -> Cal
             acted = signals.count
             viewer.release()
             job.stop() if acted == 1 else job.abort()
+        elif signals.reread and followed is not None:
+            signals.reread = False
+            followed.update(job)
         view.refresh()
 
     return tick

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -34,7 +35,7 @@ from streamfer.app.session.summary import RunEnd, run_outcome, summarise, write_
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.sources.source_list import named_apart
+from streamfer.media.sources.source_list import SourceSpec, named_apart
 from streamfer.pipeline.events.detector import EventConfig
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline
@@ -124,6 +125,8 @@ class Job:
         """How it ended, also where `run` raised."""
         self._parts: RunParts | None = None
         self._pipeline: Pipeline | None = None
+        self._changing = threading.Lock()
+        """Held while a stream joins."""
 
     @property
     def streams(self) -> tuple[StreamInfo, ...]:
@@ -178,21 +181,43 @@ class Job:
             SourceError: it cannot be opened.
             OutputError: an output cannot be.
         """
-        parts, pipeline = self._parts, self._pipeline
-        if parts is None or pipeline is None:
-            raise ConfigError("the run has not begun yet")
         specs, _ = given_sources([source], name, 1.0)
         if len(specs) != 1:
             raise ConfigError(f"{specs[0].label} and {len(specs) - 1} more: add one at a time")
-        present = {stream.info.stream for stream in self.statistics.snapshot().streams}
-        spec = named_apart(specs[0], present)
-        claim_added_stream(self.claims, self.config, spec)
-        (stream,) = open_streams([spec], self.config, self._reports)
-        self._streams.append(stream)
-        with self._networks.open().serving() as models:
-            plan = stream_plan(parts, stream, models)
-        pipeline.add(plan)
+        return self.add_source(specs[0])
+
+    def add_source(self, spec: SourceSpec) -> StreamInfo:
+        """As `add`; its stream gets a name that no other has.
+
+        Raises:
+            ConfigError: as `add`.
+            SourceError: as `add`.
+            OutputError: as `add`.
+        """
+        parts, pipeline = self._parts, self._pipeline
+        if parts is None or pipeline is None:
+            raise ConfigError("the run has not begun yet")
+        with self._changing:
+            spec = named_apart(spec, self._names_taken())
+            claim_added_stream(self.claims, self.config, spec)
+            (stream,) = open_streams([spec], self.config, self._reports)
+            try:
+                with self._networks.open().serving() as models:
+                    plan = stream_plan(parts, stream, models)
+                pipeline.add(plan)
+            except StreamferError:
+                stream.source.close()
+                raise
+            self._streams.append(stream)
         return stream.info
+
+    def _names_taken(self) -> set[str]:
+        """Names that a further stream may not have: where results are kept, also those of streams
+        that have left, whose frames and files stand under them."""
+        names = {stream.info.stream for stream in self.statistics.snapshot().streams}
+        if self.config.records or self.config.output or self.config.latents:
+            names.update(stream.spec.name for stream in self._streams)
+        return names
 
     def remove(self, stream: str) -> bool:
         """Takes a stream out of the run, from any thread; its outputs are completed.

@@ -16,12 +16,18 @@ class StopSignals:
     A context manager; the handlers before it come back at its end. Outside the main thread, where
     Python allows no handlers, it counts nothing.
 
+    Args:
+        rereads: whether SIGHUP asks to read the configuration again instead.
+
     Attributes:
         count: signals so far.
+        reread: whether the configuration should be read again; for its reader to take back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rereads: bool = False) -> None:
         self.count = 0
+        self.reread = False
+        self._rereads = rereads
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -37,7 +43,10 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _count(self, number: int, frame: FrameType | None) -> None:
+        hung_up = number == getattr(signal, "SIGHUP", None)
+        if hung_up and self._rereads:
+            self.reread = True
         # A terminal that closes may send one itself and have its shell send another: that is not a
         # user who insists.
-        if self.count == 0 or number != getattr(signal, "SIGHUP", None):
+        elif self.count == 0 or not hung_up:
             self.count += 1

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 
-COOKIE = "streamfer"
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -65,8 +64,10 @@ class Access:
         if not self._is_ours(host):
             return Refused(403, "this server has another name; use the address that run printed")
         origin = headers.get("origin")
-        if origin is not None and origin != f"{self._scheme}://{host}":
+        if origin is not None and origin.lower() != f"{self._scheme}://{host}".lower():
             return Refused(403, "pages of other sites may not use this server")
+        if _is_embedded(headers):
+            return Refused(403, "pages of other sites may not show what this server shows")
         if self.token is not None and not self._knows_token(headers, query_token):
             return Refused(401, "a token is missing or wrong; use the address that run printed")
         return None
@@ -74,7 +75,7 @@ class Access:
     def cookie(self) -> str:
         """The `Set-Cookie` of somebody who has brought the token."""
         secure = "; Secure" if self.secure else ""
-        return f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        return f"{self._cookie_name}={self.token}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
     @property
     def url(self) -> str:
@@ -83,6 +84,11 @@ class Access:
         shown = f"[{host}]" if ":" in host else host
         query = "" if self.token is None else f"?token={self.token}"
         return f"{self._scheme}://{shown}:{self.port}/{query}"
+
+    @property
+    def _cookie_name(self) -> str:
+        """With the port: cookies don't tell the servers of one machine apart."""
+        return f"streamfer-{self.port}"
 
     @property
     def _scheme(self) -> str:
@@ -98,7 +104,10 @@ class Access:
             return False
         if is_loopback(self.host):
             return name in _LOOPBACK_NAMES or name == self.host
-        if name in {socket.gethostname().lower(), self.host.lower(), *_LOOPBACK_NAMES}:
+        ours = socket.gethostname().lower()
+        if name in {ours, self.host.lower(), *_LOOPBACK_NAMES}:
+            return True
+        if name.partition(".")[0] == ours.partition(".")[0]:  # cam.local, cam.example.org
             return True
         try:
             ipaddress.ip_address(name)
@@ -113,11 +122,19 @@ class Access:
             cookies = SimpleCookie(headers.get("cookie", ""))
         except CookieError:
             cookies = SimpleCookie()
-        if COOKIE in cookies:
-            brought.append(cookies[COOKIE].value)
+        if self._cookie_name in cookies:
+            brought.append(cookies[self._cookie_name].value)
         expected = self.token.encode()
         return any(
             hmac.compare_digest(given.encode(errors="replace"), expected)
             for given in brought
             if given
         )
+
+
+def _is_embedded(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that a page of another site asks, and not for a page to go to."""
+    if headers.get("sec-fetch-site") not in ("cross-site", "same-site"):
+        return False
+    goes_there = headers.get("sec-fetch-mode") == "navigate"
+    return not (goes_there and headers.get("sec-fetch-dest") == "document")

@@ -8,9 +8,11 @@ get it.
 from __future__ import annotations
 
 import base64
+import json
+import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +20,7 @@ import cv2
 import numpy as np
 
 from streamfer.pipeline.stats.snapshots import StripFigures
-from streamfer.types import FaceResult, FrameResult, StreamEvent, UInt8Array
+from streamfer.types import FrameResult, StreamEvent, UInt8Array
 from streamfer.vision.overlay.overlay import Overlay, StripInfo
 
 _QUALITY = 80
@@ -44,18 +46,39 @@ class LiveFrame:
 
     view: View
     record: dict[str, Any]
-    """As in the records; with `drawings`, base64 JPEGs by track, where the view has details."""
+    """As in the records, with the source picture's `width` and `height`."""
     image: UInt8Array = field(repr=False)
     """(h, w, 3) uint8 RGB: nobody else's."""
-    _encoded: list[bytes] = field(default_factory=list, repr=False)
+    drawings: Mapping[int, UInt8Array] = field(default_factory=dict, repr=False)
+    """The generator's drawings of the faces, by track, where the view has details."""
+    _encoded: dict[str, bytes] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def jpeg(self) -> bytes:
         """The picture; made by the first call, from any thread."""
+        return self._once("jpeg", lambda: _jpeg(self.image, _QUALITY))
+
+    def message(self) -> bytes:
+        """What a page gets; made by the first call, from any thread.
+
+        `[length of the JSON, 4 bytes, big-endian][JSON record][JPEG]`; the record has `drawings`,
+        base64 JPEGs by track, where there are any.
+        """
+        jpeg = self.jpeg()
+        return self._once("message", lambda: self._packed(jpeg))
+
+    def _packed(self, jpeg: bytes) -> bytes:
+        record = dict(self.record)
+        if self.view.details:
+            record["drawings"] = {str(t): _base64(drawing) for t, drawing in self.drawings.items()}
+        text = json.dumps(record, separators=(",", ":")).encode()
+        return struct.pack(">I", len(text)) + text + jpeg
+
+    def _once(self, kind: str, make: Callable[[], bytes]) -> bytes:
         with self._lock:
-            if not self._encoded:
-                self._encoded.append(_jpeg(self.image, _QUALITY))
-            return self._encoded[0]
+            if kind not in self._encoded:
+                self._encoded[kind] = make()
+            return self._encoded[kind]
 
 
 @dataclass(slots=True)
@@ -112,7 +135,9 @@ class LiveFrames:
             due = []
             for view, demand in self._wanted.get(result.frame.stream, {}).items():
                 if now_s >= demand.due_s:
-                    demand.due_s = max(demand.due_s + demand.interval_s, now_s)
+                    demand.due_s += demand.interval_s
+                    if demand.due_s <= now_s:  # after a pause: no burst
+                        demand.due_s = now_s + demand.interval_s
                     due.append(view)
         for view in due:
             self.on_frame(self._live_frame(view, result))
@@ -140,13 +165,12 @@ class LiveFrames:
             self._overlay.draw(image, result.faces, strip)
         height, width = frame.image.shape[:2]
         record = {**result.to_dict(), "width": width, "height": height}
-        if view.details:
-            record["drawings"] = {
-                str(face.track_id): _drawing(face)
-                for face in result.faces
-                if face.reconstruction is not None
-            }
-        return LiveFrame(view, record, image)
+        drawings = {
+            face.track_id: face.reconstruction
+            for face in result.faces
+            if view.details and face.reconstruction is not None
+        }
+        return LiveFrame(view, record, image, drawings)
 
 
 def _scaled(image: UInt8Array, long_side: int | None) -> UInt8Array:
@@ -159,9 +183,8 @@ def _scaled(image: UInt8Array, long_side: int | None) -> UInt8Array:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _drawing(face: FaceResult) -> str:
-    assert face.reconstruction is not None
-    return base64.b64encode(_jpeg(face.reconstruction, _DRAWING_QUALITY)).decode("ascii")
+def _base64(drawing: UInt8Array) -> str:
+    return base64.b64encode(_jpeg(drawing, _DRAWING_QUALITY)).decode("ascii")
 
 
 def _jpeg(image: UInt8Array, quality: int) -> bytes:

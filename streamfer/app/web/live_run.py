@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamfer.app.session.job import Job
 from streamfer.app.session.metrics import metrics_text
-from streamfer.errors import ConfigError
+from streamfer.errors import ConfigError, SourceError
 from streamfer.media.sources.source_list import SourceKind, expand_sources
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.types import StreamInfo
@@ -41,10 +41,18 @@ class JobRun:
             ConfigError: it may not be added from here, or is none.
             StreamferError: it or an output cannot be opened.
         """
-        if not self._local and any(s.kind not in _FROM_AFAR for s in expand_sources([source])):
+        if not (self._local or _is_from_afar(source)):
             raise ConfigError("from other machines only cameras and network streams can be added")
         return self._job.add(source, name)
 
     def remove(self, stream: str) -> bool:
         """Takes a stream out of the run; whether there was one."""
         return self._job.remove(stream)
+
+
+def _is_from_afar(source: str) -> bool:
+    """Whether it may be added from other machines; does not say which files there are."""
+    try:
+        return all(spec.kind in _FROM_AFAR for spec in expand_sources([source]))
+    except SourceError:
+        return False

@@ -11,13 +11,14 @@ from streamfer.app.config import RunConfig
 from streamfer.app.session.job import Job
 from streamfer.app.web.access import is_loopback
 from streamfer.app.web.frames import LiveFrames
+from streamfer.app.web.listening import WebConfig, listen
 from streamfer.app.web.live_run import JobRun
-from streamfer.app.web.server import WebConfig, WebServer
+from streamfer.app.web.server import WebServer
 from streamfer.pipeline.outlet import Sink
 
 
 class LivePage:
-    """The live page of a run; a context manager that ends its server.
+    """The live page of a run; a context manager that takes its port and ends its server.
 
     Args:
         config: of the run, with `web`.
@@ -46,14 +47,20 @@ class LivePage:
             Where the page is, with a token if it can be reached from other machines.
 
         Raises:
-            ConfigError: it cannot listen there, or the certificate is none.
+            ConfigError: it does not start.
         """
         self._frames.strip_figures = job.statistics.strip_figures
         run = JobRun(job, local=is_loopback(self._config.host))
-        server = self._stack.enter_context(WebServer(self._config, run, self._frames))
-        return server.url
+        server = WebServer(self._config, run, self._frames, self._listening)
+        return self._stack.enter_context(server).url
 
     def __enter__(self) -> Self:
+        """Takes the port, before anything that takes a while.
+
+        Raises:
+            ConfigError: it cannot listen there, or the certificate is none.
+        """
+        self._listening = self._stack.enter_context(listen(self._config))
         return self
 
     def __exit__(self, *_: object) -> None:

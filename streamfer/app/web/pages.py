@@ -1,27 +1,27 @@
-"""What the live page's server answers: the page, its WebSocket, pictures, events and the API."""
+"""What the live page's server answers: the page, its WebSocket, and what stands beside them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamfer.app.web.frames import LiveFrames, View
-from streamfer.app.web.status import run_status, stream_status
-from streamfer.app.web.watchers import Client, Watchers, wanted_views
-from streamfer.errors import ConfigError, StreamferError
-from streamfer.pipeline.stats.snapshots import RunSnapshot
-from streamfer.types import StreamEvent, StreamInfo
+from streamfer.app.web.api import LiveRun, StreamsApi, problem
+from streamfer.app.web.client import Client
+from streamfer.app.web.feeds import Feeds
+from streamfer.app.web.frames import LiveFrames
+from streamfer.app.web.status import run_status
+from streamfer.app.web.watchers import Watchers, wanted_views
 
 _STATIC = Path(__file__).with_name("static")
 _FILES = {
@@ -30,40 +30,14 @@ _FILES = {
     "page.js": "text/javascript",
     "tiles.js": "text/javascript",
     "single.js": "text/javascript",
+    "events.js": "text/javascript",
     "drawing.js": "text/javascript",
     "curves.js": "text/javascript",
 }
 """Everything that is served from the file system, by name."""
 _STATUS_INTERVAL_S = 0.5
-_FRAME_TIMEOUT_S = 5.0
 _MOST_CLIENTS = 64
-_LONGEST_BODY = 16_384
-_LONGEST_WAITING = 100
-"""Events that wait for a slow listener."""
-
-
-class LiveRun(Protocol):
-    """The run that the page shows."""
-
-    def snapshot(self) -> RunSnapshot:
-        """Its figures now."""
-        ...
-
-    def metrics(self) -> bytes:
-        """Its figures for Prometheus."""
-        ...
-
-    def add(self, source: str, name: str | None) -> StreamInfo:
-        """Takes one more source in; blocks while it is opened.
-
-        Raises:
-            StreamferError: it cannot be.
-        """
-        ...
-
-    def remove(self, stream: str) -> bool:
-        """Takes a stream out; whether there was one."""
-        ...
+_TRY_AGAIN_LATER = 1013
 
 
 class Pages:
@@ -89,12 +63,8 @@ class Pages:
             routes=[
                 Route("/", self._index),
                 Route("/static/{name}", self._static),
-                Route("/api/streams", self._list_streams, methods=["GET"]),
-                Route("/api/streams", self._add_stream, methods=["POST"]),
-                Route("/api/streams/{name:path}", self._remove_stream, methods=["DELETE"]),
-                Route("/snapshot/{name:path}", self._snapshot),
-                Route("/mjpeg/{name:path}", self._mjpeg),
-                Route("/events", self._events),
+                *StreamsApi(self._run).routes,
+                *Feeds(self._run, self._watchers, self._executor, self._ending).routes,
                 Route("/metrics", self._metrics),
                 WebSocketRoute("/live", self._live),
             ],
@@ -124,11 +94,14 @@ class Pages:
             yield
         finally:
             telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
             self._executor.shutdown()
 
     async def _tell_status(self) -> None:
+        """Tells every page how the run does, while there is one."""
         while True:
-            self._watchers.tell({"type": "status", **run_status(self._run.snapshot())})
+            if len(self._watchers):
+                self._watchers.tell({"type": "status", **run_status(self._run.snapshot())})
             await asyncio.sleep(_STATUS_INTERVAL_S)
 
     async def _index(self, _: Request) -> Response:
@@ -137,13 +110,19 @@ class Pages:
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in _FILES:
-            return _problem(404, "there is no such file")
+            return problem(404, "there is no such file")
         return FileResponse(_STATIC / name, media_type=_FILES[name])
+
+    async def _metrics(self, _: Request) -> Response:
+        return Response(
+            await asyncio.to_thread(self._run.metrics),
+            media_type="text/plain; version=0.0.4; charset=utf-8",
+        )
 
     async def _live(self, socket: WebSocket) -> None:
         await socket.accept()
         if len(self._watchers) >= _MOST_CLIENTS:
-            await socket.close(1013, "too many pages are open")
+            await socket.close(_TRY_AGAIN_LATER, "too many pages are open")
             return
         client = Client(socket, self._executor)
         self._watchers.add(client)
@@ -165,139 +144,11 @@ class Pages:
 
     async def _listen(self, socket: WebSocket, client: Client) -> None:
         """Takes what a page says; ends when it has gone, or says what it should not."""
-        with contextlib.suppress(WebSocketDisconnect, ValueError, KeyError, TypeError):
+        wrong = (ValueError, KeyError, TypeError, RecursionError)
+        with contextlib.suppress(WebSocketDisconnect, *wrong):
             while True:
                 said = json.loads(await socket.receive_text())
                 if "ack" in said:
-                    client.acknowledged(str(said["ack"]))
+                    self._watchers.acknowledged(client, str(said["ack"]))
                 else:
                     self._watchers.set_views(client, wanted_views(said["watch"]))
-
-    async def _list_streams(self, _: Request) -> Response:
-        return JSONResponse([stream_status(s) for s in self._run.snapshot().streams])
-
-    async def _add_stream(self, request: Request) -> Response:
-        try:
-            asked = await _json_body(request)
-        except ValueError as error:
-            return _problem(400, str(error))
-        source, name = asked.get("source"), asked.get("name")
-        if not isinstance(source, str) or not isinstance(name, str | None):
-            return _problem(400, 'expected {"source": "…", "name": "…"?}')
-        try:
-            info = await asyncio.to_thread(self._run.add, source, name)
-        except StreamferError as error:
-            return _problem(400 if isinstance(error, ConfigError) else 422, str(error))
-        for stream in self._run.snapshot().streams:
-            if stream.info.stream == info.stream:
-                return JSONResponse(stream_status(stream), 201)
-        return _problem(410, f"{info.stream} has ended already")
-
-    async def _remove_stream(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if not await asyncio.to_thread(self._run.remove, name):
-            return _problem(404, f"there is no stream {name}")
-        return Response(status_code=204)
-
-    async def _snapshot(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if not name.endswith(".jpg") or not self._has(name.removesuffix(".jpg")):
-            return _problem(404, f"there is no stream {name.removesuffix('.jpg')}")
-        jpeg = await self._next_jpeg(View(name.removesuffix(".jpg"), drawn=True))
-        if jpeg is None:
-            return _problem(409, f"no picture comes from {name.removesuffix('.jpg')} now")
-        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
-
-    async def _mjpeg(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if not self._has(name):
-            return _problem(404, f"there is no stream {name}")
-        view = View(name, drawn=True)
-
-        async def parts() -> AsyncIterator[bytes]:
-            while not self._ending.is_set() and self._has(name):
-                jpeg = await self._next_jpeg(view)
-                if jpeg is not None:
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
-                    yield head.encode() + b"\r\n\r\n" + jpeg + b"\r\n"
-
-        return StreamingResponse(parts(), media_type="multipart/x-mixed-replace; boundary=frame")
-
-    async def _events(self, _: Request) -> Response:
-        queue: asyncio.Queue[StreamEvent] = asyncio.Queue(maxsize=_LONGEST_WAITING)
-
-        def take(event: StreamEvent) -> None:
-            if not queue.full():
-                queue.put_nowait(event)
-
-        async def lines() -> AsyncIterator[bytes]:
-            stop = self._watchers.listen(take)
-            try:
-                yield b": events follow\n\n"
-                while True:
-                    event = await self._unless_ending(queue.get())
-                    if event is None:
-                        return
-                    yield b"data: " + json.dumps(event.to_dict()).encode() + b"\n\n"
-            finally:
-                stop()
-
-        return StreamingResponse(lines(), media_type="text/event-stream")
-
-    async def _metrics(self, _: Request) -> Response:
-        return Response(
-            await asyncio.to_thread(self._run.metrics),
-            media_type="text/plain; version=0.0.4; charset=utf-8",
-        )
-
-    async def _next_jpeg(self, view: View) -> bytes | None:
-        """None where no frame comes soon, or the run ends."""
-        waiting = self._watchers.next_frame(view, _FRAME_TIMEOUT_S)
-        try:
-            frame = await self._unless_ending(waiting)
-        except TimeoutError:
-            return None
-        if frame is None:
-            return None
-        return await asyncio.get_running_loop().run_in_executor(self._executor, frame.jpeg)
-
-    async def _unless_ending(self, awaitable: Awaitable[Any]) -> Any:
-        """What it gives; None once the server ends."""
-        task = asyncio.ensure_future(awaitable)
-        ending = asyncio.create_task(self._ending.wait())
-        try:
-            await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
-            return task.result() if task.done() else None
-        finally:
-            for each in (task, ending):
-                each.cancel()
-            await asyncio.gather(task, ending, return_exceptions=True)
-
-    def _has(self, name: str) -> bool:
-        return any(stream.info.stream == name for stream in self._run.snapshot().streams)
-
-
-async def _json_body(request: Request) -> dict[str, Any]:
-    """The body of a request.
-
-    Raises:
-        ValueError: it is too long, no JSON, or no object.
-    """
-    if not request.headers.get("content-type", "").startswith("application/json"):
-        raise ValueError("expected Content-Type: application/json")
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_BODY:
-            raise ValueError(f"expected at most {_LONGEST_BODY} bytes")
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("expected JSON") from None
-    if not isinstance(asked, dict):
-        raise ValueError("expected an object")
-    return asked
-
-
-def _problem(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status)

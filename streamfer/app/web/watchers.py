@@ -1,4 +1,4 @@
-"""Who watches what: hands every client the newest frame that it is ready for, never an older one.
+"""Who watches what: frames are made for those who are ready for them, and for nobody else.
 
 Everything here runs in the server's event loop.
 """
@@ -6,15 +6,11 @@ Everything here runs in the server's event loop.
 from __future__ import annotations
 
 import asyncio
-import json
-import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from typing import Any
 
-from starlette.websockets import WebSocket
-
+from streamfer.app.web.client import Client
 from streamfer.app.web.frames import LiveFrame, LiveFrames, View
 from streamfer.types import StreamEvent
 
@@ -25,66 +21,6 @@ FULL_SIDE = 1280
 """Longer side of the picture of a stream that is looked at alone, in pixels."""
 _LONGEST_LIST = 256
 """Streams that one page may watch."""
-
-
-class Client:
-    """One open page.
-
-    Args:
-        socket: its WebSocket.
-        executor: where pictures are encoded.
-    """
-
-    def __init__(self, socket: WebSocket, executor: Executor) -> None:
-        self.views: frozenset[View] = frozenset()
-        self._socket = socket
-        self._executor = executor
-        self._in_flight: set[str] = set()
-        """Streams of which a frame is on its way and not acknowledged."""
-        self._waiting: dict[str, LiveFrame] = {}
-        """The newest frame of those, if a newer one has come."""
-        self._texts: asyncio.Queue[str] = asyncio.Queue(maxsize=64)
-        self._ready = asyncio.Event()
-
-    def offer(self, frame: LiveFrame) -> None:
-        """Takes a frame, in the place of one that still waits."""
-        self._waiting[frame.view.stream] = frame
-        if frame.view.stream not in self._in_flight:
-            self._ready.set()
-
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Takes a message; a client that is far behind misses some."""
-        if not self._texts.full():
-            self._texts.put_nowait(json.dumps(message))
-            self._ready.set()
-
-    def acknowledged(self, stream: str) -> None:
-        """The client is ready for the stream's next frame."""
-        self._in_flight.discard(stream)
-        if stream in self._waiting:
-            self._ready.set()
-
-    async def send(self) -> None:
-        """Sends whatever comes, until it is cancelled or the page is gone."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._ready.wait()
-            self._ready.clear()
-            while not self._texts.empty():
-                await self._socket.send_text(self._texts.get_nowait())
-            for stream in [s for s in self._waiting if s not in self._in_flight]:
-                frame = self._waiting.pop(stream)
-                if frame.view not in self.views:
-                    continue
-                self._in_flight.add(stream)
-                jpeg = await loop.run_in_executor(self._executor, frame.jpeg)
-                await self._socket.send_bytes(message(frame, jpeg))
-
-
-def message(frame: LiveFrame, jpeg: bytes) -> bytes:
-    """`[length of the JSON, 4 bytes, big-endian][JSON record][JPEG]`."""
-    record = json.dumps(frame.record, separators=(",", ":")).encode()
-    return struct.pack(">I", len(record)) + record + jpeg
 
 
 class Watchers:
@@ -98,7 +34,7 @@ class Watchers:
         self._frames = frames
         self._clients: set[Client] = set()
         self._listeners: set[Callable[[StreamEvent], None]] = set()
-        self._once: dict[View, list[asyncio.Future[LiveFrame]]] = {}
+        self._once: dict[View, set[asyncio.Future[LiveFrame]]] = {}
         self._views: Counter[View] = Counter()
 
     def __len__(self) -> int:
@@ -117,10 +53,20 @@ class Watchers:
     def set_views(self, client: Client, views: Sequence[View]) -> None:
         """Changes what a page watches."""
         before, client.views = client.views, frozenset(views)
-        for view in client.views - before:
-            self._begin(view, TILE_INTERVAL_S if view.long_side == TILE_SIDE else 0.0)
         for view in before - client.views:
-            self._end(view)
+            client.forget_waiting(view.stream)
+        for view in client.views - before:
+            self._begin(view)
+        for view in before - client.views:
+            self._pause(client, view)
+        client.paused &= client.views
+
+    def acknowledged(self, client: Client, stream: str) -> None:
+        """A page is ready for a stream's next frame."""
+        client.acknowledged(stream)
+        for view in [view for view in client.paused if view.stream == stream]:
+            client.paused.remove(view)
+            self._begin(view)
 
     def listen(self, listener: Callable[[StreamEvent], None]) -> Callable[[], None]:
         """Hands events to a listener; returns what ends that."""
@@ -134,11 +80,15 @@ class Watchers:
             TimeoutError: none has come.
         """
         future: asyncio.Future[LiveFrame] = asyncio.get_running_loop().create_future()
-        self._once.setdefault(view, []).append(future)
-        self._begin(view, 0.0)
+        waiting = self._once.setdefault(view, set())
+        waiting.add(future)
+        self._begin(view)
         try:
             return await asyncio.wait_for(future, timeout_s)
         finally:
+            waiting.discard(future)
+            if not waiting and self._once.get(view) is waiting:
+                del self._once[view]
             self._end(view)
 
     def frame(self, frame: LiveFrame) -> None:
@@ -147,7 +97,12 @@ class Watchers:
             if not future.done():
                 future.set_result(frame)
         for client in self._clients:
-            if frame.view in client.views:
+            if frame.view not in client.views - client.paused:
+                continue
+            if client.is_asleep(frame.view.stream):
+                client.forget_waiting(frame.view.stream)  # it would be old when it wakes
+                self._pause(client, frame.view)
+            else:
                 client.offer(frame)
 
     def event(self, event: StreamEvent) -> None:
@@ -162,14 +117,20 @@ class Watchers:
         for client in self._clients:
             client.tell(message)
 
-    def _begin(self, view: View, interval_s: float) -> None:
+    def _pause(self, client: Client, view: View) -> None:
+        """Makes no more frames of a view for a page."""
+        if view not in client.paused:
+            client.paused.add(view)
+            self._end(view)
+
+    def _begin(self, view: View) -> None:
         self._views[view] += 1
         if self._views[view] == 1:
-            self._frames.watch(view, interval_s)
+            self._frames.watch(view, TILE_INTERVAL_S if view.long_side == TILE_SIDE else 0.0)
 
     def _end(self, view: View) -> None:
         self._views[view] -= 1
-        if self._views[view] <= 0:
+        if self._views[view] == 0:
             del self._views[view]
             self._frames.unwatch(view)
 

@@ -140,11 +140,27 @@ class RunStatistics:
             for place, count in enumerate((entry.frames, entry.dropped, entry.faces)):
                 self._removed[place] += count
 
+    def has_stream(self, stream: str) -> bool:
+        """Whether a stream belongs to the run."""
+        with self._lock:
+            return stream in self._streams
+
+    def opened(self, info: StreamInfo) -> None:
+        """Replaces what is known of a stream, unless it has been taken out of the run."""
+        with self._lock:
+            if info.stream in self._streams:
+                self._streams[info.stream].info = info
+
     def set_state(self, stream: str, state: StreamState, message: str | None = None) -> None:
-        """Notes a stream's state, with a reason where there is one."""
+        """Notes a stream's state, with a reason where there is one.
+
+        A source that sat in a read may come back after its stream was taken out of the run.
+        """
         now = self._clock()
         with self._lock:
-            entry = self._streams[stream]
+            entry = self._streams.get(stream)
+            if entry is None:
+                return
             entry.alive_s = now
             if state == "reconnecting" and entry.state != "reconnecting":
                 entry.reconnects += 1
@@ -163,12 +179,14 @@ class RunStatistics:
                 entry.state, entry.message = "done", None
 
     def decoded(self, stream: str) -> None:
-        """Counts one decoded frame."""
+        """Counts one decoded frame, of a stream that is still in the run."""
         now = self._clock()
         with self._lock:
+            entry = self._streams.get(stream)
+            if entry is None:
+                return
             if self._first_decoded_s is None:
                 self._first_decoded_s = now
-            entry = self._streams[stream]
             entry.alive_s = now
             entry.decoded += 1
             entry.rate_in.add(now)

@@ -29,3 +29,11 @@ def test_outside_the_main_thread_it_only_counts_nothing() -> None:
     thread.start()
     thread.join()
     assert counts == [0]
+
+
+def test_a_hang_up_may_ask_to_read_the_configuration_again() -> None:
+    with StopSignals(rereads=True) as signals:
+        signal.raise_signal(signal.SIGHUP)
+        assert (signals.count, signals.reread) == (0, True)
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.count == 1

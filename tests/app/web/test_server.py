@@ -18,7 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from streamfer.app.web.frames import LiveFrames
-from streamfer.app.web.server import WebConfig, WebServer
+from streamfer.app.web.listening import WebConfig
+from streamfer.app.web.server import WebServer
 from streamfer.errors import ConfigError, SourceError
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics

@@ -90,8 +90,7 @@ function curve(context, samples, view, point) {
   const { times, trust } = samples;
   let open = false;
   let alpha = -1;
-  for (let i = 0; i < times.length; i += 1) {
-    if (times[i] < view.from || times[i] > view.to) continue;
+  for (let i = firstFrom(times, view.from); i < times.length && times[i] <= view.to; i += 1) {
     const gap = i > 0 && times[i] - times[i - 1] > view.gap;
     const wanted = trust[i] === null || trust[i] === undefined ? 0.9 : 0.25 + 0.75 * trust[i];
     if (open && (gap || Math.abs(wanted - alpha) > 0.1)) {
@@ -110,6 +109,17 @@ function curve(context, samples, view, point) {
     }
   }
   if (open) context.stroke();
+}
+
+/** The first place whose time is not before `from`. */
+function firstFrom(times, from) {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < from) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function niceStep(span) {

@@ -68,22 +68,42 @@ function bars(context, face, x1, y1, x2, y2, unit) {
   const probs = face.smoothed ?? face.probs;
   if (!probs) return;
   const row = 11 * unit;
-  const names = 46 * unit;
-  const width = names + 44 * unit;
-  const height = row * LABELS.length + 6 * unit;
-  let left = x2 + 4 * unit;
-  if (left + width > context.canvas.width) left = x1 - width - 4 * unit;
-  if (left < 0) return;
-  const top = Math.min(Math.max(y1, 0), Math.max(context.canvas.height - height, 0));
-  context.fillStyle = "rgba(12, 15, 18, .72)";
-  context.fillRect(left, top, width, height);
-  context.font = `${9 * unit}px system-ui, sans-serif`;
-  context.textBaseline = "middle";
-  probs.forEach((share, index) => {
-    const middle = top + 3 * unit + (index + 0.5) * row;
-    context.fillStyle = "#e8eaed";
-    context.fillText(LABELS[index], left + 4 * unit, middle);
-    context.fillStyle = COLOURS[index];
-    context.fillRect(left + names, middle - 3 * unit, Math.max(1, share * 40 * unit), 6 * unit);
-  });
+  const height = row * LABELS.length + 4 * unit;
+  // Names where there is room for them, bars alone where there is not, and else nothing.
+  for (const [names, width] of [[50 * unit, 112 * unit], [0, 54 * unit]]) {
+    const fits = [x2 + 4 * unit, x1 - width - 4 * unit].find((x) => x >= 0 && x + width <= context.canvas.width);
+    if (fits === undefined) continue;
+    const top = Math.min(Math.max(y1, 0), Math.max(context.canvas.height - height, 0));
+    context.fillStyle = "rgba(12, 15, 18, .72)";
+    context.fillRect(fits, top, width, height);
+    context.font = `${9 * unit}px system-ui, sans-serif`;
+    context.textBaseline = "middle";
+    probs.forEach((share, index) => {
+      const y = top + 2 * unit + (index + 0.5) * row;
+      context.fillStyle = "#fff";
+      if (names) context.fillText(LABELS[index], fits + 4 * unit, y);
+      context.fillStyle = COLOURS[index];
+      const length = Math.max(unit, share * (width - names - 8 * unit));
+      context.fillRect(fits + 4 * unit + names, y - 3 * unit, length, 6 * unit);
+    });
+    return;
+  }
+}
+
+const ALWAYS = new Set([
+  "track", "box", "score", "landmarks", "emotion", "probs", "smoothed", "latent",
+  "reconstruction_error", "refined_age_s", "trust",
+]);
+
+/** What else is said of a face, as [name, text] pairs: the fields of the heads. */
+export function measures(face) {
+  const number = (value) => (Number.isInteger(value) ? `${value}` : value.toFixed(2));
+  const text = (value) => {
+    if (typeof value === "number") return number(value);
+    if (Array.isArray(value)) return value.flat().map(text).join(", ");
+    return String(value);
+  };
+  return Object.entries(face)
+    .filter(([name, value]) => !ALWAYS.has(name) && value !== null && value !== undefined)
+    .map(([name, value]) => [name.replaceAll("_", " "), text(value)]);
 }

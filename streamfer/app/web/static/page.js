@@ -1,10 +1,10 @@
 // The live page: one WebSocket carries every stream; this file decides what is shown.
 
-import { Grid } from "./tiles.js";
+import { showEvent } from "./events.js";
 import { Single } from "./single.js";
+import { Grid } from "./tiles.js";
 
 const byId = (id) => document.getElementById(id);
-const MOST_EVENTS = 60;
 
 const state = { streams: [], chosen: null, overlay: true, socket: null, retry_ms: 500 };
 const grid = new Grid(byId("grid"), choose);
@@ -18,6 +18,7 @@ function connect() {
     state.socket = socket;
     state.retry_ms = 500;
     watched = "";
+    document.body.classList.remove("away");
     watch();
   });
   socket.addEventListener("message", ({ data }) => {
@@ -26,6 +27,7 @@ function connect() {
   });
   socket.addEventListener("close", () => {
     state.socket = null;
+    document.body.classList.add("away");
     byId("summary").textContent = "the program does not answer; trying again …";
     setTimeout(connect, state.retry_ms);
     state.retry_ms = Math.min(state.retry_ms * 2, 8000);
@@ -46,15 +48,20 @@ function watch() {
 async function frame(data) {
   const length = new DataView(data).getUint32(0);
   const record = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-  const bitmap = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
-  if (record.stream === state.chosen) single.draw(record, bitmap, state.overlay);
-  else if (state.chosen === null && grid.tiles.has(record.stream)) grid.tile(record.stream).draw(record, bitmap, state.overlay);
-  bitmap.close();
-  state.socket?.send(JSON.stringify({ ack: record.stream }));
+  const { socket } = state;
+  try {
+    const bitmap = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+    if (record.stream === state.chosen) single.draw(record, bitmap, state.overlay);
+    else if (state.chosen === null && grid.tiles.has(record.stream)) grid.tile(record.stream).draw(record, bitmap, state.overlay);
+    bitmap.close();
+  } finally {
+    // A picture that cannot be shown must not be the last one.
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: record.stream }));
+  }
 }
 
 function tell(message) {
-  if (message.type === "event") happened(message);
+  if (message.type === "event") showEvent(byId("events"), message);
   if (message.type !== "status") return;
   state.streams = message.streams;
   const running = message.streams.filter((s) => s.fps > 0);
@@ -68,29 +75,20 @@ function tell(message) {
   watch();
 }
 
-function happened(event) {
-  const item = document.createElement("li");
-  const when = document.createElement("time");
-  when.textContent = event.wall ? new Date(event.wall).toLocaleTimeString() : `${event.time_s.toFixed(1)} s`;
-  const rest = Object.entries(event)
-    .filter(([key, value]) => !["type", "stream", "event", "time_s", "wall"].includes(key) && typeof value !== "object")
-    .map(([key, value]) => (key === "message" ? value : `${key} ${value}`));
-  const text = `${event.stream} ${event.event.replaceAll("_", " ")}${rest.length ? `: ${rest.join(", ")}` : ""}`;
-  item.classList.toggle("bad", ["error", "disconnected"].includes(event.event));
-  item.append(when, text);
-  byId("events").prepend(item);
-  while (byId("events").children.length > MOST_EVENTS) byId("events").lastChild.remove();
-}
-
 function choose(stream) {
   state.chosen = stream;
   single.begin(stream);
   byId("grid").hidden = stream !== null;
   byId("single").hidden = stream === null;
   const hash = stream === null ? "" : `#${encodeURIComponent(stream)}`;
-  if (location.hash !== hash) history.replaceState(null, "", hash || location.pathname);
+  if (location.hash !== hash) history.pushState(null, "", hash || location.pathname);
   grid.arrange();
   watch();
+}
+
+function fromAddress() {
+  const stream = decodeURIComponent(location.hash.slice(1)) || null;
+  if (stream !== state.chosen) choose(stream);
 }
 
 function step(by) {
@@ -116,21 +114,31 @@ async function add(event) {
   const wish = { source: form.elements.source.value };
   if (form.elements.name.value) wish.name = form.elements.name.value;
   byId("problem").textContent = "";
-  const answer = await fetch("api/streams", {
+  const problem = await ask("api/streams", {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish),
   });
-  if (answer.ok) {
+  byId("problem").textContent = problem;
+  if (!problem) {
     form.reset();
     showAdding(false);
-  } else {
-    byId("problem").textContent = (await answer.json().catch(() => ({}))).error ?? answer.statusText;
   }
 }
 
 async function remove() {
   if (state.chosen === null || !window.confirm(`Stop watching ${state.chosen}? Its outputs are completed.`)) return;
-  await fetch(`api/streams/${encodeURIComponent(state.chosen)}`, { method: "DELETE" });
+  const problem = await ask(`api/streams/${encodeURIComponent(state.chosen)}`, { method: "DELETE" });
+  if (problem) byId("summary").textContent = problem;
   choose(null);
+}
+
+/** Asks the API; answers with what is wrong, in words, or with nothing. */
+async function ask(path, request) {
+  try {
+    const answer = await fetch(path, request);
+    return answer.ok ? "" : (await answer.json().catch(() => ({}))).error ?? (answer.statusText || `error ${answer.status}`);
+  } catch {
+    return "the program does not answer";
+  }
 }
 
 byId("home").addEventListener("click", () => choose(null));
@@ -142,7 +150,7 @@ byId("previous").addEventListener("click", () => step(-1));
 byId("next").addEventListener("click", () => step(1));
 document.addEventListener("visibilitychange", watch);
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) {
+  if (event.target.matches("input:not([type=checkbox]), textarea") || event.ctrlKey || event.metaKey || event.altKey) {
     if (event.key === "Escape") showAdding(false);
     return;
   }
@@ -157,5 +165,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 if (location.search.includes("token=")) history.replaceState(null, "", location.pathname + location.hash);
-if (location.hash) choose(decodeURIComponent(location.hash.slice(1)));
+window.addEventListener("hashchange", fromAddress);
+fromAddress();
 connect();

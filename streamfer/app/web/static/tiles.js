@@ -2,7 +2,8 @@
 
 import { drawFaces } from "./drawing.js";
 
-const OFF = new Set(["failed", "reconnecting", "stalled", "connecting", "done"]);
+const OFF = new Set(["waiting", "connecting", "stalled", "reconnecting", "failed", "interrupted", "done"]);
+const SAID = { waiting: "WAITING", connecting: "CONNECTING", done: "ENDED", interrupted: "ENDED" };
 
 /** Whether a stream gives no pictures now. */
 export function isOff(status) {
@@ -65,7 +66,7 @@ class Tile {
     this.button.className = "tile";
     this.button.dataset.stream = name;
     this.button.innerHTML =
-      '<canvas></canvas><div class="off-mark"><strong></strong><small></small></div>' +
+      '<canvas aria-hidden="true"></canvas><div class="off-mark"><strong></strong><small></small></div>' +
       '<div class="strip"><b></b><span class="rate"></span><span class="late"></span><span class="drops"></span></div>';
     this.button.addEventListener("click", onChoose);
     this.part = (selector) => this.button.querySelector(selector);
@@ -76,14 +77,15 @@ class Tile {
   show(status) {
     const off = isOff(status);
     this.button.classList.toggle("off", off);
-    this.part(".off-mark strong").textContent = status.state === "done" ? "ENDED" : "OFFLINE";
+    const mark = SAID[status.state] ?? "OFFLINE";
+    this.part(".off-mark strong").textContent = mark;
     this.part(".off-mark small").textContent = status.message ?? status.state;
     this.part(".rate").textContent = off ? status.state : `${status.fps.toFixed(1)} fps`;
     this.part(".late").textContent = off || status.latency_ms === null ? "" : `${Math.round(status.latency_ms)} ms`;
     this.part(".drops").textContent = status.dropped ? `${status.dropped} dropped` : "";
     this.button.setAttribute(
       "aria-label",
-      `${status.stream}: ${off ? `offline, ${status.message ?? status.state}` : `${status.fps.toFixed(0)} frames per second`}`,
+      `${status.stream}: ${off ? `${mark.toLowerCase()}, ${status.message ?? status.state}` : `${status.fps.toFixed(0)} frames per second`}`,
     );
   }
 

@@ -1,0 +1,68 @@
+"""The list of sources that a run follows: those that vanish from it leave, new ones join."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from streamfer.errors import StreamferError
+from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.types import StreamInfo
+
+log = logging.getLogger(__name__)
+
+
+class ChangingJob(Protocol):
+    """A run as far as its streams can change."""
+
+    def add_source(self, spec: SourceSpec) -> StreamInfo:
+        """Takes one more source in.
+
+        Raises:
+            StreamferError: it cannot be.
+        """
+        ...
+
+    def remove(self, stream: str) -> bool:
+        """Takes a stream out; whether there was one."""
+        ...
+
+
+class FollowedSources:
+    """Brings a run up to date with a list that is read again.
+
+    Args:
+        sources: that the run began with, as on the command line.
+        read: what the list says now.
+    """
+
+    def __init__(self, sources: Sequence[str], read: Callable[[], Sequence[str]]) -> None:
+        self._streams = {_key(spec): spec.name for spec in expand_sources(sources)}
+        """Stream names by what the list said last, also of streams that have ended since."""
+        self._read = read
+
+    def update(self, job: ChangingJob) -> None:
+        """Reads the list and changes the run; what is wrong with it is logged."""
+        try:
+            specs = expand_sources(self._read())
+        except StreamferError as error:
+            log.error("%s; the sources stay as they are", error)
+            return
+        wanted = {_key(spec): spec for spec in specs}
+        for key in self._streams.keys() - wanted.keys():
+            if job.remove(name := self._streams.pop(key)):
+                log.info("%s: removed", name)
+        for key, spec in wanted.items():
+            if key in self._streams:
+                continue
+            try:
+                self._streams[key] = job.add_source(spec).stream
+            except StreamferError as error:
+                log.error("%s", error)
+            else:
+                log.info("%s: added", self._streams[key])
+
+
+def _key(spec: SourceSpec) -> tuple[SourceKind, str]:
+    return spec.kind, spec.location

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from streamfer.app.session.followed import FollowedSources
+from streamfer.errors import ConfigError, SourceError
+from streamfer.media.sources.source_list import SourceSpec
+from streamfer.types import StreamInfo
+from tests.support import snapshots
+
+
+class FakeJob:
+    """Remembers what joined and left."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+
+    def add_source(self, spec: SourceSpec) -> StreamInfo:
+        if "broken" in spec.location:
+            raise SourceError(f"{spec.name}: cannot be opened")
+        self.changes.append(f"+{spec.name}")
+        return snapshots.camera(f"{spec.name}-as-added")
+
+    def remove(self, stream: str) -> bool:
+        self.changes.append(f"-{stream}")
+        return True
+
+
+class List:
+    """A list of sources that changes."""
+
+    def __init__(self, *sources: str) -> None:
+        self.sources = sources
+        self.error: ConfigError | None = None
+
+    def __call__(self) -> tuple[str, ...]:
+        if self.error is not None:
+            raise self.error
+        return self.sources
+
+
+def test_what_vanishes_leaves_and_what_is_new_joins() -> None:
+    job, listed = FakeJob(), List("rtsp://a/1", "rtsp://b/1")
+    followed = FollowedSources(listed(), listed)
+    followed.update(job)
+    assert job.changes == []
+    listed.sources = ("rtsp://b/1", "rtsp://c/1")
+    followed.update(job)
+    assert job.changes == ["-a-1", "+c-1"]
+    listed.sources = ("rtsp://b/1",)
+    followed.update(job)
+    assert job.changes[2:] == ["-c-1-as-added"]
+    listed.sources = ()
+    followed.update(job)
+    assert job.changes[3:] == ["-b-1"]
+
+
+def test_a_list_that_cannot_be_read_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    job, listed = FakeJob(), List("rtsp://a/1")
+    followed = FollowedSources(listed(), listed)
+    listed.error = ConfigError("--config run.toml: not TOML")
+    followed.update(job)
+    listed.error, listed.sources = None, ("nonsense://x",)
+    followed.update(job)
+    assert job.changes == []
+    assert "not TOML; the sources stay as they are" in caplog.text
+    assert "nonsense" in caplog.text
+
+
+def test_one_that_cannot_be_opened_keeps_nobody_out_and_is_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    job, listed = FakeJob(), List("rtsp://a/1")
+    followed = FollowedSources(listed(), listed)
+    listed.sources = ("rtsp://a/1", "rtsp://broken/1", "rtsp://c/1")
+    followed.update(job)
+    assert job.changes == ["+c-1"]
+    followed.update(job)
+    assert caplog.text.count("broken-1: cannot be opened") == 2
+    assert caplog.text.count(": added") == 1
