@@ -8,13 +8,17 @@ import pytest
 from streamfer.app.session.signals import StopSignals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_are_counted_and_handlers_come_back(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "count"),
+    # A terminal that closes may send one itself and have its shell send another.
+    [(signal.SIGINT, 2), (signal.SIGTERM, 2), (signal.SIGHUP, 1)],
+)
+def test_signals_are_counted_and_handlers_come_back(number: signal.Signals, count: int) -> None:
     before = signal.getsignal(number)
     with StopSignals() as signals:
         signal.raise_signal(number)
         signal.raise_signal(number)
-        assert signals.count == 2
+        assert signals.count == count
     assert signal.getsignal(number) is before
 
 
