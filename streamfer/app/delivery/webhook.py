@@ -14,13 +14,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Literal, Protocol, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from streamfer.app.delivery.addresses import WebhookAddress
 from streamfer.app.delivery.spool import Spool
-from streamfer.errors import ConfigError, OutputError
-from streamfer.media.redact import redact_text, redact_url
+from streamfer.errors import OutputError
+from streamfer.media.redact import redact_text
 from streamfer.types import FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
@@ -47,43 +47,6 @@ class Post(Protocol):
     def cancel(self) -> None:
         """Breaks off what is under way, from another thread."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookAddress:
-    """A webhook's URL, taken apart.
-
-    Raises:
-        ConfigError: it is none.
-    """
-
-    url: str
-
-    def __post_init__(self) -> None:
-        try:
-            parts = urlsplit(self.url)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname)
-            _ = parts.port
-        except ValueError:
-            valid = False
-        if not valid or not self.url.isprintable() or " " in self.url:
-            raise ConfigError(f"--webhook {self.label}: expected http[s]://[USER:PASSWORD@]HOST/…")
-
-    def __repr__(self) -> str:
-        return f"WebhookAddress({self.label!r})"
-
-    @property
-    def label(self) -> str:
-        """Without credentials."""
-        return redact_url(self.url)
-
-    @property
-    def credentials(self) -> tuple[str, str] | None:
-        """User and password."""
-        parts = urlsplit(self.url)
-        if parts.username is None:
-            return None
-        return unquote(parts.username), unquote(parts.password or "")
 
 
 class HttpPost:
@@ -134,7 +97,8 @@ class HttpPost:
     def _headers(self, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "streamfer"}
         if self._address.credentials is not None:
-            pair = ":".join(self._address.credentials).encode()
+            user, password = self._address.credentials
+            pair = f"{user}:{password or ''}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         if self._key is not None:
             headers["X-Streamfer-Signature"] = f"sha256={signature(self._key, body)}"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamfer.app.config import RunConfig
+from streamfer.app.delivery.addresses import MqttAddress, WebhookAddress
 from streamfer.app.delivery.lsl import load_lsl
-from streamfer.app.delivery.mqtt_address import MqttAddress
 from streamfer.app.delivery.spool import Spool
-from streamfer.app.delivery.webhook import HttpPost, Webhook, WebhookAddress
+from streamfer.app.delivery.webhook import HttpPost, Webhook
 from streamfer.errors import ConfigError
 from streamfer.pipeline.outlet import Sink
 from streamfer.runtime.store.store import default_root

@@ -12,8 +12,8 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from streamfer.app.delivery.addresses import MqttAddress
 from streamfer.app.delivery.mqtt import Mqtt
-from streamfer.app.delivery.mqtt_address import MqttAddress
 from streamfer.errors import ConfigError
 from streamfer.types import StreamEvent
 from tests.support.certificate import make_certificate
