@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamfer.app.config import FaceModelName
+from streamfer.app.cli.latent_options import DeviceOption, FaceModelOption, WeightsOption
 from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
 
@@ -57,13 +57,11 @@ def edit_command(
     ] = 0.5,
     steps: Annotated[int, typer.Option(help="Steps of the refinement.")] = 60,
     directions: Annotated[Path | None, typer.Option(help="Instead of the shipped ones.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
-    face_model: Annotated[
-        FaceModelName, typer.Option(help="The shipped networks, or a pulled encoder of portraits.")
-    ] = "shipped",
-    generator: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
-    encoder: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
-    classifier: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+    device: DeviceOption = "auto",
+    face_model: FaceModelOption = "shipped",
+    generator: WeightsOption = None,
+    encoder: WeightsOption = None,
+    classifier: WeightsOption = None,
 ) -> int:
     """Give faces another expression or pose, or what another face has."""
     from streamfer.app.cli.edit import EditConfig, edit

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from streamfer.app.cli.edit_options import edit_command
-from streamfer.app.config import FaceModelName
+from streamfer.app.cli.latent_options import DeviceOption, FaceModelOption, WeightsOption
 from streamfer.errors import ConfigError
 
 _TRAININGS = {
@@ -60,13 +60,11 @@ def invert_command(
     budget_ms: Annotated[
         float | None, typer.Option(help="End a refinement after this many milliseconds.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
-    face_model: Annotated[
-        FaceModelName, typer.Option(help="The shipped networks, or a pulled encoder of portraits.")
-    ] = "shipped",
-    generator: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
-    encoder: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
-    classifier: Annotated[Path | None, typer.Option(help="Instead of the shipped weights.")] = None,
+    device: DeviceOption = "auto",
+    face_model: FaceModelOption = "shipped",
+    generator: WeightsOption = None,
+    encoder: WeightsOption = None,
+    classifier: WeightsOption = None,
 ) -> int:
     """Find the latent codes of the faces in photographs and redraw them."""
     from streamfer.app.cli.invert import InvertConfig, invert

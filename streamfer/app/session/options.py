@@ -17,7 +17,6 @@ from streamfer.app.config import (
     Backend,
     DetectorName,
     DropPolicy,
-    FaceModelName,
     Precision,
     RunConfig,
 )
@@ -54,7 +53,7 @@ class RunOptions(TypedDict, total=False):
     detect_every: int | Literal["auto"]
     detect_size: int | Literal["auto"]
     min_face: int
-    face_model: FaceModelName
+    face_model: str
     label_set: LabelSet
     heads: str | Sequence[FaceHead]
     baseline: float | Literal["auto"] | None

@@ -5,6 +5,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,9 @@ def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back(
         broker.kill()
 
 
-def test_an_absent_broker_is_said_once_and_the_queue_is_bounded(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+@contextmanager
+def a_log_line() -> Iterator[threading.Event]:
+    """Set once the delivery says something."""
     said = threading.Event()
 
     class Heard(logging.Handler):
@@ -151,14 +152,20 @@ def test_an_absent_broker_is_said_once_and_the_queue_is_bounded(
     logger, heard = logging.getLogger("streamfer.app.delivery.mqtt"), Heard()
     logger.addHandler(heard)
     try:
-        with Mqtt(address(1), most_queued=10) as mqtt:
-            for number in range(25):
-                mqtt.event(event(number))
-            for result in film((0.5, [face(1)])):
-                mqtt.write(result)
-            assert said.wait(20)
+        yield said
     finally:
         logger.removeHandler(heard)
+
+
+def test_an_absent_broker_is_said_once_and_the_queue_is_bounded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with a_log_line() as said, Mqtt(address(1), most_queued=10) as mqtt:
+        for number in range(25):
+            mqtt.event(event(number))
+        for result in film((0.5, [face(1)])):
+            mqtt.write(result)
+        assert said.wait(20)
     assert mqtt.notes == (
         "--mqtt mqtt://***@127.0.0.1:1/house/faces: 25 events were not delivered",
     )
@@ -168,19 +175,8 @@ def test_an_absent_broker_is_said_once_and_the_queue_is_bounded(
 
 
 def test_a_wrong_password_is_said(broker: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
-    said = threading.Event()
-
-    class Heard(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.set()
-
-    logger, heard = logging.getLogger("streamfer.app.delivery.mqtt"), Heard()
-    logger.addHandler(heard)
-    try:
-        with Mqtt(MqttAddress(f"mqtt://me:wrong@127.0.0.1:{broker.port}/x")):
-            assert said.wait(20)
-    finally:
-        logger.removeHandler(heard)
+    with a_log_line() as said, Mqtt(MqttAddress(f"mqtt://me:wrong@127.0.0.1:{broker.port}/x")):
+        assert said.wait(20)
     assert "refuses the connection: Not authorized" in caplog.text
     assert "wrong" not in caplog.text
 

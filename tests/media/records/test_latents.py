@@ -14,6 +14,7 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.media.records.latents import LatentWriter, complete_latents, latents_journal_path
 from streamfer.types import FloatArray, FrameResult
 from tests.support.analysed import make_face, make_frame, make_result
+from tests.support.unwritable import TROUBLES, make_unwritable
 
 
 def latent(seed: int) -> FloatArray:
@@ -74,15 +75,10 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert pq.read_table(path)["frame"].to_pylist() == list(range(19))
 
 
-@pytest.mark.parametrize("trouble", ["folder", "missing parent", "full disk"])
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path, trouble: str) -> None:
     path = tmp_path / "out" / "latents.parquet"
-    if trouble != "missing parent":
-        path.parent.mkdir()
-    if trouble == "folder":
-        path.mkdir()
-    if trouble == "full disk":
-        path.symlink_to("/dev/full")
+    make_unwritable(path, trouble)
     with pytest.raises(OutputError) as caught:
         write_and_close(path)
     assert str(caught.value).startswith(f"{path}: cannot write the latents (")

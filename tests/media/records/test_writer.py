@@ -22,6 +22,7 @@ from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records
 from streamfer.types import FrameResult, StreamEvent, StreamInfo
 from tests.support.analysed import make_face, make_frame, make_result
+from tests.support.unwritable import TROUBLES, make_unwritable
 
 FORMATS = (".jsonl", ".csv", ".parquet")
 
@@ -256,17 +257,12 @@ def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("trouble", ["folder", "missing parent", "full disk"])
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_path_that_cannot_be_written_is_one_line(
     tmp_path: Path, suffix: str, trouble: str
 ) -> None:
     path = tmp_path / "out" / f"talk{suffix}"
-    if trouble != "missing parent":
-        path.parent.mkdir()
-    if trouble == "folder":
-        path.mkdir()
-    if trouble == "full disk":
-        path.symlink_to("/dev/full")
+    make_unwritable(path, trouble)
     with pytest.raises(OutputError) as caught:
         write_and_close(path)
     assert str(caught.value).startswith(f"{path}: cannot write the records (")
