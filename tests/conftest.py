@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 
@@ -17,3 +18,13 @@ def no_thread_left_behind() -> Iterator[None]:
         thread.join(timeout=5)
     left = [t for t in set(threading.enumerate()) - before if t.is_alive()]
     assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def logger_as_it_was() -> Iterator[None]:
+    """Takes back what a command run within a test sets on the package's logger."""
+    logger = logging.getLogger("streamfer")
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)

@@ -72,7 +72,7 @@ def test_a_list_that_cannot_be_read_changes_nothing(caplog: pytest.LogCaptureFix
 def test_one_that_cannot_be_opened_keeps_nobody_out_and_is_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="streamfer")
     job, listed = FakeJob(), List("rtsp://a/1")
     followed = FollowedSources(listed(), listed)
     listed.sources = ("rtsp://a/1", "rtsp://broken/1", "rtsp://c/1")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
@@ -11,14 +10,9 @@ from rich.console import Console
 from streamfer.app.terminal.logs import configure_logging
 
 
-@pytest.fixture(autouse=True)
-def logger() -> Iterator[logging.Logger]:
-    """The package's logger, which comes back as it was."""
-    logger = logging.getLogger("streamfer")
-    before = (list(logger.handlers), logger.level, logger.propagate)
-    yield logger
-    logger.handlers, logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
+@pytest.fixture
+def logger() -> logging.Logger:
+    return logging.getLogger("streamfer")
 
 
 def test_a_line_in_a_file_is_one_line_with_its_time(logger: logging.Logger) -> None:
