@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from streamfer.engine import Array, TensorSpec
 from streamfer.errors import EngineError
@@ -20,23 +20,37 @@ BareRun = Callable[[Mapping[str, Array]], object]
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkFile:
+    """A network's ONNX file, read when it is asked for.
+
+    A start that finds its engines compiled needs to know which file they are of, not what is in it.
+    """
+
+    sha256: str
+    """SHA-256 (hex) of what `read` gives."""
+    read: Callable[[], bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """A file that is in memory already."""
+        return cls(hashlib.sha256(data).hexdigest(), lambda: data)
+
+
+@dataclass(frozen=True, slots=True)
 class Int8Form:
     """The same network with quantised weights and activations."""
 
-    make: Callable[[], bytes] = field(repr=False)
-    """Gives its ONNX file."""
+    make: Callable[[], NetworkFile] = field(repr=False)
     accuracy_cost: float
     """What it loses in accuracy, measured; a fraction."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxModel:
-    """A network as an ONNX file in memory, and as a torch module where it has that form."""
+    """A network as an ONNX file, and as a torch module where it has that form."""
 
     name: str
-    data: bytes = field(repr=False)
-    sha256: str
-    """SHA-256 (hex) of `data`."""
+    file: NetworkFile
     precision: Precision = "fp32"
     """`int8` for a file with quantised weights and activations."""
     torch_module: Callable[[], Any] | None = field(default=None, repr=False)
@@ -55,7 +69,21 @@ class OnnxModel:
         int8: Int8Form | None = None,
     ) -> OnnxModel:
         """Wraps ONNX bytes and takes their hash."""
-        return cls(name, data, hashlib.sha256(data).hexdigest(), precision, torch_module, int8)
+        return cls(name, NetworkFile.of(data), precision, torch_module, int8)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of `data`."""
+        return self.file.sha256
+
+    @property
+    def data(self) -> bytes:
+        """The ONNX file's content, read at every call.
+
+        Raises:
+            EngineError: it is no longer there and cannot be made again.
+        """
+        return self.file.read()
 
     def in_precision(self, precision: Precision) -> OnnxModel:
         """The network as a file for engines of that precision: the quantised one for int8.
@@ -65,7 +93,7 @@ class OnnxModel:
         """
         if precision != "int8" or self.int8 is None:
             return self
-        return OnnxModel.from_bytes(self.name, self.int8.make(), "int8")
+        return OnnxModel(self.name, self.int8.make(), "int8")
 
 
 def check_inputs(model: str, specs: Sequence[TensorSpec], inputs: Mapping[str, Array]) -> None:

@@ -36,7 +36,7 @@ from streamfer.models.int8_export import quantise_convolutions
 from streamfer.models.shipped import SHIPPED, WeightFiles, digest
 from streamfer.models.vgg import FaceVGG, folded, load_face_vgg
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
-from streamfer.runtime.model import Int8Form, OnnxModel
+from streamfer.runtime.model import Int8Form, NetworkFile, OnnxModel
 from streamfer.runtime.open_engine import open_engine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.training.faces.data import NO_LABEL
@@ -133,7 +133,7 @@ def _measure(
 ) -> tuple[str, dict[str, HeadAccuracy]]:
     """Which backend ran the int8 form, and how both precisions answer."""
     data = export_face_network(weights)
-    form = Int8Form(lambda: quantise_convolutions(data, limits), math.inf)
+    form = Int8Form(lambda: NetworkFile.of(quantise_convolutions(data, limits)), math.inf)
     model = OnnxModel.from_bytes(weights.classifier.stem, data, int8=form)
     exact = _accuracies(OnnxRuntimeEngine(model), exam)
     with tempfile.TemporaryDirectory() as folder:

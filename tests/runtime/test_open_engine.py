@@ -16,7 +16,7 @@ from streamfer.runtime import open_engine as backends
 from streamfer.runtime.backends.openvino import OpenVinoEngine
 from streamfer.runtime.backends.tensorrt import TensorRtEngine
 from streamfer.runtime.hardware import Cpu, Gpu
-from streamfer.runtime.model import Int8Form, OnnxModel
+from streamfer.runtime.model import Int8Form, NetworkFile, OnnxModel
 from streamfer.runtime.open_engine import (
     open_bare,
     open_engine,
@@ -93,11 +93,11 @@ VNNI_MACHINE = replace(PLAIN_CPU, cpu=Cpu("cpu", ("avx512_vnni",)))
 def quantised(factor: float) -> OnnxModel:
     """A network whose int8 form multiplies the convolution's weights by a factor."""
 
-    def make() -> bytes:
+    def make() -> NetworkFile:
         file = onnx.load_model_from_string(MODEL.data)
         weight = file.graph.initializer[0]
         weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * factor, "weight"))
-        return bytes(file.SerializeToString())
+        return NetworkFile.of(bytes(file.SerializeToString()))
 
     return replace(MODEL, int8=Int8Form(make, accuracy_cost=0.0))
 

@@ -6,7 +6,7 @@ import pytest
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.hardware import Cpu, Gpu
-from streamfer.runtime.model import Int8Form, OnnxModel
+from streamfer.runtime.model import Int8Form, NetworkFile, OnnxModel
 from streamfer.runtime.planning import Machine, find_machine, plan_engine
 
 ALL = {"tensorrt": "11.4", "torch": "2.13", "openvino": "2026.4", "onnxruntime": "1.31"}
@@ -16,8 +16,8 @@ SERVER = replace(LAPTOP, gpus=(H100, replace(H100, index=1)), torch_sees_gpu=Tru
 MODEL = OnnxModel.from_bytes("net", b"file", torch_module=object)
 ONNX_ONLY = OnnxModel.from_bytes("net", b"file")
 INT8 = OnnxModel.from_bytes("net", b"file", "int8")
-QUANTISABLE = replace(MODEL, int8=Int8Form(bytes, accuracy_cost=0.003))
-COSTLY = replace(MODEL, int8=Int8Form(bytes, accuracy_cost=0.0031))
+QUANTISABLE = replace(MODEL, int8=Int8Form(lambda: NetworkFile.of(b""), accuracy_cost=0.003))
+COSTLY = replace(MODEL, int8=Int8Form(lambda: NetworkFile.of(b""), accuracy_cost=0.0031))
 
 
 def without(machine: Machine, *missing: str) -> Machine:

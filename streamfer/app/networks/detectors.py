@@ -117,8 +117,7 @@ def centerface_model(store: EngineStore) -> OnnxModel:
     """
     published = centerface_file()
     key = onnx_key("centerface", hashlib.sha256(published).hexdigest(), _CENTERFACE_RECIPE)
-    prepared = store.open(key, lambda: centerface_onnx(published), bytes)
-    return OnnxModel.from_bytes("centerface", prepared)
+    return OnnxModel("centerface", store.file(key, lambda: centerface_onnx(published)))
 
 
 def retinaface_model(name: str, store: EngineStore, folder: Path | None = None) -> OnnxModel:
@@ -149,8 +148,8 @@ def retinaface_model(name: str, store: EngineStore, folder: Path | None = None) 
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise EngineError(f"{path}: cannot read the weights: {error.strerror or error}") from error
-    data = store.open(onnx_key(name, digest, _RETINAFACE_RECIPE), export, bytes)
-    return OnnxModel.from_bytes(name, data, torch_module=module)
+    file = store.file(onnx_key(name, digest, _RETINAFACE_RECIPE), export)
+    return OnnxModel(name, file, torch_module=module)
 
 
 def _is_retinaface(name: str) -> bool:

@@ -16,7 +16,7 @@ from streamfer.models.structures import (
     network_bytes,
     structures_digest,
 )
-from streamfer.runtime.model import Int8Form, OnnxModel, Progress
+from streamfer.runtime.model import Int8Form, NetworkFile, OnnxModel, Progress
 from streamfer.runtime.store.engine_key import onnx_key
 from streamfer.runtime.store.store import EngineStore
 
@@ -50,12 +50,12 @@ def face_model(weights: WeightFiles, store: EngineStore, on_progress: Progress) 
     name = face_model_name(weights)
     sources = digest(weights.face_network) + structures_digest(structure, files)
     key = onnx_key(name, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
-    data = store.open(key, make, bytes)
-    return OnnxModel.from_bytes(
+    file = store.file(key, make)
+    return OnnxModel(
         name,
-        data,
+        file,
         torch_module=lambda: _module(weights),
-        int8=face_int8(weights, data, store),
+        int8=face_int8(weights, file, store),
     )
 
 
@@ -64,12 +64,12 @@ def face_model_name(weights: WeightFiles) -> str:
     return "face_vgg19" if weights.missing_latent else "fused_vgg19"
 
 
-def face_int8(weights: WeightFiles, data: bytes, store: EngineStore) -> Int8Form | None:
+def face_int8(weights: WeightFiles, file: NetworkFile, store: EngineStore) -> Int8Form | None:
     """The face network's int8 form; None where nothing is known of it for these weights.
 
     Args:
         weights: of the network.
-        data: the network in float32, as ONNX.
+        file: the network in float32.
         store: keeps the quantised network.
 
     Raises:
@@ -79,10 +79,10 @@ def face_int8(weights: WeightFiles, data: bytes, store: EngineStore) -> Int8Form
     if calibration is None:
         return None
     limits = calibration.limits
-    sources = hashlib.sha256(data + json.dumps(dict(limits)).encode()).hexdigest()
+    sources = hashlib.sha256((file.sha256 + json.dumps(dict(limits))).encode()).hexdigest()
     key = onnx_key(face_model_name(weights), sources, _INT8_RECIPE, "int8")
     return Int8Form(
-        make=lambda: store.open(key, lambda: quantise_convolutions(data, limits), bytes),
+        make=lambda: store.file(key, lambda: quantise_convolutions(file.read(), limits)),
         accuracy_cost=calibration.accuracy_cost,
     )
 

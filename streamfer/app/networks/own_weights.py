@@ -80,8 +80,8 @@ def own_face_model(weights: OwnWeights, store: EngineStore, on_progress: Progres
         on_progress(task, 1.0)
         return data
 
-    data = store.open(onnx_key(weights.path.stem, weights.sha256, _RECIPE), export, bytes)
-    return OnnxModel.from_bytes(weights.path.stem, data, torch_module=lambda: _module(weights.path))
+    file = store.file(onnx_key(weights.path.stem, weights.sha256, _RECIPE), export)
+    return OnnxModel(weights.path.stem, file, torch_module=lambda: _module(weights.path))
 
 
 # What follows loads torch.

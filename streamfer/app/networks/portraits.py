@@ -68,8 +68,7 @@ def portrait_model(files: PortraitFiles, store: EngineStore, on_progress: Progre
     sources = _sha256(files.checkpoint) + _sha256(files.classifier)
     sources_sha256 = hashlib.sha256(sources.encode()).hexdigest()
     key = onnx_key(files.name, sources_sha256, _RECIPE)
-    data = store.open(key, export, bytes)
-    return OnnxModel.from_bytes(files.name, data, torch_module=lambda: _module(files))
+    return OnnxModel(files.name, store.file(key, export), torch_module=lambda: _module(files))
 
 
 def keep_portrait_generator(files: PortraitFiles, on_progress: Progress) -> None:

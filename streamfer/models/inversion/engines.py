@@ -64,9 +64,8 @@ def open_refine_engines(
             on_progress("preparing the refinement (once)", 1.0)
             return data
 
-        data = store.open(_key(name, files), make, bytes)
         return open_engine(
-            OnnxModel.from_bytes(name, data),
+            OnnxModel(name, store.file(_key(name, files), make)),
             backend=backend,
             device="cpu",
             precision="fp32",

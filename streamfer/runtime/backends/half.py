@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 from streamfer.errors import EngineError
-from streamfer.runtime.model import OnnxModel
+from streamfer.runtime.model import NetworkFile, OnnxModel
 
 _FLOAT32_OPERATORS = (
     "Exp",
@@ -40,4 +39,4 @@ def half_precision(model: OnnxModel) -> OnnxModel:
         data = bytes(converted.SerializeToString())
     except Exception as error:  # protobuf and onnx raise many unrelated types
         raise EngineError(f"{model.name}: cannot be put into float16: {error}") from error
-    return replace(model, data=data, sha256=hashlib.sha256(data).hexdigest())
+    return replace(model, file=NetworkFile.of(data))

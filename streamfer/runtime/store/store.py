@@ -16,6 +16,7 @@ from typing import TypeVar
 from filelock import BaseFileLock, FileLock, Timeout
 
 from streamfer.errors import ConfigError, EngineError
+from streamfer.runtime.model import NetworkFile
 from streamfer.runtime.store.engine_key import EngineKey
 
 _PAYLOAD = "engine.bin"
@@ -88,6 +89,23 @@ class EngineStore:
             result = load(payload)
             self._keep(key, payload)
         return result
+
+    def file(self, key: EngineKey, build: Callable[[], bytes]) -> NetworkFile:
+        """A network's file, made now where it is missing, and read when it is asked for.
+
+        Args:
+            key: what it depends on.
+            build: makes it, the same from one call to the next; called again if what is stored
+                turns out to be damaged.
+
+        Raises:
+            EngineError: `build` failed, or waiting for another process was cancelled. `read` raises
+                it too.
+        """
+        sha256 = _described_sha256(self.root / key.folder, key)
+        if sha256 is None:
+            return NetworkFile.of(self.open(key, build, bytes))
+        return NetworkFile(sha256, lambda: self.open(key, build, bytes))
 
     def read(self, key: EngineKey) -> bytes | None:
         """The artifact of a key as it is stored; None where there is no whole one."""
@@ -247,16 +265,34 @@ def _read_checked(folder: Path, key: EngineKey) -> bytes:
         EngineError: it is damaged or belongs to another key.
     """
     payload = (folder / _PAYLOAD).read_bytes()
+    if _read_description(folder, key) != (_sha256(payload), len(payload)):
+        raise EngineError("the stored one is damaged")
+    return payload
+
+
+def _described_sha256(folder: Path, key: EngineKey) -> str | None:
+    """What the artifact is said to be; None where it is missing, cut short or another key's."""
+    try:
+        sha256, size = _read_description(folder, key)
+        return sha256 if (folder / _PAYLOAD).stat().st_size == size else None
+    except (EngineError, OSError):
+        return None
+
+
+def _read_description(folder: Path, key: EngineKey) -> tuple[str, int]:
+    """SHA-256 (hex) and size in bytes that an artifact should have.
+
+    Raises:
+        EngineError: the description is missing or damaged, or of another key.
+    """
     try:
         description = json.loads((folder / _DESCRIPTION).read_bytes())
-        stored_key, stored_sha256 = description["key"], description["sha256"]
+        stored_key, sha256, size = (description[name] for name in ("key", "sha256", "bytes"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError("its description is missing or damaged") from error
     if stored_key != asdict(key):
         raise EngineError("the stored one was made for something else")
-    if stored_sha256 != _sha256(payload):
-        raise EngineError("the stored one is damaged")
-    return payload
+    return str(sha256), int(size)
 
 
 def _read_key(folder: Path) -> EngineKey | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import multiprocessing
 import resource
 import subprocess
@@ -55,6 +56,35 @@ def test_builds_once_and_says_nothing(bench: Bench) -> None:
     assert bench.open(content=b"other") == b"engine"
     assert bench.builds == 1
     assert bench.lines == []
+
+
+def test_a_networks_file_is_known_without_being_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench.store.file(KEY, lambda: b"network")
+    assert made.read() == b"network"
+    again = bench.store.file(KEY, bytes)
+    assert again.sha256 == made.sha256 == hashlib.sha256(b"network").hexdigest()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", _refuse_payload)
+        assert bench.store.file(KEY, bytes).sha256 == made.sha256
+    assert again.read() == b"network"
+
+
+def _refuse_payload(path: Path) -> bytes:
+    assert path.suffix == ".json"
+    with path.open("rb") as file:
+        return file.read()
+
+
+def test_a_networks_file_that_is_cut_short_or_damaged_is_made_again(bench: Bench) -> None:
+    bench.store.file(KEY, lambda: b"network")
+    payload = bench.store.root / KEY.folder / "engine.bin"
+    payload.write_bytes(b"netw")
+    assert bench.store.file(KEY, lambda: b"network").read() == b"network"
+    known = bench.store.file(KEY, lambda: b"network")
+    payload.write_bytes(b"NETWORK")
+    assert known.read() == b"network"
 
 
 @pytest.mark.parametrize(
