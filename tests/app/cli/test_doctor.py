@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from streamfer.app.cli.doctor import (
+from streamfer.app.cli.checks import (
     Finding,
     check_backends,
     check_cameras,
@@ -18,8 +18,8 @@ from streamfer.app.cli.doctor import (
     check_pictures,
     check_store,
     check_weights,
-    doctor,
 )
+from streamfer.app.cli.doctor import doctor
 from streamfer.app.networks.published import PUBLISHED
 from streamfer.errors import ConfigError
 from streamfer.models.int8_calibration import (
@@ -29,7 +29,7 @@ from streamfer.models.int8_calibration import (
 )
 from streamfer.models.shipped import WeightFiles, digest
 from streamfer.runtime.hardware import Cpu, Gpu
-from streamfer.runtime.model import Int8Form, OnnxModel
+from streamfer.runtime.model import Int8Form, NetworkFile, OnnxModel
 from streamfer.runtime.planning import Machine
 from streamfer.runtime.store.store import EngineStore
 
@@ -137,7 +137,7 @@ def test_the_choice_is_explained_for_every_network() -> None:
 
 
 def test_the_choice_of_int8_says_what_it_costs() -> None:
-    face = replace(FACE, int8=Int8Form(bytes, accuracy_cost=0.0008))
+    face = replace(FACE, int8=Int8Form(lambda: NetworkFile.of(b""), accuracy_cost=0.0008))
     laptop = replace(LAPTOP, cpu=Cpu("cpu", ("avx512_vnni",)))
     finding = only(check_choice(laptop, face), "face_vgg19: openvino on cpu in int8")
     assert "int8 costs 0.08 points of accuracy" in finding.text
