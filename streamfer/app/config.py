@@ -15,8 +15,9 @@ from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
 from streamfer.models.inversion.descent import STEPS_OF_A_RUN
+from streamfer.runtime.backends.names import BackendName
 
-Backend = Literal["auto", "tensorrt", "onnxruntime", "openvino", "torch"]
+Backend = Literal["auto", BackendName]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 DetectorName = Literal["auto", "centerface", "retinaface-mobilenet0.25", "retinaface-resnet50"]
 FaceModelName = Literal["shipped", "e4e-ffhq", "psp-ffhq"]

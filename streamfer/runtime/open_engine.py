@@ -9,7 +9,8 @@ from typing import cast
 
 from streamfer.engine import Array, Engine
 from streamfer.errors import EngineError
-from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine, bare_onnxruntime
+from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
+from streamfer.runtime.backends.table import BACKENDS, EngineRequest
 from streamfer.runtime.forks import note_use
 from streamfer.runtime.model import BareRun, OnnxModel, Precision, Progress
 from streamfer.runtime.planning import Machine, Plan, find_machine, plan_engine
@@ -122,13 +123,8 @@ def open_bare(model: OnnxModel, engine: Engine, threads: int | None = None) -> B
     """
     precision = cast(Precision, engine.precision)
     model = model.in_precision(precision)
-    if engine.backend == "onnxruntime":
-        return bare_onnxruntime(model, threads)
-    if engine.backend == "openvino":
-        from streamfer.runtime.backends.openvino import bare_openvino
-
-        return bare_openvino(model, precision, threads)
-    return None
+    call = next(record.bare for name, record in BACKENDS.items() if name == engine.backend)
+    return call and call(model, precision, threads)
 
 
 def ready_run(engine: Engine, inputs: Mapping[str, Array]) -> Callable[[], object]:
@@ -169,9 +165,7 @@ class _Opening:
         obstacles = []
         for plan in plans:
             try:
-                engine = _open(
-                    self.model, plan, self.machine, self.store, self.threads, self.on_progress
-                )
+                engine = BACKENDS[plan.backend].open(self._request(plan))
                 if not self.check:
                     return engine
                 verdict = _verdict(engine, self.model, self.machine, self.store)
@@ -188,52 +182,27 @@ class _Opening:
                 self.store.notify(f"{self.model.name}: {obstacles[-1]}; trying the next backend")
         raise EngineError(f"{self.model.name}: no backend works: {'; '.join(obstacles)}")
 
+    def _request(self, plan: Plan) -> EngineRequest:
+        return EngineRequest(
+            self.model.in_precision(plan.precision),
+            device=plan.device,
+            gpu="" if plan.device == "cpu" else self.machine.gpu_name(plan.device),
+            precision=plan.precision,
+            store=self.store,
+            threads=self.threads,
+            on_progress=self.on_progress,
+        )
+
     def must_compile(self, plan: Plan) -> bool:
         """Whether a plan takes long before it works."""
-        if plan.backend != "tensorrt":
+        is_compiled = BACKENDS[plan.backend].is_compiled
+        if is_compiled is None:
             return False
-        from streamfer.runtime.backends.tensorrt import is_compiled
-
         gpu = self.machine.gpu_name(plan.device)
         try:
             return not is_compiled(self.model, gpu, plan.precision, self.store)
         except EngineError:  # it cannot be had, which shows in no time
             return False
-
-
-def _open(
-    model: OnnxModel,
-    plan: Plan,
-    machine: Machine,
-    store: EngineStore,
-    threads: int | None,
-    on_progress: Progress | None,
-) -> Engine:
-    model = model.in_precision(plan.precision)
-    match plan.backend:
-        case "openvino":
-            from streamfer.runtime.backends.openvino import OpenVinoEngine
-
-            return OpenVinoEngine(model, precision=plan.precision, threads=threads, store=store)
-        case "onnxruntime":
-            return OnnxRuntimeEngine(model, threads=threads)
-        case "torch":
-            from streamfer.runtime.backends.torch import TorchCudaEngine, TorchEngine
-
-            if plan.device == "cpu":
-                return TorchEngine(model)
-            return TorchCudaEngine(model, device=plan.device, precision=plan.precision)
-        case "tensorrt":
-            from streamfer.runtime.backends.tensorrt import TensorRtEngine
-
-            return TensorRtEngine(
-                model,
-                device=plan.device,
-                gpu=machine.gpu_name(plan.device),
-                precision=plan.precision,
-                store=store,
-                on_progress=on_progress,
-            )
 
 
 def _verdict(engine: Engine, model: OnnxModel, machine: Machine, store: EngineStore) -> Verdict:

@@ -9,23 +9,14 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from streamfer.errors import ConfigError, EngineError
+from streamfer.runtime.backends.names import BackendName
+from streamfer.runtime.backends.table import BACKENDS, ONNXRUNTIME, Backend
 from streamfer.runtime.extras import install_command
 from streamfer.runtime.hardware import Cpu, Gpu, find_cpu, find_gpus
 from streamfer.runtime.model import OnnxModel, Precision
 
-Backend = Literal["tensorrt", "torch", "openvino", "onnxruntime"]
-BACKENDS: tuple[Backend, ...] = ("tensorrt", "torch", "openvino", "onnxruntime")
-"""In the order in which `auto` prefers them."""
-
-_PACKAGES: dict[Backend, tuple[str, ...]] = {
-    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-    "torch": ("torch",),
-    "openvino": ("openvino",),
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-}
 MAX_ACCURACY_COST = 0.003
 """Accuracy that `auto` gives up for the speed of int8, at most; a fraction."""
 
@@ -41,7 +32,7 @@ class Machine:
 
     cpu: Cpu
     gpus: tuple[Gpu, ...]
-    versions: Mapping[Backend, str]
+    versions: Mapping[BackendName, str]
     """Installed backends and their versions."""
     torch_sees_gpu: bool
     """Whether the installed torch can use the GPUs; CUDA backends hand tensors to it."""
@@ -52,12 +43,17 @@ class Machine:
         index = int(device.partition(":")[2])
         return next(str(gpu) for gpu in self.gpus if gpu.index == index)
 
+    @property
+    def gpu_is_usable(self) -> bool:
+        """Whether there is a GPU that a backend can compute on."""
+        return bool(self.gpus) and self.torch_sees_gpu
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One way to run a network."""
 
-    backend: Backend
+    backend: BackendName
     device: str
     """`cpu` or `cuda:N`."""
     precision: Precision
@@ -68,7 +64,7 @@ class Plan:
 @functools.cache
 def find_machine() -> Machine:
     """Looks at this machine; loads torch only where there is a GPU."""
-    versions = {backend: version for backend in BACKENDS if (version := _version(backend))}
+    versions = {name: found for name, record in BACKENDS.items() if (found := _version(record))}
     gpus = find_gpus()
     return Machine(
         cpu=find_cpu(),
@@ -102,16 +98,16 @@ def plan_engine(
     """
     if not _DEVICE.fullmatch(device):
         raise ConfigError(f"unknown device {device!r}; expected auto, cpu, cuda or cuda:N")
-    asked = [b for b in BACKENDS if backend in ("auto", b)]
-    if backend == "torch" and model.torch_module is None:
-        asked = ["onnxruntime"]
+    asked = [record for name, record in BACKENDS.items() if backend in ("auto", name)]
+    if backend != "auto" and model.torch_module is None:
+        asked = [ONNXRUNTIME if record.needs_module else record for record in asked]
     plans: list[Plan] = []
     obstacles: list[str] = []
     for candidate in asked:
         try:
             where = _device(candidate, machine, device)
             plans += [
-                Plan(candidate, where, p, _reason(model, candidate, where, p, backend))
+                Plan(candidate.name, where, p, _reason(model, candidate, where, p, backend))
                 for p in _precisions(candidate, where, model, machine, precision)
                 if backend != "auto" or _eligible(candidate, where, model, machine)
             ]
@@ -123,9 +119,9 @@ def plan_engine(
 
 
 def _version(backend: Backend) -> str | None:
-    if importlib.util.find_spec(backend) is None:
+    if importlib.util.find_spec(backend.name) is None:
         return None
-    for package in _PACKAGES[backend]:
+    for package in backend.packages:
         try:
             return importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -145,24 +141,21 @@ def _device(backend: Backend, machine: Machine, device: str) -> str:
     Raises:
         EngineError: the backend is missing, or cannot run on the device.
     """
-    if backend not in machine.versions:
-        raise EngineError(f"{backend} is not installed: {install_command(backend)}")
+    if backend.name not in machine.versions:
+        raise EngineError(f"{backend.name} is not installed: {install_command(backend.name)}")
     wants_cuda = device.startswith("cuda")
-    if backend in ("openvino", "onnxruntime"):
-        if wants_cuda:
-            raise EngineError(f"{backend} runs on the CPU here")
-        return "cpu"
-    usable = bool(machine.gpus) and machine.torch_sees_gpu
-    if backend == "tensorrt" and device == "cpu":
-        raise EngineError("tensorrt runs on a GPU only")
-    if (wants_cuda or backend == "tensorrt") and not usable:
+    if wants_cuda and not backend.on_gpu:
+        raise EngineError(f"{backend.name} runs on the CPU here")
+    if device == "cpu" and not backend.on_cpu:
+        raise EngineError(f"{backend.name} runs on a GPU only")
+    if (wants_cuda or not backend.on_cpu) and not machine.gpu_is_usable:
         lack = "there is no NVIDIA GPU" if not machine.gpus else "torch is built without CUDA"
-        raise EngineError(f"{backend} needs CUDA and {lack}")
-    if device == "cpu" or not usable:
+        raise EngineError(f"{backend.name} needs CUDA and {lack}")
+    if device == "cpu" or not backend.on_gpu or not machine.gpu_is_usable:
         return "cpu"
     index = int(device.partition(":")[2] or 0) if wants_cuda else 0
     if index not in {gpu.index for gpu in machine.gpus}:
-        raise EngineError(f"{backend}: there is no GPU {index}")
+        raise EngineError(f"{backend.name}: there is no GPU {index}")
     return f"cuda:{index}"
 
 
@@ -180,21 +173,21 @@ def _precisions(
     chosen: list[Precision] = [p for p in offered if p == asked]
     if not chosen:
         raise EngineError(
-            f"{backend} on {device} offers {' or '.join(offered) or 'nothing'}"
+            f"{backend.name} on {device} offers {' or '.join(offered) or 'nothing'}"
             f" for this model, not {asked}"
         )
     return chosen
 
 
 def _offered(backend: Backend, device: str, model: OnnxModel, machine: Machine) -> list[Precision]:
-    reads_int8 = device == "cpu" and backend != "torch"
+    reads_int8 = device == "cpu" and backend.reads_int8
     if model.precision == "int8":
         return ["int8"] if reads_int8 else []
     if device != "cpu":
         return ["fp16", "fp32"]
     offered: list[Precision] = ["int8"] if reads_int8 and model.int8 else []
-    if backend == "openvino" and {"avx512_bf16", "amx_bf16"} & set(machine.cpu.features):
-        offered.append("bf16")
+    features = set(machine.cpu.features)
+    offered += [p for p, needed in backend.cpu_precisions.items() if needed & features]
     return [*offered, "fp32"]
 
 
@@ -208,21 +201,21 @@ def _int8_pays(model: OnnxModel, machine: Machine) -> bool:
 
 def _eligible(backend: Backend, device: str, model: OnnxModel, machine: Machine) -> bool:
     """Whether `auto` would take the backend at all."""
-    if backend == "torch":
-        return device != "cpu" and model.torch_module is not None
-    return backend != "openvino" or machine.x86
+    if backend.needs_module and model.torch_module is None:
+        return False
+    return device != "cpu" or (backend.auto_on_cpu and (machine.x86 or not backend.x86_only))
 
 
 def _reason(
     model: OnnxModel, backend: Backend, device: str, precision: Precision, asked: str
 ) -> str:
-    if asked == "torch" and backend != "torch":
+    if asked not in ("auto", backend.name):
         return f"{model.name} exists as an ONNX file only, so ONNX Runtime runs it"
     if asked != "auto":
         return "asked for"
     if device != "cpu":
         return "there is an NVIDIA GPU, and this is the fastest backend installed for it"
-    why = "OpenVINO comes first on x86" if backend == "openvino" else "it runs on every CPU"
+    why = backend.why
     if precision == "bf16":
         why += ", and this CPU computes in bf16"
     if precision == "int8" and model.int8 is not None:
