@@ -5,11 +5,6 @@ from __future__ import annotations
 import asyncio
 import doctest
 import gc
-import json
-import multiprocessing
-import subprocess
-import sys
-import threading
 import typing
 from collections.abc import Iterator
 from dataclasses import fields
@@ -26,28 +21,7 @@ from streamfer.app.config import RunConfig
 from streamfer.app.session import options, session
 from streamfer.media.sources.arrays import ArraySource
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo, UInt8Array
-from tests.support.clips import ClipSpec, make_clip
-
-QUICK = {"refine": False, "device": "cpu"}
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("clip") / "talk.mp4", ClipSpec(frames=6))
-
-
-@pytest.fixture(scope="module")
-def portrait() -> UInt8Array:
-    from skimage.data import astronaut
-
-    return np.asarray(astronaut()[::2, ::2])
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[streamfer.Session]:
-    with streamfer.Session(**QUICK) as session:
-        yield session
-
+from tests.support.quick_sessions import analysing
 
 # What is public.
 
@@ -215,89 +189,6 @@ def test_a_name_is_for_one_source() -> None:
 # Options.
 
 
-@pytest.mark.parametrize(
-    ("wrong", "complaint"),
-    [
-        ({"max_frame": 3}, "unknown option 'max_frame'; did you mean 'max_frames'?"),
-        ({"colour": "red"}, "unknown option 'colour'"),
-        ({"max_frames": 0}, "max-frames: at least 1"),
-        ({"max_frames": "many"}, "max_frames: expected a whole number, got 'many'"),
-        ({"max_frames": 2.5}, "max_frames: expected a whole number"),
-        ({"max_frames": True}, "max_frames: expected a whole number"),
-        ({"start": "soon"}, "start: expected a number"),
-        ({"start": float("nan")}, "start: expected a number"),
-        ({"refine": "yes"}, "refine: expected True or False"),
-        ({"backend": "tpu"}, "backend: expected one of auto, "),
-        ({"records": 5}, "records: expected a path"),
-        ({"encoder": None}, "encoder: expected text"),
-        ({"detect_every": "often"}, "detect-every: expected a number of frames or auto"),
-        ({"display": True}, "display: a library opens no window"),
-        ({"quiet": False}, "quiet: "),
-        ({"log_level": "debug"}, "log_level: "),
-    ],
-)
-def test_wrong_options_are_refused_when_called(wrong: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(streamfer.ConfigError) as raised:
-        streamfer.analyze("demo:", **wrong)
-    assert complaint in str(raised.value)
-
-
-def test_options_are_coerced_as_on_the_command_line(tmp_path: Path) -> None:
-    config = options.config_from_options(
-        {
-            "records": "x.jsonl",
-            "output": tmp_path / "x.mp4",
-            "detect_every": 5,
-            "max_frames": "7",
-            "start": 1,
-            "duration": np.float32(2.5),
-            "crf": np.int64(30),
-            "detect_size": "320",
-        }
-    )
-    assert config.records == Path("x.jsonl")
-    assert config.output == tmp_path / "x.mp4"
-    assert (config.detect_every, config.max_frames, config.crf) == ("5", 7, 30)
-    assert (config.start, config.duration, config.detect_size) == (1.0, 2.5, "320")
-    assert (config.display, config.quiet) == (False, True)
-
-
-def test_what_the_networks_are_belongs_to_the_session(opened: streamfer.Session) -> None:
-    with pytest.raises(streamfer.ConfigError, match="backend: belongs to the session"):
-        opened.analyze("demo:", backend="torch")
-
-
-def test_every_output_of_the_program_is_written(
-    clip: Path, tmp_path: Path, opened: streamfer.Session
-) -> None:
-    out = tmp_path / "out"
-    outcome = opened.run(
-        clip,
-        output=out / "talk.mp4",
-        records=str(out / "talk.jsonl"),
-        json_summary=out / "summary.json",
-        save_config=out / "config.toml",
-        metrics="127.0.0.1:0",
-        snapshot_every=0.1,
-        snapshot_dir=out / "pictures",
-    )
-    assert outcome.snapshot.frames == 6
-    assert set(outcome.files) >= {out / "talk.mp4", out / "talk.jsonl"}
-    assert json.loads((out / "summary.json").read_text())["frames"] == 6
-    assert (out / "config.toml").stat().st_size > 0
-    assert len(list((out / "pictures").iterdir())) == 3
-
-
-def test_segments_and_skipping_work_here_too(tmp_path: Path, opened: streamfer.Session) -> None:
-    long = make_clip(tmp_path / "long.mp4", ClipSpec(frames=40))
-    opened.run(long, records=tmp_path / "cut.jsonl", segment=1.0)
-    assert len(list(tmp_path.glob("cut*.jsonl"))) == 2
-    again = {"output": tmp_path / "long.out.mp4", "skip_existing": True}
-    assert opened.run(long, **again).snapshot.frames == 40
-    assert opened.run(long, **again).snapshot.frames == 0
-    assert list(opened.analyze(long, **again)) == []
-
-
 # Results, and their end.
 
 
@@ -308,10 +199,6 @@ def test_the_pictures_of_results_are_the_caller_s(
     for result in results:
         np.testing.assert_array_equal(result.frame.image, portrait)
     assert (tmp_path / "x.mp4").stat().st_size > 0
-
-
-def analysing() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if "streamfer" in thread.name]
 
 
 def test_leaving_the_loop_or_dropping_the_iterator_stops_everything(
@@ -396,79 +283,6 @@ def test_a_wrong_array_is_refused(opened: streamfer.Session) -> None:
 
 
 # Where it runs.
-
-
-def test_under_asyncio_the_loop_goes_on() -> None:
-    async def run() -> tuple[int, int]:
-        ticks = 0
-
-        async def tick() -> None:
-            nonlocal ticks
-            while True:
-                ticks += 1
-                await asyncio.sleep(0)
-
-        ticking = asyncio.create_task(tick())
-        frames = [r async for r in streamfer.analyze_async("demo:", max_frames=3, **QUICK)]
-        ticking.cancel()
-        return len(frames), ticks
-
-    frames, ticks = asyncio.run(run())
-    assert frames == 3
-    assert ticks > 3
-
-
-def test_a_cancelled_task_stops_the_run() -> None:
-    async def forever(started: asyncio.Event) -> None:
-        async for _ in streamfer.analyze_async("demo:", loop=1000, **QUICK):
-            started.set()
-
-    async def run() -> None:
-        started = asyncio.Event()
-        task = asyncio.create_task(forever(started))
-        await started.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(run())
-    assert analysing() == []
-
-
-def test_wrong_options_under_asyncio_are_refused_when_called() -> None:
-    with pytest.raises(streamfer.ConfigError, match="max_frames"):
-        streamfer.analyze_async("demo:", max_frame=3)
-
-
-def test_in_a_thread(opened: streamfer.Session) -> None:
-    seen: list[int] = []
-    thread = threading.Thread(
-        target=lambda: seen.extend(r.frame.index for r in opened.analyze("demo:", max_frames=3))
-    )
-    thread.start()
-    thread.join(60)
-    assert seen == [0, 1, 2]
-
-
-def frames_of_the_demo(number: int) -> int:
-    return len(list(streamfer.analyze("demo:", max_frames=number, **QUICK)))
-
-
-def test_in_a_spawned_process() -> None:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.map(frames_of_the_demo, [2]) == [2]
-
-
-def test_a_script_that_keeps_a_half_used_iterator_still_ends() -> None:
-    script = (
-        "import streamfer\n"
-        "results = streamfer.analyze('demo:', loop=1000, refine=False)\n"
-        "print(next(results).frame.index)\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert (ended.stdout, ended.stderr) == ("0\n", "")
 
 
 def test_an_array_source_is_a_source() -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.face_model import face_model
 from streamfer.app.networks.refiner import RefinementConfig, open_refine_backend
+from streamfer.engine import Array
 from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.open_engine import open_engine
 from streamfer.runtime.self_check import sample_inputs
@@ -64,19 +65,7 @@ def bench_refinement(
     """
     if not config.refine or SHIPPED.missing_latent:
         return None
-    engine = open_engine(
-        face_model(SHIPPED, store, lambda *_: None),
-        backend=config.backend,
-        device=config.device,
-        precision=config.precision,
-        store=store,
-        threads=config.threads or None,
-    )
-    with closing(engine):
-        device = engine.device
-        # The portrait's head; the other sample is all of it.
-        faces = {name: array[1:] for name, array in sample_inputs(engine.inputs, 2).items()}
-        latents = engine.run(faces)["latent"]
+    device, faces, latents = _encoded_portrait(config, store)
     settings = RefinementConfig(
         device=device,
         backend=config.backend,
@@ -89,8 +78,8 @@ def bench_refinement(
     console.print("measuring refinement …")
     with closing(open_refine_backend(settings)) as backend:
         backend.start()
-        backend.refine(faces["faces"], latents)  # loads, compiles, records
-        rounds = [backend.refine(faces["faces"], latents) for _ in range(_ROUNDS)]
+        backend.refine(faces, latents)  # loads, compiles, records
+        rounds = [backend.refine(faces, latents) for _ in range(_ROUNDS)]
     seconds = statistics.median(refinement.seconds for refinement in rounds)
     time = RefinementTime(device, rounds[0].steps, seconds)
     console.print(
@@ -98,3 +87,19 @@ def bench_refinement(
         f" {time.per_100_steps_s:.2f} s for 100"
     )
     return time
+
+
+def _encoded_portrait(config: RunConfig, store: EngineStore) -> tuple[str, Array, Array]:
+    """The face network's device, the portrait's face as it takes it, and the encoder's code."""
+    engine = open_engine(
+        face_model(SHIPPED, store, lambda *_: None),
+        backend=config.backend,
+        device=config.device,
+        precision=config.precision,
+        store=store,
+        threads=config.threads or None,
+    )
+    with closing(engine):
+        # The portrait's head; the other sample is all of it.
+        faces = {name: array[1:] for name, array in sample_inputs(engine.inputs, 2).items()}
+        return engine.device, faces["faces"], engine.run(faces)["latent"]

@@ -73,18 +73,10 @@ def pull_weights(
             f"{name}: nobody published a checksum of this file, so it is not downloaded; fetch it"
             f" yourself from {weights.url} (licence: {weights.licence}), then: {weights.command}"
         )
-    folder = folder or weights_folder()
-    path = folder / weights.file_name
+    path = (folder or weights_folder()) / weights.file_name
     part = path.with_name(path.name + ".part")
     _say(console, f"{name}: licence {weights.licence}, from {weights.url}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if source is not None:
-            shutil.copyfile(source, part)
-    except OSError as error:
-        raise EngineError(f"{source or folder}: {error.strerror or error}") from error
-    if source is None:
-        _download(console, weights, part)
+    _bring(console, weights, source, part)
     digest = _sha256(part)
     if weights.sha256 not in (None, digest):
         part.unlink()
@@ -97,6 +89,22 @@ def pull_weights(
     _note(path).write_text(f"{digest}\n")
     _say(console, f"{name}: {path}, SHA-256 {digest}")
     return 0
+
+
+def _bring(console: Console, weights: PublishedWeights, source: Path | None, part: Path) -> None:
+    """Copies or downloads weights to where they are checked.
+
+    Raises:
+        EngineError: they cannot be had, or the folder cannot be written.
+    """
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        if source is not None:
+            shutil.copyfile(source, part)
+    except OSError as error:
+        raise EngineError(f"{source or part.parent}: {error.strerror or error}") from error
+    if source is None:
+        _download(console, weights, part)
 
 
 def _refuse_others(name: str, part: Path, load: Callable[[str, Path], None]) -> None:

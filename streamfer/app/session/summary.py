@@ -53,24 +53,25 @@ def summarise(
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "backend": snapshot.backend,
         "device": snapshot.device,
-        "streams": [
-            {
-                "stream": stream.info.stream,
-                "fps": round(stream.frames / snapshot.seconds, 3) if snapshot.seconds else 0.0,
-                "frames": stream.frames,
-                "dropped": stream.dropped,
-                "faces": stream.faces,
-                "tracks": len(stream.tracks),
-                "state": stream.state,
-                "outcome": _outcome_of(stream),
-                "message": stream.message,
-            }
-            for stream in snapshot.streams
-        ],
+        "streams": [_summarise_stream(stream, snapshot.seconds) for stream in snapshot.streams],
         "failed_outputs": [
             {"output": name, "message": str(error)} for name, error in output_failures
         ],
         "notes": list(notes),
+    }
+
+
+def _summarise_stream(stream: StreamSnapshot, seconds: float) -> dict[str, Any]:
+    return {
+        "stream": stream.info.stream,
+        "fps": round(stream.frames / seconds, 3) if seconds else 0.0,
+        "frames": stream.frames,
+        "dropped": stream.dropped,
+        "faces": stream.faces,
+        "tracks": len(stream.tracks),
+        "state": stream.state,
+        "outcome": _outcome_of(stream),
+        "message": stream.message,
     }
 
 

@@ -14,8 +14,8 @@ from streamfer.errors import ConfigError, SourceError
 from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import open_records
 from streamfer.types import StreamEvent
-from tests.media.records.test_writer import FORMATS, header, some_results
 from tests.support.analysed import make_result
+from tests.support.record_files import FORMATS, header, some_results
 
 OLD_FACE = {
     "track": 1,

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import multiprocessing
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,37 +11,8 @@ from typing import BinaryIO
 
 import pytest
 
-from streamfer.errors import ConfigError, EngineError
-from streamfer.runtime.store import store
-from streamfer.runtime.store.engine_key import EngineKey
-from streamfer.runtime.store.store import EngineStore, default_root
-
-KEY = EngineKey(
-    model="net",
-    model_sha256="a" * 64,
-    backend="openvino",
-    version="2026.4",
-    device="cpu",
-    precision="fp32",
-    shapes="",
-    recipe=1,
-)
-
-
-class Bench:
-    """A store, the lines that it told, and how often it built."""
-
-    def __init__(self, root: Path) -> None:
-        self.lines: list[str] = []
-        self.builds = 0
-        self.store = EngineStore(root, self.lines.append)
-
-    def open(self, key: EngineKey = KEY, content: bytes = b"engine") -> bytes:
-        def build() -> bytes:
-            self.builds += 1
-            return content
-
-        return self.store.open(key, build, lambda payload: payload)
+from streamfer.errors import EngineError
+from tests.support.engine_store import KEY, Bench, damage_description
 
 
 @pytest.fixture
@@ -123,10 +92,6 @@ def truncate_payload(folder: Path) -> None:
     (folder / "engine.bin").write_bytes(b"")
 
 
-def damage_description(folder: Path) -> None:
-    (folder / "engine.json").write_text("{not json")
-
-
 def drop_description(folder: Path) -> None:
     (folder / "engine.json").unlink()
 
@@ -186,42 +151,12 @@ def test_what_a_killed_build_left_is_swept_away(bench: Bench) -> None:
     assert not left.exists()
 
 
-def test_an_unwritable_folder_costs_only_time(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    bench = Bench(tmp_path / "file" / "engines")
-    assert bench.open() == b"engine"
-    (line,) = bench.lines
-    assert line.startswith("net: its engine could not be kept in")
-    assert line.endswith("so the next start compiles it again")
-    assert bench.open() == b"engine"
-    assert len(bench.lines) == 1  # said once
-
-
-def _open_with_little_disk(root: str) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-    lines: list[str] = []
-    store = EngineStore(Path(root), lines.append)
-    content = b"x" * 5000
-    assert store.open(KEY, lambda: content, lambda payload: payload) == content
-    assert len(lines) == 1
-    assert "could not be kept" in lines[0]
-    assert store.entries() == []
-
-
-def test_a_full_disk_costs_only_time(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("spawn").Process(
-        target=_open_with_little_disk, args=(str(tmp_path / "engines"),)
-    )
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
-
-
 _RACER = """
 import sys
 from pathlib import Path
 from streamfer.runtime.store.store import EngineStore
-from tests.runtime.store.test_store import KEY
+from tests.support.engine_store import KEY
+from tests.support.engine_store import KEY, Bench, damage_description
 
 root, builds = Path(sys.argv[1]), Path(sys.argv[2])
 
@@ -306,53 +241,3 @@ def test_what_cannot_be_replaced_is_not_worth_a_word(tmp_path: Path) -> None:
     bench.store.replace(KEY, b"content")
     assert bench.store.read(KEY) is None
     assert bench.lines == []
-
-
-def test_entries_and_clean(bench: Bench) -> None:
-    bench.open()
-    bench.open(replace(KEY, model="other"))
-    (bench.store.root / "README.md").write_text("stays")
-    damage_description(bench.store.root / KEY.folder)
-    entries = bench.store.entries()
-    assert [entry.key and entry.key.model for entry in entries] == [None, "other"]
-    assert all(entry.size > len(b"engine") for entry in entries)
-    assert bench.store.clean() == entries
-    assert [path.name for path in bench.store.root.iterdir()] == ["README.md"]
-
-
-def test_an_absent_store_is_empty(bench: Bench) -> None:
-    assert bench.store.entries() == []
-    assert bench.store.clean() == []
-
-
-def test_the_checkout_keeps_engines_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("STREAMFER_HOME", raising=False)
-    assert default_root() == Path(store.__file__).resolve().parents[3] / "engines"
-
-
-def test_an_explicit_home_wins_inside_a_checkout_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STREAMFER_HOME", "/elsewhere")
-    assert default_root() == Path("/elsewhere/engines")
-
-
-def test_an_installed_package_keeps_engines_in_the_cache(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    installed = tmp_path / "site" / "streamfer" / "runtime" / "store.py"
-    monkeypatch.setattr(store, "__file__", str(installed))
-    monkeypatch.setenv("STREAMFER_HOME", str(tmp_path / "home"))
-    assert default_root() == tmp_path / "home" / "engines"
-    monkeypatch.delenv("STREAMFER_HOME")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert default_root() == tmp_path / "cache" / "streamfer" / "engines"
-
-
-def test_a_user_without_a_home_is_told_what_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where there is no home
-    monkeypatch.setattr("streamfer.runtime.store.store.__file__", str(tmp_path / "a/b/c/store.py"))
-    for name in ("XDG_CACHE_HOME", "STREAMFER_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConfigError, match="set STREAMFER_HOME"):
-        default_root()
