@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
 from collections.abc import Callable
 
 import numpy as np
 
-from streamfer.labels import LABELS, NUM_LABELS
-from streamfer.pipeline.stats.histogram import Histogram
+from streamfer.labels import LABELS
+from streamfer.pipeline.stats.counts import StreamCounts
 from streamfer.pipeline.stats.latencies import RecentLatencies
 from streamfer.pipeline.stats.snapshots import (
     CurrentFace,
@@ -21,78 +20,8 @@ from streamfer.pipeline.stats.snapshots import (
 )
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo, StreamState
 
-_LATENCY_WINDOW = 512
-"""Latencies kept per stream for the live view: about 20 s at 24 frames/s."""
-_LIVE_TRACKS = 200
-"""Tracks kept for the summary of a live stream, which may run for months."""
 _STALLED_AFTER_S = 2.5
 """A live stream without a new frame for so long is shown as stalled."""
-_RATE_WINDOW_S = 2.0
-"""Span over which the displayed frames/s are counted."""
-
-
-class _Rate:
-    """Events per second over a sliding window."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-
-    def add(self, now_s: float) -> None:
-        self._times.append(now_s)
-        self._trim(now_s)
-
-    def per_second(self, now_s: float) -> float:
-        self._trim(now_s)
-        if len(self._times) < 2:
-            return 0.0
-        span = max(now_s - self._times[0], 1e-3)
-        return len(self._times) / max(span, 0.25)
-
-    def _trim(self, now_s: float) -> None:
-        while self._times and now_s - self._times[0] > _RATE_WINDOW_S:
-            self._times.popleft()
-
-
-class _Track:
-    def __init__(self, first_s: float) -> None:
-        self.first_s = first_s
-        self.last_s = first_s
-        self.counts = np.zeros(NUM_LABELS, dtype=np.int64)
-
-
-class _Stream:
-    def __init__(self, info: StreamInfo) -> None:
-        self.info = info
-        self.state: StreamState = "waiting"
-        self.message: str | None = None
-        self.time_s = 0.0
-        self.decoded = 0
-        self.frames = 0
-        self.dropped = 0
-        self.faces = 0
-        self.reconnects = 0
-        self.queue_fill = 0.0
-        self.alive_s = 0.0
-        self.rate_in = _Rate()
-        self.rate_out = _Rate()
-        self.latencies = RecentLatencies(_LATENCY_WINDOW)
-        self.age = Histogram()
-        self.latency = Histogram()
-        self.current: tuple[CurrentFace, ...] = ()
-        self.tracks: dict[int, _Track] = {}
-        self.events: Counter[str] = Counter()
-        self.newest_event: StreamEvent | None = None
-
-    def track(self, number: int, time_s: float) -> _Track:
-        """The track of this number; a live stream forgets its oldest for a new one."""
-        found = self.tracks.get(number)
-        if found is None:
-            if self.info.live and len(self.tracks) >= _LIVE_TRACKS:
-                del self.tracks[next(iter(self.tracks))]
-            found = self.tracks[number] = _Track(time_s)
-        return found
-
-
 _ALL_LATENCIES = 200_000
 """Latencies kept for the summary's percentiles: over two hours at 24 frames/s, 1.6 MB."""
 
@@ -111,7 +40,7 @@ class RunStatistics:
         self._backend = backend
         self._device = device
         self._lock = threading.Lock()
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, StreamCounts] = {}
         self._removed = [0, 0, 0]
         """Frames, drops and faces of streams that were taken out of the run."""
         self._latencies = RecentLatencies(_ALL_LATENCIES)
@@ -131,7 +60,7 @@ class RunStatistics:
             if info.stream in self._streams:
                 self._streams[info.stream].info = info
             else:
-                self._streams[info.stream] = _Stream(info)
+                self._streams[info.stream] = StreamCounts(info)
 
     def remove_stream(self, stream: str) -> None:
         """Forgets a stream that was taken out of the run; its frames still count."""
@@ -285,7 +214,7 @@ class RunStatistics:
             )
 
     @staticmethod
-    def _snapshot_stream(entry: _Stream, now_s: float) -> StreamSnapshot:
+    def _snapshot_stream(entry: StreamCounts, now_s: float) -> StreamSnapshot:
         return StreamSnapshot(
             info=entry.info,
             state=_shown_state(entry, now_s),
@@ -316,7 +245,7 @@ class RunStatistics:
         )
 
 
-def _shown_state(entry: _Stream, now_s: float) -> StreamState:
+def _shown_state(entry: StreamCounts, now_s: float) -> StreamState:
     """A source that sits in a read cannot say that nothing comes: the time since the last does."""
     silent = entry.state == "live" and now_s - entry.alive_s > _STALLED_AFTER_S
     return "stalled" if silent else entry.state
