@@ -18,6 +18,7 @@ SOURCE ?= demo:
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --editable .
+	$(BIN)/python -m compileall -q streamfer  # as pip does with what it does not install editable
 	touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
