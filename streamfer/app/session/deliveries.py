@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamfer.app.config import RunConfig
 from streamfer.app.delivery.addresses import MqttAddress, WebhookAddress
 from streamfer.app.delivery.lsl import load_lsl
-from streamfer.app.delivery.spool import Spool
-from streamfer.app.delivery.webhook import HttpPost, Webhook
 from streamfer.errors import ConfigError
 from streamfer.pipeline.outlet import Sink
 from streamfer.runtime.store.store import default_root
+
+if TYPE_CHECKING:  # what delivers is imported where something is delivered, which few runs do
+    import ssl
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,16 @@ class Deliveries:
         with ExitStack() as stack:
             sinks: list[Sink] = []
             if self.webhook is not None and self.tls is not None:
+                from streamfer.app.delivery.spool import Spool
+                from streamfer.app.delivery.webhook import HttpPost, Webhook
+
                 post = HttpPost(self.webhook, self.webhook_key, self.tls)
                 spool = Spool(default_root().with_name("queue"), self.webhook.url)
                 webhook = Webhook(self.webhook.label, post, spool)
                 stack.callback(lambda: notes.extend(webhook.notes))
                 sinks.append(stack.enter_context(webhook))
             if self.mqtt is not None:
-                from streamfer.app.delivery.mqtt import Mqtt  # imports paho, which few runs need
+                from streamfer.app.delivery.mqtt import Mqtt
 
                 mqtt = Mqtt(self.mqtt, self.tls)
                 stack.callback(lambda: notes.extend(mqtt.notes))
@@ -83,6 +87,8 @@ def _key(path: Path | None) -> bytes | None:
 
 
 def _tls(config: RunConfig) -> ssl.SSLContext:
+    import ssl
+
     try:
         context = ssl.create_default_context(cafile=config.tls_ca)
     except OSError as error:
