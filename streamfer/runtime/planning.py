@@ -104,7 +104,11 @@ def plan_engine(
         raise ConfigError(f"unknown device {device!r}; expected auto, cpu, cuda or cuda:N")
     asked = [b for b in BACKENDS if backend in ("auto", b)]
     if backend == "torch" and model.torch_module is None:
-        asked = ["onnxruntime"]
+        # What stands in for torch must not be asked for what only torch has; torch must have it.
+        where = _device("torch", machine, device)
+        if precision != "auto":
+            _precisions("torch", where, model, machine, precision)
+        asked, device, precision = ["onnxruntime"], "auto", "auto"
     plans: list[Plan] = []
     obstacles: list[str] = []
     for candidate in asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -271,6 +272,10 @@ def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fra
         context.bit_rate = round(_BITS_PER_PIXEL * pixels * rate)
     if config.encoder == "libx264":
         options["x264-params"] = "rc-lookahead=6"
+    if config.encoder == "libx265":
+        options["x265-params"] = "log-level=error"  # it prints past FFmpeg's log
+    if config.encoder == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # so does it, but for errors, and knows no other way
     context.options = options
 
 
