@@ -6,6 +6,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -41,6 +42,8 @@ _QUALITY_OPTIONS: dict[str, str] = {
     "av1_nvenc": "cq",
 }
 """What each encoder calls its constant quality."""
+_LARGEST_WH = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
+"""Of a picture that an encoder takes, in pixels; what is not here takes more, or says so itself."""
 _OTHER_ENCODERS = ("libopenh264", "h264_videotoolbox", "hevc_videotoolbox", "h264_amf", "h264_mf")
 """More that take pictures from main memory."""
 
@@ -113,6 +116,8 @@ class VideoFile:
         indexed: bool = True,
     ) -> None:
         self.path = path
+        self._open = False
+        _check_size(path, config.encoder, size_wh)
         self._time_base = carried_time_base(time_base)
         self._frame_rate = frame_rate
         self._converter = YuvConverter(size_wh)
@@ -120,7 +125,6 @@ class VideoFile:
         self._last_keyframe_s: Fraction | None = None
         self._audio: AudioTrack | None = None
         self._container: Any = None
-        self._open = False
         try:
             self._start(config, indexed, audio_source, audio_kind)
         except (FFmpegError, ValueError, OSError) as error:
@@ -250,6 +254,16 @@ class VideoFile:
 
     def _failure(self, error: Exception) -> OutputError:
         return OutputError(f"{self.path}: cannot write the video ({reason(error)})")
+
+
+def _check_size(path: Path, encoder: str, size_wh: tuple[int, int]) -> None:
+    width, height = size_wh
+    most_width, most_height = _LARGEST_WH.get(encoder, size_wh)
+    if width > most_width or height > most_height:
+        raise OutputError(
+            f"{path}: {encoder} takes pictures of up to {most_width} × {most_height} px, and this"
+            f" one has {width} × {height}; --encoder libx265 takes them"
+        )
 
 
 def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fraction) -> None:
