@@ -62,8 +62,9 @@ class StreamInfo:
     frame_rate: float | None = None
     """Declared average frames/s."""
     frame_count: int | None = None
-    """Declared number of frames; an estimate, for progress bars."""
+    """How many frames will be played, of all rounds of a loop; an estimate, for progress bars."""
     duration_s: float | None = None
+    """Where its times end, in seconds, all rounds counted; an estimate, too."""
     from_clip: bool = False
     """Whether it can be played again: a file, also one played at its own rate as if it were live.
     """

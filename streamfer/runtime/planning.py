@@ -99,8 +99,12 @@ def plan_engine(
     if not _DEVICE.fullmatch(device):
         raise ConfigError(f"unknown device {device!r}; expected auto, cpu, cuda or cuda:N")
     asked = [record for name, record in BACKENDS.items() if backend in ("auto", name)]
-    if backend != "auto" and model.torch_module is None:
-        asked = [ONNXRUNTIME if record.needs_module else record for record in asked]
+    if backend != "auto" and asked[0].needs_module and model.torch_module is None:
+        # What stands in for it must not be asked for what only it has; it must have it.
+        where = _device(asked[0], machine, device)
+        if precision != "auto":
+            _precisions(asked[0], where, model, machine, precision)
+        asked, device, precision = [ONNXRUNTIME], "auto", "auto"
     plans: list[Plan] = []
     obstacles: list[str] = []
     for candidate in asked:

@@ -1,13 +1,16 @@
-"""Damaged videos, records and settings: no crash, no hang, no traceback, documented exit codes."""
+"""Damaged videos, pictures, records and settings, odd addresses and names: no crash, no hang, no
+traceback, documented exit codes."""
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 
 from tests.support.clips import ClipSpec, make_clip
+from tests.support.fuzz_seeds import SECRET, address, name, pictures, recordings
 from tests.support.fuzzing import Program, damaged
 from tests.support.program import streamfer
 
@@ -90,4 +93,90 @@ def test_damaged_settings(tmp_path: Path, count: int) -> None:
             )  # fmt: skip
             if problem is not None:
                 problems.append(f"seed {seed}: {problem}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("count", cases(24, 1600))
+def test_damaged_pictures(tmp_path: Path, count: int) -> None:
+    """With colour profiles, in tiles, with a second one behind the first, moving."""
+    originals = pictures(tmp_path)
+    clip = make_clip(tmp_path / "good.mp4", ClipSpec(frames=8))
+    problems = []
+    with Program(clip) as program:
+        for seed in seeds(count):
+            rng = random.Random(seed)
+            suffix, content = rng.choice(originals)
+            broken = tmp_path / f"broken{suffix}"
+            broken.write_bytes(damaged(content, rng))
+            problem = program.run(
+                "run", broken, "--quiet", "--no-display", "--no-refine",
+                "--records", tmp_path / "out.jsonl", "--output", tmp_path / "out.mp4",
+            )  # fmt: skip
+            broken.unlink()
+            if problem is not None:
+                problems.append(f"seed {seed}, {suffix}: {problem}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("count", cases(8, 400))
+def test_damaged_splices(tmp_path: Path, count: int) -> None:
+    """Recordings put together, with clocks that leap and run over, then damaged or not."""
+    parts = recordings(tmp_path)
+    clip = make_clip(tmp_path / "good.mp4", ClipSpec(frames=8))
+    problems = []
+    with Program(clip) as program:
+        for seed in seeds(count):
+            rng = random.Random(seed)
+            content = b"".join(rng.choices(parts, k=rng.randint(2, 4)))
+            broken = tmp_path / "broken.ts"
+            broken.write_bytes(damaged(content, rng) if rng.random() < 0.7 else content)
+            output = tmp_path / f"out{rng.choice(('.mp4', '.mov', '.mkv'))}"
+            extra = rng.choice(((), ("--start", 0.1), ("--loop", 2), ("--segment", 0.2)))
+            problem = program.run(
+                "run", broken, "--quiet", "--no-display", "--no-refine", "--output", output, *extra
+            )  # fmt: skip
+            if problem is not None:
+                problems.append(f"seed {seed}: {problem}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("count", cases(10, 600))
+def test_odd_addresses(tmp_path: Path, count: int) -> None:
+    """Nobody answers there, and the password in them is never said."""
+    clip = make_clip(tmp_path / "good.mp4", ClipSpec(frames=8))
+    problems = []
+    with Program(clip) as program:
+        for seed in seeds(count):
+            url = address(random.Random(seed))
+            problem = program.run(
+                "run", url, "--quiet", "--no-display", "--no-refine", "--max-reconnects", 0,
+                hidden=SECRET,
+            )  # fmt: skip
+            if problem is not None:
+                problems.append(f"seed {seed}, {url!r}: {problem}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("count", cases(12, 400))
+def test_odd_names(tmp_path: Path, count: int) -> None:
+    """Whatever a file system takes as a name: alone or in a folder, the records are complete."""
+    clip = make_clip(tmp_path / "good.mp4", ClipSpec(frames=2))
+    records = tmp_path / "out.jsonl"
+    problems = []
+    with Program(clip) as program:
+        for seed in seeds(count):
+            rng = random.Random(seed)
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            odd = folder / os.fsdecode(name(rng) + b".mp4")
+            odd.write_bytes(clip.read_bytes())
+            problem = program.run(
+                "run", rng.choice((folder, odd)), "--quiet", "--no-display", "--no-refine",
+                "--records", records, "--output", folder / "out" / "{stream}.mp4",
+            )  # fmt: skip
+            if problem is None and records.read_text().count('"frame":') != 2:
+                problem = "the records are not complete"
+            records.unlink(missing_ok=True)
+            if problem is not None:
+                problems.append(f"seed {seed}, {odd.name!r}: {problem}")
     assert not problems, "\n".join(problems)

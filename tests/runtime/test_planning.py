@@ -87,6 +87,9 @@ def test_auto(model: OnnxModel, machine: Machine, expected: list[str]) -> None:
         (MODEL, SERVER, {"backend": "torch", "device": "cpu"}, ["torch cpu fp32"]),
         (MODEL, LAPTOP, {"backend": "torch"}, ["torch cpu fp32"]),
         (ONNX_ONLY, LAPTOP, {"backend": "torch"}, ["onnxruntime cpu fp32"]),
+        (ONNX_ONLY, SERVER, {"backend": "torch", "precision": "fp16"}, ["onnxruntime cpu fp32"]),
+        (ONNX_ONLY, SERVER, {"backend": "torch", "device": "cuda:1"}, ["onnxruntime cpu fp32"]),
+        (INT8, SERVER, {"backend": "torch"}, ["onnxruntime cpu int8"]),
         (MODEL, SERVER, {"backend": "openvino"}, ["openvino cpu fp32"]),
         (MODEL, BF16_LAPTOP, {"precision": "fp32"}, CPU_PLANS),
         (MODEL, BF16_LAPTOP, {"precision": "bf16"}, ["openvino cpu bf16"]),
@@ -123,6 +126,22 @@ def test_what_cannot_be_had_is_explained(
 ) -> None:
     with pytest.raises(EngineError, match=says):
         plan_engine(MODEL, machine, **request_)
+
+
+@pytest.mark.parametrize("model", [MODEL, ONNX_ONLY])
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"precision": "fp16"}, "torch on cpu offers fp32 for this model, not fp16"),
+        ({"device": "cuda"}, "torch needs CUDA and there is no NVIDIA GPU"),
+    ],
+)
+def test_what_torch_lacks_is_said_of_torch(
+    model: OnnxModel, request_: dict[str, str], says: str
+) -> None:
+    with pytest.raises(EngineError, match=says) as caught:
+        plan_engine(model, LAPTOP, backend="torch", **request_)
+    assert "onnxruntime" not in str(caught.value)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", ""])

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -29,25 +30,32 @@ class Answer:
     status: int = 200
 
 
-def mjpeg(pictures: Callable[[], Iterable[UInt8Array]]) -> Answer:
-    """A camera's stream of pictures, made JPEG as they go."""
-
-    def jpegs() -> Iterator[bytes]:
-        for picture in pictures():
-            jpeg = io.BytesIO()
-            Image.fromarray(picture).save(jpeg, "JPEG", quality=90)
-            yield jpeg.getvalue()
-
-    return jpeg_stream(jpegs)
+def mjpeg(pictures: Callable[[], Iterable[UInt8Array]], **odd: Any) -> Answer:
+    """A camera's stream of pictures, made JPEG as they go; see `jpeg_stream`."""
+    return jpeg_stream(lambda: (encoded(picture) for picture in pictures()), **odd)
 
 
-def jpeg_stream(jpegs: Callable[[], Iterable[bytes]]) -> Answer:
-    """A camera's stream of JPEG files."""
+def encoded(picture: UInt8Array, kind: str = "JPEG") -> bytes:
+    """A picture's file."""
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, kind, quality=90)
+    return content.getvalue()
+
+
+def jpeg_stream(
+    jpegs: Callable[[], Iterable[bytes]],
+    boundary: str = f"--{BOUNDARY}\r\n",
+    *,
+    begins_with_boundary: bool = True,
+    declares_length: bool = True,
+) -> Answer:
+    """A camera's stream of JPEG files; some cameras write boundaries and heads of their own."""
 
     def parts() -> Iterator[bytes]:
-        for jpeg in jpegs():
-            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
-            head += f"Content-Length: {len(jpeg)}\r\n\r\n"
+        for number, jpeg in enumerate(jpegs()):
+            head = boundary if number or begins_with_boundary else ""
+            head += "Content-Type: image/jpeg\r\n"
+            head += f"Content-Length: {len(jpeg)}\r\n\r\n" if declares_length else "\r\n"
             yield head.encode() + jpeg + b"\r\n"
 
     return Answer(parts, f"multipart/x-mixed-replace; boundary={BOUNDARY}")

@@ -61,10 +61,11 @@ def done_fraction(stream: StreamSnapshot) -> float | None:
         return None
     if stream.state == "done":
         return 1.0
+    # Its frames first: they are those of all rounds, and of the part that is played.
+    if info.frame_count:
+        return min((stream.frames + stream.dropped) / info.frame_count, 1.0)
     if info.duration_s:
         return min(stream.time_s / info.duration_s, 1.0)
-    if info.frame_count:
-        return min(stream.frames / info.frame_count, 1.0)
     return None
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
 
 from streamfer.errors import SourceError
@@ -33,12 +34,14 @@ def webp_as_video(path: Path) -> BinaryIO:
     """The same pictures at the same times, without loss, in a container that FFmpeg reads.
 
     Raises:
-        SourceError: the file is damaged.
+        SourceError: the file is damaged, or claims too large a picture.
     """
     video = io.BytesIO()
     try:
         with path.open("rb") as file, av.open(video, "w", format="nut") as container:
             _copy(WebPImageFile(file), container)
+    except Image.DecompressionBombError as error:
+        raise SourceError(f"cannot decode {path}: it claims more pixels than fit ({error})") from error
     except (OSError, EOFError, SyntaxError, ValueError, av.error.FFmpegError) as error:
         raise SourceError(f"cannot decode {path}: it is damaged ({error})") from error
     video.seek(0)

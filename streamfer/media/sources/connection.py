@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Self
 
@@ -19,8 +19,11 @@ from streamfer.media.sources.loss import ConnectionLost, LossKind
 ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
 """Of pictures that carry no time of their own and get that of their arrival."""
 
-_UNTIMED_FORMATS = frozenset({"mpjpeg"})
+_UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe"})
 """Formats whose PTS are made up."""
+
+_FILES_OF_PICTURES = "image2"
+"""Format of addresses that end like a picture's; it cannot read without a declared length."""
 
 _MAX_BAD_PACKETS = 250
 """Packets in a row that cannot be decoded before the stream counts as lost: ten seconds' worth."""
@@ -49,6 +52,7 @@ class Connection:
         self._endpoint = endpoint
         self._clock = clock
         self._relay = _start(endpoint.relay) if endpoint.relay else None
+        self._still = False
         try:
             self._container = self._open(open_timeout_s)
         except ConnectionLost:
@@ -101,8 +105,8 @@ class Connection:
 
     @property
     def finite(self) -> bool:
-        """Whether its end is an end, and not a loss: it has a declared length."""
-        return bool(self._container.duration)
+        """Whether its end is an end, and not a loss: a picture, or of a declared length."""
+        return self._still or bool(self._container.duration)
 
     @property
     def sample_aspect(self) -> Fraction | None:
@@ -141,13 +145,7 @@ class Connection:
         for options in self._endpoint.variants:
             started_s = self._clock()
             try:
-                return av.open(
-                    url,
-                    format=self._endpoint.format,
-                    options=dict(options),
-                    timeout=(timeout_s, self._endpoint.read_timeout_s),
-                    hwaccel=accelerator(self._endpoint.hwaccel),
-                )
+                return self._open_as(url, options, timeout_s)
             except (av.error.FFmpegError, ValueError) as error:
                 silent = self._clock() - started_s >= timeout_s
                 failure = self._endpoint.explain(error, timeout_s if silent else None)
@@ -155,6 +153,46 @@ class Connection:
                 failure.__cause__ = error
         assert failure is not None  # an endpoint has at least one variant
         raise failure
+
+    def _open_as(
+        self, url: str, options: Mapping[str, str], timeout_s: float
+    ) -> av.container.InputContainer:
+        """Opens it as what it seems to be, or else as what it may be.
+
+        Raises:
+            FFmpegError: it is nothing that FFmpeg knows, or cannot be reached.
+        """
+
+        def opened(format_name: str | None) -> av.container.InputContainer:
+            return av.open(
+                url,
+                format=format_name,
+                options=dict(options),
+                timeout=(timeout_s, self._endpoint.read_timeout_s),
+                hwaccel=accelerator(self._endpoint.hwaccel),
+            )
+
+        fallback = self._endpoint.fallback_format
+        try:
+            container = opened(self._endpoint.format)
+        except av.error.InvalidDataError:
+            if fallback is None:
+                raise
+            container = opened(fallback)
+            if not _has_picture(container):
+                container.close()
+                raise
+            return container
+        found = container.format.name
+        # JPEG files one after the other are a way to film; `…_pipe` of other kinds is a picture.
+        self._still = found == _FILES_OF_PICTURES or (
+            found.endswith("_pipe") and found != "jpeg_pipe"
+        )
+        if found == _FILES_OF_PICTURES and not _has_picture(container):
+            codec = container.streams.video[0].codec_context.name
+            container.close()
+            return opened("jpeg_pipe" if codec == "mjpeg" else f"{codec}_pipe")
+        return container
 
     def _packets(self) -> Iterator[av.Packet]:
         packets = self._container.demux(self._kept)
@@ -170,7 +208,8 @@ class Connection:
             # A read that times out may end with an error, or with what the parser still held.
             if self._clock() - started_s >= timeout_s:
                 raise ConnectionLost(f"no data for {timeout_s:g} s", LossKind.SILENCE) from failure
-            if isinstance(failure, av.error.EOFError):
+            # Without a declared length the end of a picture looks like a loss.
+            if isinstance(failure, av.error.EOFError) or (failure is not None and self._still):
                 return
             if failure is not None:
                 raise ConnectionLost(f"connection lost: {failure.strerror}") from failure
@@ -180,6 +219,11 @@ class Connection:
                 self._endpoint.packets.add(packet)
             if packet.stream.index == self._video.index:
                 yield packet
+
+
+def _has_picture(container: av.container.InputContainer) -> bool:
+    """Whether a picture was seen while it was opened."""
+    return any(stream.codec_context.width for stream in container.streams.video)
 
 
 def _start(command: tuple[str, ...]) -> subprocess.Popen[bytes]:

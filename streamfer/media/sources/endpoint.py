@@ -82,6 +82,8 @@ class Endpoint:
     """Option sets to try in turn."""
     format: str | None = None
     """FFmpeg's input format; None lets it find out."""
+    fallback_format: str | None = None
+    """Format to try where FFmpeg cannot find out."""
     relay: tuple[str, ...] | None = None
     """A program that writes the stream to its standard output, which is read instead of `url`; its
     pictures get the time of their arrival."""
@@ -121,6 +123,8 @@ def network_endpoint(url: str, config: LiveConfig) -> Endpoint:
         label=redact_url(url),
         variants=(options,),
         read_timeout_s=_HLS_READ_TIMEOUT_S if http else config.read_timeout_s,
+        # Finds the pictures between parts whose boundaries are not as announced, or missing.
+        fallback_format="mjpeg" if http else None,
         hwaccel=config.hwaccel,
         paced=http,
     )

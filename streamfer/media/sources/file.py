@@ -75,7 +75,7 @@ class FileSource(ClipSource):
             live=self.live,
             frame_rate=decoder.frame_rate,
             frame_count=self._options.expected_frames(decoder.duration_s, decoder.frame_count),
-            duration_s=decoder.duration_s,
+            duration_s=self._options.expected_end_s(decoder.duration_s),
             from_clip=True,
         )
 

@@ -55,6 +55,15 @@ class PlaybackOptions:
             return self.max_frames
         return min(count * self.loop, self.max_frames or count * self.loop)
 
+    def expected_end_s(self, duration_s: float | None) -> float | None:
+        """Where the times of a clip of this length will end, in seconds; None where unknown."""
+        if duration_s is None:
+            return None
+        played = max(duration_s - self.start_s, 0.0)
+        if self.duration_s is not None:
+            played = min(played, self.duration_s)
+        return self.start_s + self.loop * played
+
 
 class SizedPicture(Picture, Protocol):
     """A picture that knows its size before it is converted."""

@@ -69,7 +69,7 @@ class DemoSource(ClipSource):
             live=self.live,
             frame_rate=float(DEMO_RATE),
             frame_count=self._options.expected_frames(duration_s, DEMO_FRAMES),
-            duration_s=duration_s,
+            duration_s=self._options.expected_end_s(duration_s),
             from_clip=True,
         )
 

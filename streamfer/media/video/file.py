@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -40,6 +42,8 @@ _QUALITY_OPTIONS: dict[str, str] = {
     "av1_nvenc": "cq",
 }
 """What each encoder calls its constant quality."""
+_LARGEST_WH = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
+"""Of a picture that an encoder takes, in pixels; what is not here takes more, or says so itself."""
 _OTHER_ENCODERS = ("libopenh264", "h264_videotoolbox", "hevc_videotoolbox", "h264_amf", "h264_mf")
 """More that take pictures from main memory."""
 
@@ -112,6 +116,8 @@ class VideoFile:
         indexed: bool = True,
     ) -> None:
         self.path = path
+        self._open = False
+        _check_size(path, config.encoder, size_wh)
         self._time_base = carried_time_base(time_base)
         self._frame_rate = frame_rate
         self._converter = YuvConverter(size_wh)
@@ -119,7 +125,6 @@ class VideoFile:
         self._last_keyframe_s: Fraction | None = None
         self._audio: AudioTrack | None = None
         self._container: Any = None
-        self._open = False
         try:
             self._start(config, indexed, audio_source, audio_kind)
         except (FFmpegError, ValueError, OSError) as error:
@@ -251,6 +256,16 @@ class VideoFile:
         return OutputError(f"{self.path}: cannot write the video ({reason(error)})")
 
 
+def _check_size(path: Path, encoder: str, size_wh: tuple[int, int]) -> None:
+    width, height = size_wh
+    most_width, most_height = _LARGEST_WH.get(encoder, size_wh)
+    if width > most_width or height > most_height:
+        raise OutputError(
+            f"{path}: {encoder} takes pictures of up to {most_width} × {most_height} px, and this"
+            f" one has {width} × {height}; --encoder libx265 takes them"
+        )
+
+
 def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fraction) -> None:
     context.pix_fmt = "yuv420p"
     context.time_base = time_base
@@ -271,6 +286,10 @@ def _configure(context: Any, config: VideoConfig, time_base: Fraction, rate: Fra
         context.bit_rate = round(_BITS_PER_PIXEL * pixels * rate)
     if config.encoder == "libx264":
         options["x264-params"] = "rc-lookahead=6"
+    if config.encoder == "libx265":
+        options["x265-params"] = "log-level=error"  # it prints past FFmpeg's log
+    if config.encoder == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # so does it, but for errors, and knows no other way
     context.options = options
 
 

@@ -121,8 +121,8 @@ def test_a_stream_that_is_lost_and_comes_back_is_announced_once(terminal: bool) 
 def test_the_time_left_follows_the_speed_so_far() -> None:
     terminal, clock = Terminal(terminal=False), Clock()
     snapshots: list[RunSnapshot] = [
-        run(stream(time_s=2.0), elapsed_s=1.0),
-        run(stream(time_s=8.0), elapsed_s=4.0),
+        run(stream(frames=48), elapsed_s=1.0),
+        run(stream(frames=192), elapsed_s=4.0),
     ]
     current = snapshots[0]
     with LiveView(lambda: current, terminal.console, clock) as view:

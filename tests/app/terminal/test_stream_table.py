@@ -27,7 +27,11 @@ def lines(*streams: StreamSnapshot, width: int = 120, height: int = 24) -> list[
         (stream(), 0.5),
         (stream(info(duration_s=None)), 0.5),
         (stream(info(duration_s=None, frame_count=None)), None),
-        (stream(time_s=99.0), 1.0),
+        (stream(info(frame_count=None)), 0.5),
+        (stream(info(frame_count=None), time_s=99.0), 1.0),
+        (stream(frames=999), 1.0),
+        (stream(info(frame_count=960)), 0.25),  # two rounds of 20 s
+        (stream(frames=120, dropped=120), 0.5),
         (stream(camera("cam")), None),
         (stream(info(duration_s=None, frame_count=None), state="done"), 1.0),
     ],
@@ -40,7 +44,7 @@ def test_a_wide_terminal_shows_everything() -> None:
     heading, row, face = lines(stream(dropped=3))
     titles = "stream|state|size|fps in|fps|drops|queue|p50 ms|p95 ms|faces|progress"
     assert heading.split() == titles.replace("|", " ").split()
-    for word in ("talk", "running", "640×360", "48.0", "47.5", "3", "25%", "11", "24", "1", "50%"):
+    for word in ("talk", "running", "640×360", "48.0", "47.5", "3", "25%", "11", "24", "1", "51%"):
         assert word in row.split()
     assert "#1" in face
     assert "happy" in face

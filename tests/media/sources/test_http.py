@@ -6,6 +6,7 @@ import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -16,7 +17,7 @@ from streamfer.media.sources.live import LiveSource
 from streamfer.types import UInt8Array
 from tests.support.certificate import make_certificate
 from tests.support.clock_pattern import draw_number, read_number
-from tests.support.http_server import Answer, http_server, mjpeg
+from tests.support.http_server import Answer, encoded, http_server, mjpeg
 from tests.support.live import Recorder
 
 NEVER_AGAIN = LiveConfig(max_reconnects=0)
@@ -66,6 +67,40 @@ def test_mjpeg_pictures_come_in_order_with_the_time_of_their_arrival() -> None:
     arrivals = [frame.decoded_at_s - frames[0].decoded_at_s for frame in frames]
     assert times == pytest.approx(arrivals, abs=0.005)
     assert recorder.events[0].details["codec"] == "mjpeg"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"boundary": "frame\r\n"},
+        {"boundary": "frame\r\n", "declares_length": False},
+        {"begins_with_boundary": False},
+        {"begins_with_boundary": False, "declares_length": False},
+        {"boundary": "--another\r\n"},
+        {"boundary": "\r\n", "declares_length": False},
+    ],
+)
+def test_mjpeg_whose_boundaries_are_not_as_they_should_be(odd: dict[str, Any]) -> None:
+    with http_server({"/cam.mjpg": mjpeg(pictures, **odd)}) as base:
+        stream = live_source(f"{base}/cam.mjpg").frames()
+        frames = [next(stream) for _ in range(6)]
+        stream.close()
+    assert [read_number(frame.picture.to_rgb()) for frame in frames] == list(range(6))
+    times = [frame.time_s for frame in frames]
+    arrivals = [frame.decoded_at_s - frames[0].decoded_at_s for frame in frames]
+    assert times == pytest.approx(arrivals, abs=0.005)
+
+
+@pytest.mark.parametrize("declares_length", [True, False])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
+def test_the_address_of_a_picture_is_one_picture(kind: str, declares_length: bool) -> None:
+    content = encoded(draw_number(5, 320, 192), kind)
+    recorder = Recorder()
+    path = f"/now.{kind.lower()}"
+    with http_server({path: Answer(content if declares_length else lambda: [content])}) as base:
+        frames = list(live_source(base + path, recorder).frames())
+    assert [read_number(frame.picture.to_rgb()) for frame in frames] == [5]
+    assert recorder.event_kinds() == ["opened"]
 
 
 def test_a_camera_that_hangs_up_is_called_again() -> None:

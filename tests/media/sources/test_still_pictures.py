@@ -116,6 +116,17 @@ def test_nothing_reads_the_side_data_of_frames() -> None:
         assert ".side_data" not in code, path
 
 
+def test_an_animation_of_impossible_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "moving.webp"
+    image = Image.fromarray(numbered_picture(3, (96, 64)))
+    image.save(path, save_all=True, append_images=[ImageOps.mirror(image)])
+    content = bytearray(path.read_bytes())
+    content[24:30] = b"\xff\xff\xff" * 2  # of the canvas (VP8X), less one
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match="moving.webp: it claims more pixels"):
+        pictures(path)
+
+
 def test_gain_map_is_no_picture() -> None:
     path = shared_file("cases/gain_map.jpg")
     assert [image.shape for image in pictures(path)] == [(667, 1000, 3)]

@@ -329,6 +329,28 @@ def test_encoders_that_are_missing_or_refuse_are_named_with_the_available_ones()
         check_encoder(VideoConfig(preset="warp"))
 
 
+@pytest.mark.parametrize("size", [(16386, 64), (64, 16386)])
+def test_pictures_too_large_for_an_encoder_are_refused_with_one_that_takes_them(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    with pytest.raises(OutputError, match=r"libx264 takes pictures of up to 16384.*libx265"):
+        write_pictures(tmp_path / "out.mp4", 1, size)
+    assert list(tmp_path.iterdir()) == []
+    video = VideoConfig(encoder="libx265", preset="ultrafast")
+    write_pictures(tmp_path / "out.mp4", 1, size, config=video)
+    assert len(frame_times(tmp_path / "out.mp4")) == 1
+
+
+@pytest.mark.parametrize("encoder", ["libx265", "libsvtav1"])
+def test_encoders_print_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], encoder: str
+) -> None:
+    config = VideoConfig(encoder=encoder)
+    check_encoder(config)
+    write_pictures(tmp_path / "out.mp4", 2, config=config)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_quality_setting_reaches_the_encoder(tmp_path: Path) -> None:
     noise = np.random.default_rng(1)
     pictures = noise.integers(0, 255, (10, 64, 96, 3), dtype=np.uint8)
