@@ -14,6 +14,7 @@ from streamfer.app.address import parse_address
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
+from streamfer.media.subtitles.wording import Language
 from streamfer.models.inversion.descent import STEPS_OF_A_RUN
 from streamfer.runtime.backends.names import BackendName
 
@@ -73,6 +74,22 @@ class RunConfig:
     )
     latents: Path | None = option(
         None, "Latent code of every face: .parquet. Biometric data!", group="Outputs"
+    )
+    subtitles: Path | None = option(
+        None,
+        "Subtitles of who shows what: .vtt, .srt or .ass; with several sources the name must hold"
+        " {stream}.",
+        group="Outputs",
+    )
+    embed_subtitles: bool = option(
+        False, "Carry subtitles inside the file of --output, too.", group="Outputs"
+    )
+    language: Language = option("en", "Of the subtitles' words.", group="Outputs")
+    speaker: tuple[str, ...] = option(
+        (),
+        "What subtitles call a track, or that of one stream; any number.",
+        group="Outputs",
+        metavar="[STREAM:]TRACK=NAME",
     )
     display: bool | None = option(
         None, "Show a window; by default if there is a display.", group="Outputs"

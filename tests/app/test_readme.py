@@ -14,6 +14,7 @@ from streamfer.app.cli import main as cli
 from streamfer.app.config import RunConfig, flag_name
 from streamfer.app.config_file import load_config
 from streamfer.app.report.export.options import export_command
+from streamfer.app.report.find.options import find_command
 from streamfer.errors import ConfigError, EngineError, OutputError, SourceError
 from streamfer.labels import LABELS
 
@@ -38,6 +39,7 @@ def test_every_option_named_anywhere_exists() -> None:
     options = {flag_name(f.name) for f in dataclasses.fields(RunConfig)}
     options |= set(inspect.signature(cli.bench_command).parameters)
     options |= set(inspect.signature(export_command).parameters)
+    options |= set(inspect.signature(find_command).parameters)
     named = set(re.findall(r"--([a-z][a-z-]+)", README + USAGE + BENCHMARKS))
     assert named <= options | NEGATIONS | {"help", "json"}
 

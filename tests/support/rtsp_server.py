@@ -13,7 +13,7 @@ from typing import Self
 
 import pytest
 
-_SYSTEM_PYTHON = "/usr/bin/python3"
+SYSTEM_PYTHON = "/usr/bin/python3"
 _CHILD = Path(__file__).with_name("gst_rtsp_child.py")
 _PROBE = (
     "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
@@ -23,7 +23,7 @@ _PROBE = (
 @cache
 def _installed() -> bool:
     try:
-        return subprocess.run([_SYSTEM_PYTHON, "-c", _PROBE], capture_output=True).returncode == 0
+        return subprocess.run([SYSTEM_PYTHON, "-c", _PROBE], capture_output=True).returncode == 0
     except OSError:
         return False
 
@@ -95,7 +95,7 @@ class RtspServer:
     def start(self) -> None:
         """Starts it, and waits until it listens."""
         self._process = subprocess.Popen(
-            [_SYSTEM_PYTHON, str(_CHILD), json.dumps(self._settings)],
+            [SYSTEM_PYTHON, str(_CHILD), json.dumps(self._settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -21,6 +21,7 @@ from streamfer.app.cli.report import add_report_commands
 from streamfer.app.cli.sketch_options import sketch_command
 from streamfer.app.cli.weights_commands import weights_app
 from streamfer.app.report.export.options import add_export_command
+from streamfer.app.report.find.options import add_find_command
 from streamfer.app.terminal.logs import complain
 from streamfer.app.terminal.standard_streams import shield_standard_streams
 from streamfer.errors import ConfigError, PipelineError, StreamferError
@@ -205,6 +206,7 @@ def measure_command(
 
 
 add_export_command(app)
+add_find_command(app)
 
 
 @app.command("doctor")

@@ -30,6 +30,7 @@ from streamfer.app.session.sinks import (
 )
 from streamfer.app.session.sources import OpenedStream
 from streamfer.app.session.stream_records import StreamRecordSink
+from streamfer.app.session.subtitle_sink import SubtitleSink
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
@@ -37,6 +38,9 @@ from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.sound import TravellingSound
 from streamfer.media.sources.source_list import SourceKind
+from streamfer.media.subtitles.captions import Captions
+from streamfer.media.subtitles.wording import Wording, parse_names
+from streamfer.media.subtitles.writer import SubtitleWriter
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.network import NetworkAddress, NetworkVideo
@@ -83,7 +87,7 @@ class RunParts:
     clips: list[Path] = field(default_factory=list)
     """Clips, added as they are written."""
     record_files: list[Path] = field(default_factory=list)
-    """Records of single streams, added as they are completed."""
+    """Records and subtitles of single streams, added as they are completed."""
     segments: Segments = field(default_factory=Segments)
     """When video and records go on in new files."""
     extra: Sequence[Sink] = ()
@@ -102,8 +106,8 @@ class RunParts:
         self.notes.extend(writer.notes)
         self.videos.extend(writer.paths)
 
-    def records_finished(self, writer: RecordWriter) -> None:
-        """Notes one stream's completed records; called by output threads."""
+    def text_finished(self, writer: RecordWriter | SubtitleWriter) -> None:
+        """Notes one stream's completed records or subtitles; called by output threads."""
         self.notes.extend(writer.notes)
         self.record_files.extend(writer.paths)
 
@@ -285,6 +289,8 @@ def _sink_factory(
             sinks.append(_own_records(parts, models, info, config.records))
         if parts.latents is not None:
             sinks.append(LatentSink(parts.latents, parts.times))
+        if config.subtitles is not None:
+            sinks.append(_subtitles(parts, info, config.subtitles))
         if config.clips is not None:
             clips = ClipConfig(config.clips, config.clip_before, config.clip_after)
             sinks += clip_sinks(clips, stream, parts.claims, parts.clips, parts.notes)
@@ -298,10 +304,13 @@ def _sink_factory(
         elif config.output is not None:
             path = output_path(config.output, info.stream)
             audio = _audio_span(config, stream)
+            captions = Captions(_wording(config, info)) if config.embed_subtitles else None
             sinks.append(
                 VideoSink(
                     str(path),
-                    lambda: VideoWriter(path, info, _video_config(config), audio, parts.claims),
+                    lambda: VideoWriter(
+                        path, info, _video_config(config), audio, parts.claims, captions
+                    ),
                     picture,
                     parts.times,
                     parts.segments,
@@ -336,8 +345,26 @@ def _own_records(
         lambda: open_records(path, header, parts.claims),
         parts.times,
         parts.segments,
-        parts.records_finished,
+        parts.text_finished,
     )
+
+
+def _subtitles(parts: RunParts, info: StreamInfo, template: Path) -> SubtitleSink:
+    """As the annotated video counts its time, where one is written."""
+    config = parts.config
+    from_zero = info.live or (config.output is not None and config.start > 0)
+    writer = SubtitleWriter(
+        output_path(template, info.stream),
+        info,
+        _wording(config, info),
+        parts.claims,
+        from_zero=from_zero,
+    )
+    return SubtitleSink(writer, parts.times, parts.segments, parts.text_finished)
+
+
+def _wording(config: RunConfig, info: StreamInfo) -> Wording:
+    return Wording(config.language, parse_names(config.speaker, "--speaker", info.stream))
 
 
 def _video_config(config: RunConfig) -> VideoConfig:

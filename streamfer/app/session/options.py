@@ -22,6 +22,7 @@ from streamfer.app.config import (
 )
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
+from streamfer.media.subtitles.wording import Language
 from streamfer.vision.heads.head import FaceHead
 
 _MEANINGLESS = {
@@ -40,6 +41,10 @@ class RunOptions(TypedDict, total=False):
     output: str | Path | None
     records: str | Path | None
     latents: str | Path | None
+    subtitles: str | Path | None
+    embed_subtitles: bool
+    language: Language
+    speaker: str | Sequence[str]
     segment: float | None
     snapshot_every: float | None
     snapshot_dir: str | Path

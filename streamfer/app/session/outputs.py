@@ -16,6 +16,8 @@ from streamfer.media.files.output_path import check_latents_path, latents_compan
 from streamfer.media.records.writer import check_records_path, record_companions
 from streamfer.media.redact import redact_url
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.subtitles.wording import parse_names
+from streamfer.media.subtitles.writer import check_subtitles_path
 from streamfer.media.video.file import VideoConfig, check_encoder
 from streamfer.media.video.network import (
     NetworkAddress,
@@ -64,6 +66,7 @@ def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaim
     if config.tls_ca is not None:
         inputs.append(config.tls_ca)
     claims = check_outputs(config, [spec.name for spec in specs], inputs)
+    _check_captions(config)
     if config.output is not None:
         check_encoder(VideoConfig(config.encoder, config.preset, config.crf))
         address = network_output(config.output, "x")
@@ -80,11 +83,12 @@ def claim_added_stream(claims: OutputClaims, config: RunConfig, spec: SourceSpec
             output.
         OutputError: a folder is missing or cannot be written to.
     """
-    if config.output and STREAM_FIELD not in str(config.output):
-        raise ConfigError(
-            f"--output {redact_url(str(config.output))}: holds one stream; put {STREAM_FIELD} into"
-            " the name to add more"
-        )
+    for flag, template in _one_each(config):
+        if STREAM_FIELD not in str(template):
+            raise ConfigError(
+                f"{flag} {redact_url(str(template))}: holds one stream; put {STREAM_FIELD} into"
+                " the name to add more"
+            )
     claims.add_inputs(_files_read(spec))
     for named in _all_outputs(config, [spec.name]):
         if STREAM_FIELD in str(_template(config, named.flag)):
@@ -105,14 +109,16 @@ def check_outputs(
         What the run may write.
 
     Raises:
-        ConfigError: two streams share one video, or an output is an input or another output.
+        ConfigError: two streams share one video or subtitles, or an output is an input or another
+            output.
         OutputError: a folder is missing or cannot be written to.
     """
-    if config.output and len(streams) > 1 and STREAM_FIELD not in str(config.output):
-        raise ConfigError(
-            f"--output {redact_url(str(config.output))}: {len(streams)} streams would overwrite"
-            f" each other; put {STREAM_FIELD} into the name"
-        )
+    for flag, template in _one_each(config):
+        if len(streams) > 1 and STREAM_FIELD not in str(template):
+            raise ConfigError(
+                f"{flag} {redact_url(str(template))}: {len(streams)} streams would overwrite"
+                f" each other; put {STREAM_FIELD} into the name"
+            )
     if config.latents and STREAM_FIELD in str(config.latents):
         raise ConfigError(f"--latents {config.latents}: all streams share one file of latents")
     claims = OutputClaims(inputs, segmented=config.segment is not None)
@@ -128,7 +134,23 @@ def _claim(claims: OutputClaims, named: _Named) -> None:
 
 
 def _template(config: RunConfig, flag: str) -> Path | None:
-    return config.output if flag == "--output" else config.records if flag == "--records" else None
+    return {**dict(_one_each(config)), "--records": config.records}.get(flag)
+
+
+def _one_each(config: RunConfig) -> list[tuple[str, Path]]:
+    """Outputs that streams cannot share."""
+    named = (("--output", config.output), ("--subtitles", config.subtitles))
+    return [(flag, path) for flag, path in named if path is not None]
+
+
+def _check_captions(config: RunConfig) -> None:
+    parse_names(config.speaker, "--speaker", "")
+    if config.subtitles is None and not config.embed_subtitles and config.speaker:
+        raise ConfigError("--speaker: is of --subtitles, which are not asked for")
+    if config.embed_subtitles and (
+        config.output is None or network_output(config.output, "x") is not None
+    ):
+        raise ConfigError("--embed-subtitles: goes into the file of --output, which is not named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +175,9 @@ def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[_Named]:
         outputs += [
             _Named("--records", path, check_records_path, record_companions) for path in paths
         ]
+    if config.subtitles:
+        paths = [output_path(config.subtitles, stream) for stream in streams]
+        outputs += [_Named("--subtitles", path, check_subtitles_path) for path in paths]
     if config.latents:
         outputs.append(_Named("--latents", config.latents, check_latents_path, latents_companions))
     if config.json_summary:

@@ -110,6 +110,8 @@ class _Earlier:
             seen = self._latents.seen.get(spec.name) if self._latents is not None else None
             if not seen or not whole.is_counted(*seen):
                 return False
+        if config.subtitles is not None and not output_path(config.subtitles, spec.name).is_file():
+            return False
         return config.output is None or whole.is_in_video(output_path(config.output, spec.name))
 
     def info(self, spec: SourceSpec) -> StreamInfo:

@@ -172,7 +172,7 @@ class VideoSink:
             elif segment != self._segment:
                 self._writer.roll()
             self._segment = segment
-            self._writer.write(result.frame, image)
+            self._writer.write(result.frame, image, result.faces)
 
     def event(self, event: StreamEvent) -> None:
         """Events do not show in the video."""

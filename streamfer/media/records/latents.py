@@ -29,7 +29,8 @@ from streamfer.media.files.parquet_file import parquet_file
 from streamfer.media.files.series import FileSeries
 from streamfer.types import FaceResult, FloatArray, FrameResult
 
-_SCHEMA = "streamfer.latents/1"
+LATENTS_SCHEMA = "streamfer.latents/1"
+"""What the metadata of such a file says it is."""
 _SEEN_KEY = b"streams"
 _ROWS_PER_GROUP = 1000
 """About 20 MB while a group is made, at ten layers of 512."""
@@ -229,7 +230,7 @@ def _schema(num_ws: int, w_dim: int) -> pa.Schema:
             ("time_s", pa.float64()),
             ("latent", pa.list_(pa.float32())),
         ],
-        metadata={"schema": _SCHEMA, "num_ws": str(num_ws), "w_dim": str(w_dim)},
+        metadata={"schema": LATENTS_SCHEMA, "num_ws": str(num_ws), "w_dim": str(w_dim)},
     )
 
 

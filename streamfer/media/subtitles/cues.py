@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamfer.types import UNCERTAIN_BELOW
+
+_MOST_WAITING = 1000
+"""Cues that wait for one that began before them and goes on; beyond, their order gives way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,32 @@ class CueBuilder:
         self._time_s = 0.0
         self._frame_s = 0.0
         """Between the last two frames."""
+        self._first: int | None = None
+        """The track whose expression lasted first."""
+        self.several = False
+        """Whether expressions of more than one track have lasted so far."""
+
+    @property
+    def begun(self) -> list[tuple[int, str, float]]:
+        """Track, emotion and start in seconds of the cues that have begun and not ended."""
+        return [
+            (number, track.current.emotion, track.current.start_s)
+            for number, track in self._tracks.items()
+            if track.settled and track.current.emotion is not None
+        ]
+
+    @property
+    def earliest(self) -> tuple[float, int]:
+        """Start in seconds and track of the first cue that can still come."""
+        return min(
+            ((self._first_start_s(track), number) for number, track in self._tracks.items()),
+            default=(math.inf, 0),
+        )
+
+    @property
+    def decided_s(self) -> float:
+        """Up to when it is certain which cues there are, in seconds of media time."""
+        return min(map(_decided_s, self._tracks.values()), default=self._time_s)
 
     def add(self, record: Mapping[str, Any]) -> list[Cue]:
         """Takes the record of the next frame.
@@ -110,8 +141,20 @@ class CueBuilder:
                 ended = self._cue(number, track, track.rival.start_s)
                 track.current, track.rival, track.settled = track.rival, None, False
         track.current.add(box)
-        track.settled = track.settled or self._lasts(track.current, time_s)
+        if not track.settled and self._lasts(track.current, time_s):
+            track.settled = True
+            self._note_speaker(number, track)
         return ended
+
+    def _note_speaker(self, number: int, track: _Track) -> None:
+        if track.current.emotion is not None:
+            self._first = number if self._first is None else self._first
+            self.several = self.several or number != self._first
+
+    def _first_start_s(self, track: _Track) -> float:
+        if track.current.emotion is not None:
+            return track.current.start_s
+        return self._time_s if track.rival is None else track.rival.start_s
 
     def _lasts(self, span: _Span, time_s: float) -> bool:
         return time_s - span.start_s >= self._config.stable_s
@@ -127,6 +170,52 @@ class CueBuilder:
             return []
         left, top, right, bottom = (total / span.count for total in span.boxes)
         return [Cue(number, span.emotion, span.start_s, end_s, (left, top, right, bottom))]
+
+
+def _decided_s(track: _Track) -> float:
+    if not track.settled:
+        return track.current.start_s
+    return track.seen_s if track.rival is None else track.rival.start_s
+
+
+class OrderedCues:
+    """Cues in the order in which they begin, each as soon as no other can come before it.
+
+    Args:
+        builder: makes them.
+    """
+
+    def __init__(self, builder: CueBuilder) -> None:
+        self._builder = builder
+        self._waiting: list[tuple[float, int, int, Cue]] = []
+        self._count = 0
+
+    def add(self, record: Mapping[str, Any]) -> list[Cue]:
+        """Takes the record of the next frame.
+
+        Returns:
+            The cues whose turn it is.
+        """
+        self._push(self._builder.add(record))
+        earliest = self._builder.earliest
+        ready = []
+        while self._waiting and (
+            self._waiting[0][:2] < earliest or len(self._waiting) > _MOST_WAITING
+        ):
+            ready.append(heapq.heappop(self._waiting)[-1])
+        return ready
+
+    def finish(self) -> list[Cue]:
+        """The cues that are left at the end of the stream."""
+        self._push(self._builder.finish())
+        ready = [cue for *_, cue in sorted(self._waiting)]
+        self._waiting.clear()
+        return ready
+
+    def _push(self, cues: Iterable[Cue]) -> None:
+        for cue in cues:
+            self._count += 1  # so that cues are never compared
+            heapq.heappush(self._waiting, (cue.start_s, cue.track, self._count, cue))
 
 
 def _answer(face: Mapping[str, Any]) -> str | None:

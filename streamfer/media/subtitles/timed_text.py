@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from streamfer.labels import COLOURS_RGB, LABELS
 from streamfer.media.subtitles.cues import Cue
@@ -23,46 +25,95 @@ _VTT_COLOURS = {
 """WebVTT's own, section 5.1 of the standard, as near to the labels' as there are."""
 
 
+@dataclass(frozen=True, slots=True)
+class CueText:
+    """What stands in one cue."""
+
+    cue: Cue
+    text: str
+    speaker: str
+    """Whose expression it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """How one kind of file is written, cue by cue."""
+
+    header: Callable[[str, tuple[int, int]], str]
+    """Of a stream's name and its picture's width and height in px."""
+    cue: Callable[[int, CueText, tuple[int, int]], str]
+    """Of a cue's number from 1, what it says, and the picture's size."""
+
+
 def to_vtt(timeline: Timeline) -> str:
     """WebVTT: each cue under its face, in one of the colours that need no style sheet.
 
     A STYLE block would carry the exact ones, but Firefox passes over it and FFmpeg before 6 reads
     no cue behind it.
     """
-    blocks = ["WEBVTT\n"]
-    for number, cue in enumerate(timeline.cues, start=1):
-        x, y = _place(timeline, cue)
-        text = html.escape(_one_line(timeline.text(cue)), quote=False)
-        blocks.append(
-            f"{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}"
-            f" line:{y:.0%} position:{x:.0%} align:center\n"
-            f"{_classed(cue.emotion, text)}\n"
-        )
-    return "\n".join(blocks)
+    return _whole(TEXT_FORMATS[".vtt"], timeline)
 
 
 def to_srt(timeline: Timeline) -> str:
     """SubRip: coloured; it knows no places."""
-    return "\n".join(
-        f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n"
-        f'<font color="{_hex(cue.emotion)}">{_without_tags(timeline.text(cue))}</font>\n'
-        for number, cue in enumerate(timeline.cues, start=1)
-    )
+    return _whole(TEXT_FORMATS[".srt"], timeline)
 
 
 def to_ass(timeline: Timeline) -> str:
     """Advanced SubStation Alpha: a style for each label, each cue under its face."""
-    width, height = timeline.size_wh
+    return _whole(TEXT_FORMATS[".ass"], timeline)
+
+
+def _whole(form: TextFormat, timeline: Timeline) -> str:
+    cues = (
+        form.cue(
+            number,
+            CueText(cue, timeline.text(cue), timeline.wording.person(cue.track)),
+            timeline.size_wh,
+        )
+        for number, cue in enumerate(timeline.cues, start=1)
+    )
+    return form.header(timeline.stream, timeline.size_wh) + "".join(cues)
+
+
+def _vtt_header(stream: str, size_wh: tuple[int, int]) -> str:
+    return "WEBVTT\n"
+
+
+def _vtt_cue(number: int, said: CueText, size_wh: tuple[int, int]) -> str:
+    x, y = _place(said.cue, size_wh)
+    cue, text = said.cue, html.escape(_one_line(said.text), quote=False)
+    return (
+        f"\n{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}"
+        f" line:{y:.0%} position:{x:.0%} align:center\n"
+        f"{_classed(cue.emotion, text)}\n"
+    )
+
+
+def _srt_header(stream: str, size_wh: tuple[int, int]) -> str:
+    return ""
+
+
+def _srt_cue(number: int, said: CueText, size_wh: tuple[int, int]) -> str:
+    cue = said.cue
+    return (
+        ("\n" if number > 1 else "")
+        + f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n"
+        f'<font color="{_hex(cue.emotion)}">{_without_tags(said.text)}</font>\n'
+    )
+
+
+def _ass_header(stream: str, size_wh: tuple[int, int]) -> str:
+    width, height = size_wh
     size = max(10, round(height * _LINE_SHARE * 0.8))
     styles = "".join(
-        f"Style: {label},Arial,{size},{_ass_colour(label)},&H000000FF,&H00101010,&H80000000,"
+        f"Style: {label},Arial,{size},{ass_colour(label)},&H000000FF,&H00101010,&H80000000,"
         f"-1,0,0,0,100,100,0,0,1,{max(1, size // 10)},0,8,10,10,10,1\n"
         for label in LABELS
     )
-    lines = "".join(_ass_line(timeline, cue) for cue in timeline.cues)
     return (
         "[Script Info]\n"
-        f"Title: {_one_line(timeline.stream)}\n"
+        f"Title: {_one_line(stream)}\n"
         "ScriptType: v4.00+\nWrapStyle: 0\nScaledBorderAndShadow: yes\n"
         f"PlayResX: {width}\nPlayResY: {height}\n\n"
         "[V4+ Styles]\n"
@@ -72,26 +123,39 @@ def to_ass(timeline: Timeline) -> str:
         f"{styles}\n"
         "[Events]\n"
         "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
-        f"{lines}"
     )
 
 
-def _ass_line(timeline: Timeline, cue: Cue) -> str:
-    width, height = timeline.size_wh
-    x, y = _place(timeline, cue)
-    # Braces begin commands and backslashes escapes; neither can be written literally everywhere.
-    text = _one_line(timeline.text(cue)).translate(str.maketrans("{}\\", "()/"))
-    speaker = _one_line(timeline.wording.person(cue.track)).replace(",", " ")
+def _ass_cue(number: int, said: CueText, size_wh: tuple[int, int]) -> str:
+    cue, (width, height) = said.cue, size_wh
+    x, y = _place(cue, size_wh)
+    speaker = _one_line(said.speaker).replace(",", " ")
     style = cue.emotion if cue.emotion in LABELS else "neutral"
     return (
         f"Dialogue: 0,{_ass_clock(cue.start_s)},{_ass_clock(cue.end_s)},{style},{speaker},0,0,0,,"
-        f"{{\\pos({x * width:.0f},{y * height:.0f})}}{text}\n"
+        f"{{\\pos({x * width:.0f},{y * height:.0f})}}{ass_text(said.text)}\n"
     )
 
 
-def _place(timeline: Timeline, cue: Cue) -> tuple[float, float]:
+TEXT_FORMATS: Mapping[str, TextFormat] = {
+    ".vtt": TextFormat(_vtt_header, _vtt_cue),
+    ".srt": TextFormat(_srt_header, _srt_cue),
+    ".ass": TextFormat(_ass_header, _ass_cue),
+}
+"""By the suffix of the file."""
+
+
+def ass_text(text: str) -> str:
+    """A text as ASS has it, in one line.
+
+    Braces begin commands and backslashes escapes; neither can be written literally everywhere.
+    """
+    return _one_line(text).translate(str.maketrans("{}\\", "()/"))
+
+
+def _place(cue: Cue, size_wh: tuple[int, int]) -> tuple[float, float]:
     """Middle and top of a cue's text as fractions of the picture: under the face, yet inside."""
-    width, height = timeline.size_wh
+    width, height = size_wh
     left, _, right, bottom = cue.box_xyxy
     x = min(max((left + right) / 2 / width, 0.1), 0.9)
     y = min(max(bottom / height + 0.01, 0.0), 1 - _LINE_SHARE - 0.02)
@@ -128,7 +192,8 @@ def _hex(emotion: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _ass_colour(emotion: str) -> str:
+def ass_colour(emotion: str) -> str:
+    """A label's colour as ASS writes it: `&HAABBGGRR`."""
     red, green, blue = COLOURS_RGB.get(emotion, _WHITE)
     return f"&H00{blue:02X}{green:02X}{red:02X}"
 

@@ -5,14 +5,24 @@ Nouns where adjectives would have to agree with a person whose gender nobody kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
 
 Language = Literal["en", "de", "fr", "es", "ja", "zh"]
 
+LANGUAGE_CODES: dict[Language, tuple[str, str]] = {
+    "en": ("eng", "eng"),
+    "de": ("deu", "ger"),
+    "fr": ("fra", "fre"),
+    "es": ("spa", "spa"),
+    "ja": ("jpn", "jpn"),
+    "zh": ("zho", "chi"),
+}
+"""ISO 639-2, terminological (of MP4) and bibliographic (of MOV and Matroska)."""
 _LABELS: dict[Language, tuple[str, ...]] = {
     "en": ("angry", "disgusted", "afraid", "happy", "sad", "surprised", "neutral"),
     "de": ("Ärger", "Ekel", "Angst", "Freude", "Trauer", "Überraschung", "neutral"),
@@ -61,3 +71,26 @@ class Wording:
     def says(self, track: int, emotion: str) -> str:
         """Who shows what."""
         return _SAYS[self.language].format(self.person(track), self.label(emotion))
+
+
+def parse_names(texts: Iterable[str], flag: str, stream: str | None = None) -> dict[int, str]:
+    """The names of one stream's tracks.
+
+    Args:
+        texts: `TRACK=NAME` each, or `STREAM:TRACK=NAME` where a stream is given.
+        flag: the option that they come from, for messages.
+        stream: whose; a name with another stream before it is left out.
+
+    Raises:
+        ConfigError: one is none of these.
+    """
+    names = {}
+    for text in texts:
+        whom, _, name = text.partition("=")
+        owner, _, track = whom.rpartition(":")
+        misplaced = owner and stream is None
+        if misplaced or not (track.isdecimal() and name.strip() and name.isprintable()):
+            raise ConfigError(f"{flag} {text!r}: write TRACK=NAME, such as 1=Anna")
+        if owner in ("", stream):
+            names[int(track)] = name.strip()
+    return names

@@ -19,6 +19,7 @@ from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
 from streamfer.media.sources.media_file import is_playable
 from streamfer.media.video.audio_track import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
+from streamfer.media.video.caption_track import Caption, CaptionTrack
 from streamfer.media.video.container import CONTAINERS, carried_time_base, container_options
 from streamfer.media.video.yuv import YuvConverter
 from streamfer.types import UInt8Array
@@ -99,6 +100,7 @@ class VideoFile:
         audio_source: PyAV stream whose packets `write_audio` will bring, or None.
         audio_kind: how they get there; see `streamfer.media.video.audio_trial`.
         indexed: whether to build the one index; it takes about 150 bytes of memory per frame.
+        captions: language of what `write_caption` will bring, see `CaptionSource`; or None.
 
     Raises:
         OutputError: the file cannot be written.
@@ -114,6 +116,7 @@ class VideoFile:
         audio_source: Any = None,
         audio_kind: AudioKind = CopiedAudio,
         indexed: bool = True,
+        captions: tuple[str, str] | None = None,
     ) -> None:
         self.path = path
         self._open = False
@@ -124,9 +127,10 @@ class VideoFile:
         self._last_pts: int | None = None
         self._last_keyframe_s: Fraction | None = None
         self._audio: AudioTrack | None = None
+        self._captions: CaptionTrack | None = None
         self._container: Any = None
         try:
-            self._start(config, indexed, audio_source, audio_kind)
+            self._start(config, indexed, audio_source, audio_kind, captions)
         except (FFmpegError, ValueError, OSError) as error:
             self.abandon()
             raise self._failure(error) from error
@@ -176,6 +180,19 @@ class VideoFile:
         except (FFmpegError, ValueError, OSError) as error:
             raise self._failure(error) from error
 
+    def write_caption(self, caption: Caption, offset_s: Fraction) -> None:
+        """Takes one caption, moved by some seconds.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if self._captions is None:
+            return
+        try:
+            self._captions.write(caption, offset_s)
+        except (FFmpegError, ValueError, OSError) as error:
+            raise self._failure(error) from error
+
     def close(self) -> None:
         """Completes the file; closing twice is fine.
 
@@ -211,7 +228,12 @@ class VideoFile:
             self.path.unlink(missing_ok=True)
 
     def _start(
-        self, config: VideoConfig, indexed: bool, audio_source: Any, audio: AudioKind
+        self,
+        config: VideoConfig,
+        indexed: bool,
+        audio_source: Any,
+        audio: AudioKind,
+        captions: tuple[str, str] | None,
     ) -> None:
         """Opens the file and writes its beginning."""
         self._output = OutputFile(self.path)
@@ -235,6 +257,8 @@ class VideoFile:
             context.codec_tag = "hvc1"  # QuickTime plays no `hev1`
         if audio_source is not None:
             self._audio = audio(self._container, audio_source)
+        if captions is not None:
+            self._captions = CaptionTrack(self._container, captions)
         self._container.start_encoding()
 
     def _own_pts(self, pts: int, time_base: Fraction) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from streamfer.media.sources.sound import Sound, TravellingSound
 from streamfer.media.video.audio import AudioReader, AudioSpan
 from streamfer.media.video.audio_track import AudioKind, CopiedAudio
 from streamfer.media.video.audio_trial import audio_kind
+from streamfer.media.video.caption_track import Caption, CaptionSource
 from streamfer.media.video.container import CONTAINERS, longest_gap_s
 from streamfer.media.video.file import VideoConfig, VideoFile
-from streamfer.types import Frame, StreamInfo, UInt8Array
+from streamfer.types import FaceResult, Frame, FrameResult, StreamInfo, UInt8Array
 
 _DEFAULT_FRAME_RATE = Fraction(30)
 """Frames/s told to the encoder where the source declares none."""
@@ -58,6 +60,7 @@ class VideoWriter:
         config: encoder settings.
         audio: the sound to carry along; None for none.
         claims: the run's; None where nothing else is written.
+        captions: makes captions of what the faces show, to be carried in the file; None for none.
 
     Raises:
         ConfigError: the suffix names no container.
@@ -71,6 +74,7 @@ class VideoWriter:
         config: VideoConfig | None = None,
         audio: AudioSpan | TravellingSound | None = None,
         claims: OutputClaims | None = None,
+        captions: CaptionSource | None = None,
     ) -> None:
         check_video_path(path)
         if claims is None:
@@ -93,6 +97,9 @@ class VideoWriter:
         self._begins_file = True
         self._audio = self._open_audio(audio)
         self._audio_kind: AudioKind = CopiedAudio
+        self._captions = captions
+        self._ahead_s = Fraction(0)
+        """How far the stream's PTS are ahead of its media time."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -104,12 +111,13 @@ class VideoWriter:
         """The files written so far, without one that could not be completed."""
         return tuple(self._series.paths[:-1] if self._broken else self._series.paths)
 
-    def write(self, frame: Frame, picture: UInt8Array) -> None:
-        """Encodes one annotated picture, and the sound up to it.
+    def write(self, frame: Frame, picture: UInt8Array, faces: tuple[FaceResult, ...] = ()) -> None:
+        """Encodes one annotated picture, with the sound and the captions up to it.
 
         Args:
             frame: whose time it has.
             picture: (H, W, 3) uint8 RGB, which must not change afterwards.
+            faces: the frame's, for captions.
 
         Raises:
             OutputError: it cannot be written; the file keeps what it has.
@@ -128,6 +136,10 @@ class VideoWriter:
             self._close_gap(time_s)
             self._shift_s = frame.shift * frame.time_base
             self._write_audio(time_s)
+            self._ahead_s = time_s - Fraction(frame.time_s)
+            if self._captions is not None:
+                self._captions.add(FrameResult(frame, faces))
+                self._write_captions(self._captions.ready())
             offset = round(self._offset_s / frame.time_base)
             self._file.write(frame.pts + offset, frame.time_base, picture)
             self._last_s, self._time_base = time_s, frame.time_base
@@ -198,6 +210,7 @@ class VideoWriter:
             audio_source=source,
             audio_kind=self._audio_kind,
             indexed=_is_indexed(self._info),
+            captions=None if self._captions is None else self._captions.language_codes,
         )
         if self._moved or continues or frame.pts < 0:  # players cut off what lies before 0
             self._offset_s = -frame.pts * frame.time_base
@@ -222,6 +235,8 @@ class VideoWriter:
         if longest_s is None or gap_s <= longest_s:
             return
         self._write_audio(self._last_s + gap_s / 2)
+        if self._captions is not None:
+            self._write_captions(self._captions.finish())
         self._offset_s -= gap_s - frame_s(self._rate, self._time_base)
         self._notes.append(
             f"a gap of {float(gap_s) / 3600:.1f} hours is left out of the video; records have it"
@@ -233,11 +248,18 @@ class VideoWriter:
         for packet in self._audio.upto(until_s, self._shift_s):
             self._file.write_audio(packet, self._offset_s)
 
+    def _write_captions(self, captions: Iterable[Caption]) -> None:
+        assert self._file is not None
+        for caption in captions:
+            self._file.write_caption(caption, self._offset_s + self._ahead_s)
+
     def _finish_file(self, until_s: Fraction | None) -> None:
         file = self._file
         if file is None:
             return
         self._write_audio(until_s)
+        if self._captions is not None:
+            self._write_captions(self._captions.finish())
         self._file = None
         if file.skipped_audio_packets:
             self._notes.append(f"damaged audio packets left out: {file.skipped_audio_packets}")

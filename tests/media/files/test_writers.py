@@ -61,7 +61,9 @@ def test_the_search_finds_what_there_is(name: str) -> None:
     assert list(writing_lines(path))
 
 
-@pytest.mark.parametrize("writer", ["VideoWriter", "LatentWriter", "open_records"])
+@pytest.mark.parametrize(
+    "writer", ["VideoWriter", "LatentWriter", "SubtitleWriter", "open_records"]
+)
 def test_a_run_s_writers_share_its_claims(writer: str) -> None:
     calls = [
         node

@@ -16,7 +16,7 @@ from streamfer.media.subtitles.annotation import to_eaf, to_textgrid
 from streamfer.media.subtitles.edl import to_edl
 from streamfer.media.subtitles.timed_text import to_ass, to_srt, to_vtt
 from streamfer.media.subtitles.timeline import Timeline, read_timeline
-from streamfer.media.subtitles.wording import Language, Wording
+from streamfer.media.subtitles.wording import Language, Wording, parse_names
 
 _OF_A_TIMELINE: Mapping[str, Callable[[Timeline], str]] = {
     "vtt": to_vtt,
@@ -60,7 +60,7 @@ def export(
     records = read_records(*paths, segments=segments)
     claimed = _claimed(out, to, paths)
     if to in _OF_A_TIMELINE:
-        wording = Wording(language, _parsed_names(names))
+        wording = Wording(language, parse_names(names, "--name"))
         timeline = read_timeline(records, stream, wording)
         write_text(claimed, _OF_A_TIMELINE[to](timeline))
         print(f"wrote {out}: {len(timeline.cues)} cues of {len(timeline.tracks)} tracks")
@@ -116,13 +116,3 @@ def _claimed(out: Path, to: Format, paths: Sequence[Path]) -> ClaimedPath:
 
 def _companions(out: Path) -> tuple[Path, ...]:
     return beside(out, "header.json"), beside(out, "events.jsonl")
-
-
-def _parsed_names(names: Sequence[str]) -> dict[int, str]:
-    parsed = {}
-    for text in names:
-        track, _, name = text.partition("=")
-        if not (track.isdecimal() and name.strip() and name.isprintable()):
-            raise ConfigError(f"--name {text!r}: write TRACK=NAME, such as 1=Anna")
-        parsed[int(track)] = name.strip()
-    return parsed

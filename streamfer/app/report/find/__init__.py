@@ -1,0 +1,1 @@
+"""`streamfer find`: the moments of recorded latents that are like another one."""
