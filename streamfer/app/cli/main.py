@@ -111,11 +111,16 @@ def run_command(
     given: dict[str, Any],
 ) -> int:
     """Analyse sources: window, annotated video, records, live statistics."""
+    merged = merged_config(sources, config, given)
+    if merged.cluster is not None:
+        from streamfer.app.cluster.run import run_on_cluster
+
+        return run_on_cluster(merged)
     from streamfer.app.cli.run import run
 
     from_file = config is not None and not sources
     return run(
-        merged_config(sources, config, given),
+        merged,
         (lambda: merged_config(None, config, given).source) if from_file else None,
     )
 

@@ -142,11 +142,11 @@ class FileRun:
                     self._forget(worker, reason)
             case Lost(worker, reason):
                 attempt_id = self._queue.attempt_of(worker)
-                node = self._fleet[worker].node
-                log.warning("worker on %s is gone: %s", node or "a machine", reason)
+                node = self._fleet[worker].node or worker
+                log.warning("%s is gone: %s", node, reason)
                 self._forget(worker, reason)
                 if attempt_id is not None:
-                    self._take_back(attempt_id, f"its worker on {node} was lost: {reason}")
+                    self._take_back(attempt_id, f"{node} was lost: {reason}")
             case Refused(worker, reason):
                 log.warning("%s", reason)
                 self._workers.end(worker)

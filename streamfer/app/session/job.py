@@ -43,7 +43,7 @@ from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.tracking.association import load_solver
-from streamfer.types import StreamInfo
+from streamfer.types import StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead
 from streamfer.vision.overlay.overlay import Overlay
 
@@ -226,6 +226,10 @@ class Job:
             Whether there was such a stream.
         """
         return self._pipeline is not None and self._pipeline.remove(stream)
+
+    def announce(self, event: StreamEvent) -> None:
+        """Takes an event to its stream's outputs, from any thread; before the run it is lost."""
+        self._reports.announce(event)
 
     def close(self) -> None:
         """Closes the sources; the end of `run` has done so already."""
