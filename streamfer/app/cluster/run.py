@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from streamfer.app.address import parse_cluster
+from streamfer.app.cluster.camera_run import CameraRun
 from streamfer.app.cluster.figures import ClusterFigures
 from streamfer.app.cluster.file_run import FileRun
 from streamfer.app.cluster.fingerprint import Fingerprint, fingerprint
@@ -21,7 +21,8 @@ from streamfer.app.cluster.plan import ClusterPlan, cluster_plan
 from streamfer.app.cluster.probe import ask
 from streamfer.app.cluster.queue import FileQueue
 from streamfer.app.cluster.summary import cluster_summary
-from streamfer.app.cluster.view import ClusterView, print_conclusion
+from streamfer.app.cluster.view import print_conclusion
+from streamfer.app.cluster.views import ClusterViews
 from streamfer.app.config import RunConfig
 from streamfer.app.config_file import to_text
 from streamfer.app.session.outputs import write_text
@@ -34,8 +35,8 @@ _INTERRUPTED = 130
 _CPUS = 4
 """Of a worker, where nothing else is said."""
 _GPU_SHARE = 0.25
-_STATUS_INTERVAL_S = 5.0
-STATUS = "status.json"
+_PATIENCE_S = 20.0
+"""For workers that complete what they recorded of cameras."""
 
 
 def run_on_cluster(config: RunConfig) -> int:
@@ -63,7 +64,8 @@ def run_on_cluster(config: RunConfig) -> int:
         if config.save_config:
             text = to_text(config, config.save_config)
             write_text(plan.claims.replace(config.save_config), text)
-        return _run_files(plan, folder, found, signals, console)
+        run = _run_cameras if plan.live else _run_files
+        return run(plan, folder, found, signals, console)
 
 
 def _run_files(
@@ -87,21 +89,44 @@ def _run_files(
     with ExitStack() as stack:
         workers, wanted = _open_workers(stack, plan, folder, found)
         run = FileRun(FileQueue(left), workers, folder, wanted, time.monotonic, before)
-        view = stack.enter_context(ClusterView(run.figures, console))
-        tell = _StatusFile(folder, run.figures)
+        complete = _follow(run, plan, folder, signals, console)
+    return _conclude(plan, run.figures(), complete, done_of(folder, known), run.notes, console)
+
+
+def _run_cameras(
+    plan: ClusterPlan,
+    folder: JobFolder,
+    found: Fingerprint,
+    signals: StopSignals,
+    console: Console,
+) -> int:
+    with ExitStack() as stack:
+        workers, places = _open_workers(stack, plan, folder, found)
+        wanted = places
+        if parse_cluster(plan.config.cluster or "").nodes is None:
+            wanted = min(places, -(-len(plan.specs) // plan.config.streams_per_worker))
+        run = CameraRun(plan.specs, workers, wanted, time.monotonic)
+        complete = _follow(run, plan, folder, signals, console)
+        figures = run.figures()
+    return _conclude(plan, figures, complete, [], [], console)
+
+
+def _follow(
+    run: FileRun | CameraRun,
+    plan: ClusterPlan,
+    folder: JobFolder,
+    signals: StopSignals,
+    console: Console,
+) -> bool:
+    """Runs to the end and shows how it goes; whether it came to the end."""
+    with ClusterViews(plan.config, folder, run.figures, console) as views:
 
         def tick() -> None:
             if signals.count:
                 run.stop()
-            view.refresh()
-            tell.refresh()
+            views.refresh()
 
-        try:
-            complete = run.run(tick)
-        finally:
-            tell.write()
-        stack.close()
-    return _conclude(plan, run.figures(), complete, done_of(folder, known), run.notes, console)
+        return run.run(tick)
 
 
 def done_of(folder: JobFolder, units: set[str]) -> list[DoneFile]:
@@ -148,28 +173,8 @@ def _open_workers(
     probe = ask(folder.path.absolute() / ATTEMPTS)
     setup = WorkerSetup(told, plan.working_folder, found, probe)
     workers = RayWorkers(setup, Place(cpus, gpus))
-    stack.callback(workers.close)
+    stack.callback(workers.close, _PATIENCE_S if plan.live else 0.0)
     return workers, wanted
-
-
-class _StatusFile:
-    """Keeps `status.json` fresh, for `streamfer cluster status`."""
-
-    def __init__(self, folder: JobFolder, figures: Callable[[], ClusterFigures]) -> None:
-        self._folder = folder
-        self._figures = figures
-        self._next_s = 0.0
-
-    def refresh(self) -> None:
-        """Writes it, if it is time to."""
-        if time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + _STATUS_INTERVAL_S
-            self.write()
-
-    def write(self) -> None:
-        """Writes it now."""
-        told = {"schema": "streamfer.status/1", "updated": time.time(), **self._figures().to_dict()}
-        self._folder.write_json(self._folder.path / STATUS, told)
 
 
 def _conclude(

@@ -24,7 +24,7 @@ from streamfer.app.session.build import (
 from streamfer.app.session.callers import CallerSink
 from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.given import given_sources
-from streamfer.app.session.metrics import MetricsServer
+from streamfer.app.session.metrics import MetricsServer, RunMetrics
 from streamfer.app.session.networks import SessionNetworks
 from streamfer.app.session.outputs import claim_added_stream
 from streamfer.app.session.resume import Resumption
@@ -253,8 +253,8 @@ class Job:
         pipeline = build_pipeline(parts, self._streams, networks)
         self._reports.connect(pipeline, self.statistics)
         if self.config.metrics is not None:
-            server = MetricsServer(self.config.metrics, self.statistics, self.times)
-            stack.enter_context(server)
+            figures = RunMetrics(self.statistics, self.times)
+            stack.enter_context(MetricsServer(self.config.metrics, figures))
         self._parts, self._pipeline = parts, pipeline
         return pipeline
 
