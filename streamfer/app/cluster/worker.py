@@ -157,6 +157,11 @@ class Worker:
         """Ends `watch`; outputs are completed."""
         self._stopping.set()
 
+    def close(self) -> None:
+        """Frees the networks."""
+        if self._session is not None:
+            self._session.close()
+
     def progress(self) -> tuple[StreamFigures, ...]:
         """What it is at."""
         job = self._job
