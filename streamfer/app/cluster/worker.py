@@ -189,15 +189,17 @@ class Worker:
 
     def _watch(self, session: Session, coming: list[tuple[SourceSpec, str | None]]) -> None:
         job = session.job(self._config, specs=[spec for spec, _ in coming])
-        moved = [(spec.name, lost_by) for spec, lost_by in coming if lost_by is not None]
+        moved = _moved(coming)
         stopped = False
 
         def tick() -> None:
             nonlocal stopped
-            while moved:
-                job.announce(_reassigned(*moved.pop(), self._node))
             for spec, lost_by in self._take_coming():
-                self._join(job, spec, lost_by)
+                self._join(job, spec)
+                moved.update(_moved([(spec, lost_by)]))
+            for stream, origin in list(moved.items()):
+                if job.announce(_reassigned(stream, origin, self._node)):  # it has begun
+                    del moved[stream]
             if self._stopping.is_set() and not stopped:
                 stopped = True
                 job.stop()
@@ -211,16 +213,13 @@ class Worker:
             with self._lock:
                 self._failed.update({stream.stream: stream for stream in ended})
 
-    def _join(self, job: Job, spec: SourceSpec, lost_by: str | None) -> None:
+    def _join(self, job: Job, spec: SourceSpec) -> None:
         try:
             job.add_source(spec)
         except StreamferError as error:
             failed = StreamFigures(spec.name, "failed", 0, 0, 0, 0.0, _words(error))
             with self._lock:
                 self._failed[spec.name] = failed
-            return
-        if lost_by is not None:
-            job.announce(_reassigned(spec.name, lost_by, self._node))
 
     def _take_coming(self) -> list[tuple[SourceSpec, str | None]]:
         with self._lock:
@@ -297,7 +296,12 @@ def _figures(snapshot: RunSnapshot) -> tuple[StreamFigures, ...]:
     )
 
 
-def _reassigned(stream: str, lost_by: str | None, node: str) -> StreamEvent:
+def _moved(coming: Sequence[tuple[SourceSpec, str | None]]) -> dict[str, str]:
+    """By camera, the node that lost it, of those that another had before."""
+    return {spec.name: lost_by for spec, lost_by in coming if lost_by is not None}
+
+
+def _reassigned(stream: str, lost_by: str, node: str) -> StreamEvent:
     wall = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return StreamEvent(stream, "reassigned", 0.0, wall, {"from": lost_by, "to": node})
 

@@ -227,9 +227,13 @@ class Job:
         """
         return self._pipeline is not None and self._pipeline.remove(stream)
 
-    def announce(self, event: StreamEvent) -> None:
-        """Takes an event to its stream's outputs, from any thread; before the run it is lost."""
-        self._reports.announce(event)
+    def announce(self, event: StreamEvent) -> bool:
+        """Takes an event to its stream's outputs, from any thread.
+
+        Returns:
+            Whether they are open; else it is lost.
+        """
+        return self._pipeline is not None and self._pipeline.post(event)
 
     def close(self) -> None:
         """Closes the sources; the end of `run` has done so already."""
