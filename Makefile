@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	$(PIP_INSTALL) --editable '.[dev,learn,lsl,plot]'
+	$(PIP_INSTALL) --editable '.[dev,learn,lsl,plot,cluster]'
 	touch $@
 
 demo: $(INSTALLED)  ## analyse the built-in demo clip and say where the annotated video is

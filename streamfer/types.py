@@ -36,7 +36,7 @@ the run, before its own end; the others as their names say."""
 
 
 EventName = Literal[
-    "opened", "disconnected", "reconnected", "changed", "error",
+    "opened", "disconnected", "reconnected", "changed", "error", "reassigned",
     "face_appeared", "face_left", "expression_changed", "expression_held", "reaction", "rule",
 ]  # fmt: skip
 """What happens to a connection, and what happens in the picture (`pipeline/events`)."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from streamfer.app.address import parse_address
+from streamfer.app.address import parse_address, parse_cluster
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
@@ -282,6 +282,41 @@ class RunConfig:
         metavar="FILE",
     )
 
+    cluster: str | None = option(
+        None,
+        "Run on the Ray cluster of this machine, on the one at HOST:PORT, or on one of N nodes that"
+        " is made here for this run.",
+        group="Cluster",
+        metavar="auto|HOST:PORT|local:N",
+    )
+    cpus_per_worker: int | None = option(
+        None,
+        "CPUs that each worker of a cluster gets; by default 4, with local:N its part of this"
+        " machine.",
+        group="Cluster",
+        low=1,
+        high=1024,
+        metavar="N",
+    )
+    gpu_share: float | None = option(
+        None,
+        "Part of a GPU that each worker of a cluster gets; by default a quarter where the cluster"
+        " has GPUs.",
+        group="Cluster",
+        low=0.0,
+        high=16.0,
+        metavar="SHARE",
+    )
+    streams_per_worker: int = option(
+        8,
+        "Live streams that a worker of a cluster is meant to carry; it takes more where others are"
+        " lost.",
+        group="Cluster",
+        low=1,
+        high=1024,
+        metavar="N",
+    )
+
     web: str | None = option(
         None,
         "Show the run on a live page; without a host, to this machine only.",
@@ -339,6 +374,10 @@ class RunConfig:
             parse_address(self.metrics, "--metrics")
         if self.web is not None:
             parse_address(self.web, "--web")
+        if self.cluster is not None:
+            parse_cluster(self.cluster)
+        if self.gpu_share is not None and self.gpu_share > 1 and self.gpu_share % 1:
+            raise ConfigError(f"--gpu-share: part of one GPU, or whole ones, got {self.gpu_share}")
         if self.web_tls is not None and self.web is None:
             raise ConfigError("--web-tls: is of --web, which is not asked for")
         if self.web_tls is not None and len(self.web_tls) != 2:

@@ -29,7 +29,7 @@ class Feeder:
     """
 
     def __init__(
-        self, statistics: RunStatistics, times: StageTimes, post: Callable[[StreamEvent], None]
+        self, statistics: RunStatistics, times: StageTimes, post: Callable[[StreamEvent], object]
     ) -> None:
         self._statistics = statistics
         self._times = times

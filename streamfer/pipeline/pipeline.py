@@ -178,17 +178,22 @@ class Pipeline:
         lane.inbox.close()
         return True
 
-    def post(self, event: StreamEvent) -> None:
-        """Takes an event from a source, from any thread, to the stream's outputs."""
+    def post(self, event: StreamEvent) -> bool:
+        """Takes an event from a source, from any thread, to the stream's outputs.
+
+        Returns:
+            Whether they are open; else it is lost.
+        """
         with self._changed:
             lane = self._active.get(event.stream)
         if lane is None:
-            return
+            return False
         if "width" in event.details:  # the size of a live stream, first or changed
             size = {side: event.details[side] for side in ("width", "height")}
             lane.info = dataclasses.replace(lane.info, **size)
             self._statistics.add_stream(lane.info)
         lane.outbox.push(event)
+        return True
 
     @property
     def stuck_threads(self) -> tuple[str, ...]:

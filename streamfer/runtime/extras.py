@@ -9,6 +9,7 @@ _EXTRAS = {
     "sklearn": "learn",
     "tensorrt": "gpu",
     "matplotlib": "plot",
+    "ray": "cluster",
 }
 """By the name that is imported."""
 

@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from streamfer import __version__
+from streamfer.app.cli.cluster import cluster_app
 from streamfer.app.cli.learn import eval_app, train_app
 from streamfer.app.cli.learn_latent import add_latent_commands
 from streamfer.app.cli.options import ConfigFile, merged_config, with_run_options
@@ -112,11 +113,16 @@ def run_command(
     given: dict[str, Any],
 ) -> int:
     """Analyse sources: window, annotated video, records, live statistics."""
+    merged = merged_config(sources, config, given)
+    if merged.cluster is not None:
+        from streamfer.app.cluster.run import run_on_cluster
+
+        return run_on_cluster(merged)
     from streamfer.app.cli.run import run
 
     from_file = config is not None and not sources
     return run(
-        merged_config(sources, config, given),
+        merged,
         (lambda: merged_config(None, config, given).source) if from_file else None,
     )
 
@@ -224,6 +230,7 @@ app.add_typer(eval_app, name="eval")
 add_latent_commands(app, train_app, eval_app)
 app.command("sketch")(sketch_command)
 app.add_typer(weights_app, name="weights")
+app.add_typer(cluster_app, name="cluster")
 add_report_commands(app)
 
 engines_app = typer.Typer(help="Engines compiled for this machine.", no_args_is_help=True)

@@ -24,7 +24,7 @@ from streamfer.app.session.build import (
 from streamfer.app.session.callers import CallerSink
 from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.given import given_sources
-from streamfer.app.session.metrics import MetricsServer
+from streamfer.app.session.metrics import MetricsServer, RunMetrics
 from streamfer.app.session.networks import SessionNetworks
 from streamfer.app.session.outputs import claim_added_stream
 from streamfer.app.session.resume import Resumption
@@ -43,7 +43,7 @@ from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.tracking.association import load_solver
-from streamfer.types import StreamInfo
+from streamfer.types import StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead
 from streamfer.vision.overlay.overlay import Overlay
 
@@ -227,6 +227,14 @@ class Job:
         """
         return self._pipeline is not None and self._pipeline.remove(stream)
 
+    def announce(self, event: StreamEvent) -> bool:
+        """Takes an event to its stream's outputs, from any thread.
+
+        Returns:
+            Whether they are open; else it is lost.
+        """
+        return self._pipeline is not None and self._pipeline.post(event)
+
     def close(self) -> None:
         """Closes the sources; the end of `run` has done so already."""
         for stream in self._streams:
@@ -249,8 +257,8 @@ class Job:
         pipeline = build_pipeline(parts, self._streams, networks)
         self._reports.connect(pipeline, self.statistics)
         if self.config.metrics is not None:
-            server = MetricsServer(self.config.metrics, self.statistics, self.times)
-            stack.enter_context(server)
+            figures = RunMetrics(self.statistics, self.times)
+            stack.enter_context(MetricsServer(self.config.metrics, figures))
         self._parts, self._pipeline = parts, pipeline
         return pipeline
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from streamfer.app.address import parse_address
 from streamfer.errors import OutputError
@@ -33,25 +33,32 @@ _COUNTERS: tuple[tuple[str, str, Callable[[StreamSnapshot], int]], ...] = (
 )
 
 
+class Collector(Protocol):
+    """Gives a run's figures in the moment in which they are asked for."""
+
+    def collect(self) -> Iterable[Metric]:
+        """All families; called by the server's threads."""
+        ...
+
+
 class MetricsServer:
     """Serves the figures over HTTP for as long as the context lasts.
 
     Args:
         address: where to listen, as `parse_address` takes it.
-        statistics: of the run.
-        times: of its stages.
+        figures: of the run.
 
     Raises:
         ConfigError: the address is none.
         OutputError: it cannot be listened on.
     """
 
-    def __init__(self, address: str, statistics: RunStatistics, times: StageTimes) -> None:
+    def __init__(self, address: str, figures: Collector) -> None:
         from prometheus_client import CollectorRegistry, start_http_server
 
         self._host, port = parse_address(address, "--metrics")
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Figures(statistics, times))
+        registry.register(figures)
         try:
             self._server, self._thread = start_http_server(port, self._host, registry)
         except OSError as error:
@@ -91,22 +98,22 @@ def _answering_head(app: WSGIApplication) -> WSGIApplication:
     return answer
 
 
-def metrics_text(statistics: RunStatistics, times: StageTimes) -> bytes:
-    """The figures now, as Prometheus reads them.
+def metrics_text(figures: Collector) -> bytes:
+    """The figures now, as Prometheus reads them."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(figures)
+    return generate_latest(registry)
+
+
+class RunMetrics:
+    """Turns snapshots into Prometheus' metric families whenever it is asked.
 
     Args:
         statistics: of the run.
         times: of its stages.
     """
-    from prometheus_client import CollectorRegistry, generate_latest
-
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(statistics, times))
-    return generate_latest(registry)
-
-
-class _Figures:
-    """Turns snapshots into Prometheus' metric families whenever it is asked."""
 
     def __init__(self, statistics: RunStatistics, times: StageTimes) -> None:
         self._statistics = statistics

@@ -217,6 +217,7 @@ class Session:
         self,
         config: RunConfig | None = None,
         *,
+        specs: Sequence[SourceSpec] | None = None,
         feed: WindowFeed | None = None,
         times: StageTimes | None = None,
         watchers: Sequence[Sink] = (),
@@ -225,6 +226,7 @@ class Session:
 
         Args:
             config: of this run, on the same networks; None for the session's.
+            specs: its sources; None for those of its configuration.
             feed: pictures for a window; None for no window.
             times: where the time of each stage is counted.
             watchers: sinks of every stream that keep no result's picture.
@@ -234,7 +236,7 @@ class Session:
         """
         config = config or self._config
         heads = chosen_heads(config.heads)
-        specs = expand_sources(config.source)
+        specs = expand_sources(config.source) if specs is None else specs
         start = self._prepared(
             config, specs, heads=heads, feed=feed, times=times, watchers=watchers
         )

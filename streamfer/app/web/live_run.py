@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamfer.app.session.job import Job
-from streamfer.app.session.metrics import metrics_text
+from streamfer.app.session.metrics import RunMetrics, metrics_text
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.sources.source_list import SourceKind, expand_sources
 from streamfer.pipeline.stats.snapshots import RunSnapshot
@@ -32,7 +32,7 @@ class JobRun:
 
     def metrics(self) -> bytes:
         """The figures for Prometheus."""
-        return metrics_text(self._job.statistics, self._job.times)
+        return metrics_text(RunMetrics(self._job.statistics, self._job.times))
 
     def add(self, source: str, name: str | None) -> StreamInfo:
         """Takes one more source into the run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,17 @@ class Pages:
         run: what it shows.
         frames: where its pictures come from.
         on_start: called once it answers.
+        routes: what else it answers.
     """
 
-    def __init__(self, run: LiveRun, frames: LiveFrames, on_start: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        run: LiveRun,
+        frames: LiveFrames,
+        on_start: Callable[[], None],
+        routes: Sequence[Route] = (),
+    ) -> None:
+        self._routes = routes
         self._run = run
         self._frames = frames
         self._on_start = on_start
@@ -66,6 +74,7 @@ class Pages:
                 *StreamsApi(self._run).routes,
                 *Feeds(self._run, self._watchers, self._executor, self._ending).routes,
                 Route("/metrics", self._metrics),
+                *self._routes,
                 WebSocketRoute("/live", self._live),
             ],
             lifespan=self._lifespan,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Sequence
 from typing import Any, Self
 
 import uvicorn
+from starlette.routing import Route
 
 from streamfer.app.web.access import Access, is_loopback, new_token
 from streamfer.app.web.api import LiveRun
@@ -34,6 +36,7 @@ class WebServer:
         frames: where its pictures come from.
         listening: the socket of that place, where `listen` has opened it already; it is the
             server's from now on.
+        routes: what else it answers.
 
     Raises:
         ConfigError: it cannot listen there, or the certificate is none.
@@ -45,13 +48,14 @@ class WebServer:
         run: LiveRun,
         frames: LiveFrames,
         listening: socket.socket | None = None,
+        routes: Sequence[Route] = (),
     ) -> None:
         self._socket = listening or listen(config)
         port = self._socket.getsockname()[1]
         token = None if is_loopback(config.host) else new_token()
         self._access = Access(config.host, port, config.certificate is not None, token)
         self._started = threading.Event()
-        self._pages = Pages(run, frames, self._started.set)
+        self._pages = Pages(run, frames, self._started.set, routes)
         settings = uvicorn.Config(
             Guard(self._pages.application(), self._access),
             http=Connection,

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from streamfer.app.address import parse_address
-from streamfer.app.session.metrics import MetricsServer, metrics_text
+from streamfer.app.session.metrics import MetricsServer, RunMetrics, metrics_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
@@ -40,7 +40,7 @@ def test_an_address_without_a_port_is_refused(address: str) -> None:
 
 def figures(statistics: RunStatistics, times: StageTimes) -> dict[str, float]:
     """What a monitor would read: every sample's value by name and labels."""
-    with MetricsServer("0", statistics, times) as server:
+    with MetricsServer("0", RunMetrics(statistics, times)) as server:
         assert server.url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(server.url) as answer:
             text = answer.read().decode()
@@ -81,7 +81,7 @@ def test_a_streams_life_shows_in_the_figures() -> None:
 
 
 def test_head_answers_without_a_body() -> None:
-    with MetricsServer("0", RunStatistics(FakeClock(), "", ""), StageTimes()) as server:
+    with MetricsServer("0", RunMetrics(RunStatistics(FakeClock(), "", ""), StageTimes())) as server:
         request = urllib.request.Request(server.url, method="HEAD")
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200
@@ -94,7 +94,7 @@ def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OutputError, match=f"--metrics {port}: cannot listen there"):
-            MetricsServer(str(port), statistics, StageTimes())
+            MetricsServer(str(port), RunMetrics(statistics, StageTimes()))
 
 
 def test_events_are_counted() -> None:
@@ -102,6 +102,6 @@ def test_events_are_counted() -> None:
     statistics.add_stream(stream_info("cam"))
     for event in ("face_appeared", "rule", "rule"):
         statistics.happened(StreamEvent("cam", event, 1.0))
-    text = metrics_text(statistics, StageTimes()).decode()
+    text = metrics_text(RunMetrics(statistics, StageTimes())).decode()
     assert 'streamfer_events_total{event="rule",stream="cam"} 2.0' in text
     assert 'streamfer_events_total{event="face_appeared",stream="cam"} 1.0' in text

@@ -1,0 +1,1 @@
+"""A run on many machines: Ray starts the workers, this package shares the work out."""

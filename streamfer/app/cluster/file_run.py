@@ -1,0 +1,231 @@
+"""A run of files on many workers: gives them out, takes results in, until none is left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from streamfer.app.cluster.figures import ClusterFigures, WorkerFigures, remaining_s
+from streamfer.app.cluster.fleet import Fleet
+from streamfer.app.cluster.folder import DoneFile, JobFolder
+from streamfer.app.cluster.queue import FileQueue
+from streamfer.app.cluster.reports import (
+    Attempt,
+    Done,
+    Failed,
+    Lost,
+    Progress,
+    Ready,
+    Refused,
+    Report,
+    StreamFigures,
+    Workers,
+)
+from streamfer.errors import EngineError, OutputError
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT_S = 0.25
+"""Between two looks of the caller's, where nothing happens."""
+START_TIMEOUT_S = 600.0
+"""For the first worker: a cluster may have to start machines first."""
+
+
+class FileRun:
+    """Shares files out; one thread calls it.
+
+    Args:
+        queue: the files.
+        workers: who analyses them.
+        folder: where results go.
+        wanted: how many workers to keep.
+        clock: monotonic seconds.
+        before: what earlier runs have done.
+    """
+
+    def __init__(
+        self,
+        queue: FileQueue,
+        workers: Workers,
+        folder: JobFolder,
+        wanted: int,
+        clock: Callable[[], float],
+        before: Iterable[DoneFile] = (),
+    ) -> None:
+        self._queue = queue
+        self._workers = workers
+        self._folder = folder
+        self._fleet = Fleet(wanted)
+        self._clock = clock
+        self._began_s = clock()
+        self._first_given_s: float | None = None
+        self._alone_since_s = clock()
+        """Since when no worker is ready."""
+        self._attempts: dict[str, Attempt] = {}
+        self._progress: dict[str, tuple[StreamFigures, ...]] = {}
+        earlier = list(before)
+        self._before = len(earlier)
+        self._frames = sum(done.frames for done in earlier)
+        self._faces = sum(done.faces for done in earlier)
+        self._moved = 0
+        self.notes: list[str] = []
+        """What else there is to say."""
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Ends the run at the next look; what is under way is dropped."""
+        self._stopping = True
+
+    def run(self, on_tick: Callable[[], None] = lambda: None) -> bool:
+        """Runs to the end.
+
+        Args:
+            on_tick: called several times a second; may call `stop`.
+
+        Returns:
+            Whether it came to the end, and was not stopped.
+
+        Raises:
+            EngineError: no worker can be had, or the cluster is gone.
+            OutputError: the folder cannot be written to.
+        """
+        while not self._stopping and not self._queue.finished:
+            for _ in range(self._fleet.missing(self._queue.waiting + self._queue.running)):
+                self._fleet.started(self._workers.start())
+            for report in self._workers.wait(_LONGEST_WAIT_S):
+                self._take(report)
+            self._feed_all()
+            self._demand_workers()
+            on_tick()
+        return not self._stopping
+
+    def figures(self) -> ClusterFigures:
+        """What it is at now."""
+        queue, now_s = self._queue, self._clock()
+        running = sum(s.frames for streams in self._progress.values() for s in streams)
+        since_s = 0.0 if self._first_given_s is None else now_s - self._first_given_s
+        return ClusterFigures(
+            elapsed_s=now_s - self._began_s,
+            total=self._before + queue.done + len(queue.failed) + queue.waiting + queue.running,
+            waiting=queue.waiting,
+            running=queue.running,
+            done=self._before + queue.done,
+            failed=dict(queue.failed),
+            frames=self._frames + running,
+            faces=self._faces,
+            dropped=0,
+            workers=tuple(
+                WorkerFigures(member.name, member.node, self._progress.get(member.name, ()))
+                for member in self._fleet
+            ),
+            lost=self._fleet.lost,
+            moved=self._moved,
+            eta_s=remaining_s(since_s, queue.done, queue.waiting + queue.running),
+        )
+
+    def _take(self, report: Report) -> None:
+        if report.worker not in self._fleet:
+            return
+        match report:
+            case Ready(worker, node):
+                self._fleet.became_ready(worker, node)
+                self._feed(worker)
+            case Progress(worker, streams):
+                if self._queue.attempt_of(worker) is not None:
+                    self._progress[worker] = streams
+            case Done():
+                self._take_done(report)
+            case Failed(worker, attempt, reason, broken):
+                self._take_back(attempt, reason)
+                if broken:  # else it would fail every file, as fast as it can
+                    self._workers.end(worker)
+                    self._forget(worker, reason)
+            case Lost(worker, reason):
+                attempt_id = self._queue.attempt_of(worker)
+                node = self._fleet[worker].node or worker
+                log.warning("%s is gone: %s", node, reason)
+                self._forget(worker, reason)
+                if attempt_id is not None:
+                    self._take_back(attempt_id, f"{node} was lost: {reason}")
+            case Refused(worker, reason):
+                log.warning("%s", reason)
+                self._workers.end(worker)
+                self._fleet.refused(worker, reason)
+
+    def _take_done(self, report: Done) -> None:
+        taken = self._queue.of(report.attempt)
+        attempt = self._attempts.pop(report.attempt, None)
+        self._progress.pop(report.worker, None)
+        self._fleet[report.worker].busy = False
+        self._feed(report.worker)  # first: it need not wait for the disk
+        if taken is None or attempt is None:
+            return
+        try:
+            node = self._fleet[report.worker].node or ""
+            self._folder.commit(attempt, report.result, node)
+        except OutputError as error:
+            self._attempts[report.attempt] = attempt
+            self._take_back(report.attempt, str(error))
+            return
+        self._queue.succeed(report.attempt)
+        self._fleet.did_something()
+        self._frames += report.result.frames
+        self._faces += report.result.faces
+        self.notes += [note for note in report.result.notes if note not in self.notes]
+
+    def _take_back(self, attempt_id: str, reason: str) -> None:
+        attempt = self._attempts.pop(attempt_id, None)
+        taken = self._queue.of(attempt_id)
+        if attempt is None or taken is None:
+            return
+        self._folder.discard(attempt)
+        given_up = self._queue.fail(attempt_id, reason)
+        self._moved += not given_up
+        name = taken.unit.spec.name
+        outcome = "given up" if given_up else "tried again"
+        log.warning("%s: attempt %d failed, %s: %s", name, taken.number, outcome, reason)
+        if taken.worker in self._fleet and self._queue.attempt_of(taken.worker) is None:
+            self._progress.pop(taken.worker, None)
+            self._fleet[taken.worker].busy = False
+
+    def _forget(self, worker: str, reason: str) -> None:
+        self._progress.pop(worker, None)
+        self._fleet.gone(worker, reason)
+        if not self._fleet.ready:
+            self._alone_since_s = self._clock()
+
+    def _feed_all(self) -> None:
+        for member in self._fleet:
+            if member.node is not None and not member.busy:
+                self._feed(member.name)
+
+    def _feed(self, worker: str) -> None:
+        """Gives an idle worker the next file, if there is one."""
+        if self._stopping or not self._queue.waiting:
+            return
+        attempt_id, path = self._folder.new_attempt()
+        taken = self._queue.take(worker, attempt_id)
+        assert taken is not None  # one was waiting
+        attempt = Attempt(attempt_id, taken.unit.id, taken.number, taken.unit.spec, path)
+        self._attempts[attempt_id] = attempt
+        self._fleet[worker].busy = True
+        if self._first_given_s is None:
+            self._first_given_s = self._clock()
+        self._workers.give(worker, attempt)
+
+    def _demand_workers(self) -> None:
+        """Ends a run for which there is nobody.
+
+        Raises:
+            EngineError: always, where that is so.
+        """
+        if self._queue.finished:
+            return
+        if self._fleet.wanted <= 0:
+            raise EngineError(f"no worker can take part: {'; '.join(self._fleet.reasons)}")
+        waited_s = self._clock() - self._alone_since_s
+        if not self._fleet.ready and waited_s > START_TIMEOUT_S:
+            raise EngineError(
+                f"no worker has started for {waited_s / 60:.0f} minutes: the cluster has no free"
+                " place of the size that is asked for (--cpus-per-worker, --gpu-share)"
+            )
