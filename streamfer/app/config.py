@@ -61,8 +61,9 @@ class RunConfig:
 
     output: Path | None = option(
         None,
-        "Annotated video: a file, or an rtsp, rtmp, srt or udp address; with several sources the"
-        " name must hold {stream}.",
+        "Annotated video: a file, or an rtsp, rtmp, srt or udp address; of a picture also .png,"
+        " .jpg or .webp. With several sources the name must hold {stream}; {kind} for the suffix:"
+        " pictures for pictures, mp4 for the rest.",
         group="Outputs",
     )
     records: Path | None = option(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamfer.app.config import RunConfig
-from streamfer.app.session.outputs import STREAM_FIELD, output_path
+from streamfer.app.session.outputs import STREAM_FIELD, annotated_path, output_path
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import RecordWriter
@@ -110,7 +110,8 @@ class _Earlier:
             seen = self._latents.seen.get(spec.name) if self._latents is not None else None
             if not seen or not whole.is_counted(*seen):
                 return False
-        return config.output is None or whole.is_in_video(output_path(config.output, spec.name))
+        annotated = annotated_path(config, spec)
+        return annotated is None or whole.is_in_annotated(annotated)
 
     def info(self, spec: SourceSpec) -> StreamInfo:
         """What the records' header knows of a complete stream."""
