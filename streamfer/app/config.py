@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamfer.app.address import parse_address
+from streamfer.app.allowed_sources import allowed_sources
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
@@ -277,6 +278,13 @@ class RunConfig:
         group="Program",
         metavar="CERT KEY",
     )
+    web_sources: str | None = option(
+        None,
+        "What the page may add for whoever is not at this machine, besides sources of hosts that"
+        " the run has already: hosts, *.domains, networks and camera:, with commas.",
+        group="Program",
+        metavar="HOSTS",
+    )
     metrics: str | None = option(
         None,
         "Serve the figures to Prometheus; without a host, to this machine only.",
@@ -326,6 +334,9 @@ class RunConfig:
             raise ConfigError("--web-tls: is of --web, which is not asked for")
         if self.web_tls is not None and len(self.web_tls) != 2:
             raise ConfigError("--web-tls: expected two files, a certificate and its key")
+        if self.web_sources is not None and self.web is None:
+            raise ConfigError("--web-sources: is of --web, which is not asked for")
+        allowed_sources(self.web_sources)
 
     @property
     def detection_interval(self) -> int | Literal["auto"]:

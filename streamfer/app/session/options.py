@@ -27,6 +27,7 @@ from streamfer.vision.heads.head import FaceHead
 _MEANINGLESS = {
     "web": "the live page belongs to the program; see streamfer run --web",
     "web_tls": "the live page belongs to the program; see streamfer run --web",
+    "web_sources": "the live page belongs to the program; see streamfer run --web",
     "display": "a library opens no window; give a sink that shows the frames",
     "quiet": "a library prints nothing",
     "log_level": "set the level of logging.getLogger('streamfer')",
