@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamfer.app.address import parse_address, parse_cluster
+from streamfer.app.allowed_sources import allowed_sources
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.redact import redact_url
@@ -63,8 +64,9 @@ class RunConfig:
 
     output: Path | None = option(
         None,
-        "Annotated video: a file, or an rtsp, rtmp, srt or udp address; with several sources the"
-        " name must hold {stream}.",
+        "Annotated video: a file, or an rtsp, rtmp, srt or udp address; of a picture also .png,"
+        " .jpg or .webp. With several sources the name must hold {stream}; {kind} for the suffix:"
+        " pictures for pictures, mp4 for the rest.",
         group="Outputs",
     )
     records: Path | None = option(
@@ -329,6 +331,13 @@ class RunConfig:
         group="Program",
         metavar="CERT KEY",
     )
+    web_sources: str | None = option(
+        None,
+        "What the page may add for whoever is not at this machine, besides sources of hosts that"
+        " the run has already: hosts, *.domains, networks and camera:, with commas.",
+        group="Program",
+        metavar="HOSTS",
+    )
     metrics: str | None = option(
         None,
         "Serve the figures to Prometheus; without a host, to this machine only.",
@@ -382,6 +391,9 @@ class RunConfig:
             raise ConfigError("--web-tls: is of --web, which is not asked for")
         if self.web_tls is not None and len(self.web_tls) != 2:
             raise ConfigError("--web-tls: expected two files, a certificate and its key")
+        if self.web_sources is not None and self.web is None:
+            raise ConfigError("--web-sources: is of --web, which is not asked for")
+        allowed_sources(self.web_sources)
 
     @property
     def detection_interval(self) -> int | Literal["auto"]:

@@ -43,7 +43,7 @@ def test_the_public_names_are_those_of_the_contract() -> None:
 
 def test_options_are_those_of_the_command_line_but_what_means_nothing_here() -> None:
     known = {field.name for field in fields(RunConfig)}
-    left_out = {"source", "display", "quiet", "log_level", "web", "web_tls"}
+    left_out = {"source", "display", "quiet", "log_level", "web", "web_tls", "web_sources"}
     left_out |= {"cluster", "cpus_per_worker", "gpu_share", "streams_per_worker"}
     assert set(options.RunOptions.__annotations__) == known - left_out
     assert typing.get_type_hints(options.RunOptions)  # names that an editor can resolve

@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 
 from streamfer.types import UInt8Array
 from tests.support.browser import browser
+from tests.support.certificate import make_certificate
 from tests.support.http_server import http_server, mjpeg
 from tests.support.program import frame_records, start
 
@@ -186,6 +187,28 @@ def test_from_elsewhere_nobody_enters_without_the_token() -> None:
         page.goto(there)  # the cookie is enough from now on
         wait_for_newer(page, ".tile canvas")
         assert page.evaluate("() => document.cookie") == ""
+
+
+@pytest.mark.timeout(300)
+def test_over_tls_and_only_with_sources_that_are_allowed(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    options = ("--web", "0.0.0.0:0", "--web-tls", certificate, key, "--web-sources", "*.cams.local")
+    with (
+        browser() as chromium,
+        http_server({}) as inside,
+        run("demo:", "--realtime", "--loop", 1000, *options) as (_, url),
+    ):
+        parts = urlsplit(url)
+        page = chromium.new_context(ignore_https_errors=True).new_page()
+        page.goto(f"https://127.0.0.1:{parts.port}/?{parts.query}")
+        wait_for_newer(page, ".tile canvas")
+        for source in (f"{inside}/cam", str(key), "lavfi:testsrc2"):
+            page.locator("#add").click()
+            page.locator("[name=source]").fill(source)
+            page.locator("#adding button").click()
+            expect(page.locator("#problem")).to_contain_text("may not be added here")
+            page.reload()
+        expect(page.locator(".tile")).to_have_count(1)
 
 
 def test_a_port_that_is_taken_ends_the_run_before_it_begins() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -25,3 +25,18 @@ def browser() -> Iterator[Browser]:
             yield started
         finally:
             started.close()
+
+
+def page_memory_mb(page: Page) -> float:
+    """The memory of the process that draws a page, its share of what processes share included."""
+    session = page.context.browser.new_browser_cdp_session()  # type: ignore[union-attr]
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    sizes = [
+        _proportional_kb(process["id"]) for process in processes if process["type"] == "renderer"
+    ]
+    return max(sizes) / 1024
+
+
+def _proportional_kb(process: int) -> int:
+    with open(f"/proc/{process}/smaps_rollup") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))

@@ -33,11 +33,29 @@ def report_command(
     single_file: Annotated[
         bool, typer.Option("--single-file", help="One HTML file with everything in it.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Hold the records against the video, frame by frame, and show whether"
+            " they agree; takes as long as decoding it.",
+        ),
+    ] = False,
+    measures: Annotated[
+        Path | None,
+        typer.Option(
+            "--measures",
+            metavar="FILE",
+            help="What `streamfer measure --json` has found between the faces.",
+        ),
+    ] = None,
 ) -> int:
     """Make a page of records that opens from disk: video, timelines, key moments."""
     from streamfer.app.report.command import ReportConfig, write_report
 
-    page = write_report(ReportConfig(tuple(records), tuple(video or ()), out, single_file))
+    page = write_report(
+        ReportConfig(tuple(records), tuple(video or ()), out, single_file, verify, measures)
+    )
     print(f"{page}: open it in a browser")
     return 0
 

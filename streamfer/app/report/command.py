@@ -13,10 +13,14 @@ from urllib.parse import quote
 
 import cv2
 import numpy as np
+import orjson
 
 from streamfer.app.report.bundle import as_script, page, script
-from streamfer.app.report.digest import BIN_BYTES, CHUNK_S, OVERVIEW_HZ, Moment, TrackDigest
-from streamfer.app.report.recording import Recording, read_recordings
+from streamfer.app.report.digest import BIN_BYTES, OVERVIEW_HZ, TrackDigest
+from streamfer.app.report.faces import reading
+from streamfer.app.report.moments import Moment
+from streamfer.app.report.quality import quality, read_measures
+from streamfer.app.report.recording import CHUNK_S, Recording, read_recordings
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_file import write_whole
@@ -38,6 +42,10 @@ class ReportConfig:
     """Of the first streams, in their order; of others the file that the records name, if there."""
     out: Path = Path("report")
     single_file: bool = False
+    verify: bool = False
+    """Whether to hold the records against the video, frame by frame."""
+    measures: Path | None = None
+    """What `streamfer measure --json` has found between faces."""
 
 
 def write_report(config: ReportConfig) -> Path:
@@ -59,7 +67,9 @@ class _Report:
 
     def __init__(self, config: ReportConfig) -> None:
         self._config = config
-        self._claims = OutputClaims([*config.records, *config.videos])
+        inputs = [*config.records, *config.videos, *filter(None, [config.measures])]
+        self._claims = OutputClaims(inputs)
+        self._pairs = {} if config.measures is None else read_measures(config.measures)
         self._inline: list[str] = []
         self._recordings: list[dict[str, Any]] = []
 
@@ -100,13 +110,15 @@ class _Report:
 
         def write_chunk(stream: str, number: int, frames: list[Any]) -> None:
             place = places.setdefault(stream, base + len(places))
-            text = f"(window.CHUNKS ??= {{}})['{place}-{number}'] = {as_script(frames)};\n"
+            numbers = orjson.dumps(frames).decode()  # four times as fast as `as_script`
+            text = f"(window.CHUNKS ??= {{}})['{place}-{number}'] = {numbers};\n"
             if self._config.single_file:
                 self._inline.append(text)
             else:
                 self._put(self._config.out / "data" / f"{place}-{number}.js", text)
 
-        found = read_recordings(records.header, records.frames, write_chunk)
+        with reading(path):
+            found = read_recordings(records.header, records.frames, write_chunk)
         for recording in sorted(found, key=lambda each: places[each.stream]):
             entry = self._entry(recording, path)
             entry["models"] = records.header.get("models")
@@ -139,6 +151,8 @@ class _Report:
             "chunks": recording.chunks,
             "video": None if video is None else self._place_video(video, number),
             "note": note,
+            "quality": quality(recording, path, video, self._config.verify),
+            "pairs": self._pairs.get(recording.stream, []),
             "moments": [_moment(m, pictures) for m in moments],
             "tracks": [_track(t, pictures) for t in recording.tracks.values()],
         }

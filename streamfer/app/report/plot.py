@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from streamfer.app.report.faces import FaceRows, reading
 from streamfer.errors import ConfigError, OutputError
 from streamfer.labels import COLOURS_RGB, LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_file import write_whole
 from streamfer.media.records.reader import read_records
 from streamfer.runtime.extras import install_command
+
+Floats = NDArray[np.float64]
 
 _FORMATS = (".png", ".svg", ".pdf")
 _LONGEST_PAUSE_S = 0.5
@@ -40,17 +44,11 @@ def plot(records: Path, out: Path) -> None:
         raise ConfigError(f"--out {out}: figures end in {', '.join(_FORMATS)}")
     if find_spec("matplotlib") is None:
         raise ConfigError(f"plot needs matplotlib: {install_command('matplotlib')}")
-    times: dict[tuple[str, int], list[float]] = defaultdict(list)
-    shares: dict[tuple[str, int], list[list[float]]] = defaultdict(list)
-    for record in read_records(records, segments=True).frames:
-        for face in record.get("faces") or []:
-            key = record["stream"], face["track"]
-            times[key].append(record["time_s"])
-            shares[key].append(face.get("smoothed") or face["probs"])
-    if not times:
+    tracks = _tracks(records)
+    if not tracks:
         raise ConfigError(f"{records}: no faces in it; nothing to plot")
     claimed = OutputClaims([records]).replace(out)
-    figure = _figure({key: _with_gaps(times[key], shares[key]) for key in times})
+    figure = _figure(tracks)
     picture = BytesIO()
     figure.savefig(picture, format=out.suffix[1:].lower(), dpi=200)
     try:
@@ -60,14 +58,27 @@ def plot(records: Path, out: Path) -> None:
         raise OutputError(f"{out}: cannot write: {error.strerror or error}") from error
 
 
-def _with_gaps(times: list[float], shares: list[list[float]]) -> tuple[Any, Any]:
+def _tracks(records: Path) -> dict[tuple[str, int], tuple[Floats, Floats]]:
+    """Times and shares by stream and track."""
+    streams: dict[str, FaceRows] = defaultdict(FaceRows)
+    with reading(records):
+        for record in read_records(records, segments=True).frames:
+            for face in record.get("faces") or []:
+                streams[str(record["stream"])].add(0, record["time_s"], face)
+        return {
+            (stream, track): _with_gaps(faces.time_s, faces.shares)
+            for stream, rows in streams.items()
+            for track, faces in rows.table().by_track()
+        }
+
+
+def _with_gaps(times_s: Floats, shares: Floats) -> tuple[Floats, Floats]:
     """Times (n,) and shares (n, 7), with a row of NaN wherever the face was away."""
-    at, rows = np.array(times), np.array(shares)
-    breaks = np.flatnonzero(np.diff(at) > _LONGEST_PAUSE_S) + 1
-    return np.insert(at, breaks, at[breaks]), np.insert(rows, breaks, np.nan, axis=0)
+    breaks = np.flatnonzero(np.diff(times_s) > _LONGEST_PAUSE_S) + 1
+    return np.insert(times_s, breaks, times_s[breaks]), np.insert(shares, breaks, np.nan, axis=0)
 
 
-def _figure(tracks: dict[tuple[str, int], tuple[Any, Any]]) -> Any:
+def _figure(tracks: dict[tuple[str, int], tuple[Floats, Floats]]) -> Any:
     # The plain figure needs no display, and leaves pyplot's state of other programs alone.
     from matplotlib.figure import Figure
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamfer.app.report.digest import (
-    CHUNK_S,
-    MomentFinder,
-    TrackDigest,
-    detail_row,
-)
+from streamfer.app.report.digest import TrackDigest
+from streamfer.app.report.faces import FaceRows
+from streamfer.app.report.moments import MomentFinder
 from streamfer.media.video.stills import Seconds
+
+CHUNK_S = 15
+"""Seconds of detail that the page loads at once: with twenty faces half a megabyte, read while a
+video seeks."""
 
 WriteChunk = Callable[[str, int, list[Any]], None]
 """Takes a stream's name, the number of a chunk and its frames."""
@@ -39,22 +40,43 @@ class Recording:
 
     _SAMPLE_EVERY = 25
 
-    def add(self, record: Mapping[str, Any]) -> list[Any]:
-        """Takes a frame's record; returns it as a chunk has it."""
+    _frames: list[tuple[int, float]] = field(default_factory=list)
+    """Number and time of the frames of the chunk that is being read."""
+    _rows: FaceRows = field(default_factory=FaceRows)
+
+    @property
+    def open_chunk(self) -> int | None:
+        """The number of the chunk that is being read."""
+        return self.chunks[-1] if self._frames else None
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Takes a frame's record."""
         time_s = float(record["time_s"])
         if self.frames % self._SAMPLE_EVERY == 0:
             self.samples.append((record["frame"], time_s))
         self.frames += 1
         self.dropped += record.get("dropped") or 0
         self.last_frame, self.last_s = record["frame"], time_s
-        faces = record.get("faces") or []
-        for face in faces:
-            track = face["track"]
+        if not self._frames:
+            self.chunks.append(int(time_s // CHUNK_S))
+        place = len(self._frames)
+        self._frames.append((record["frame"], time_s))
+        for face in record.get("faces") or []:
+            self._rows.add(place, time_s, face)
+
+    def end_chunk(self) -> list[Any]:
+        """Digests what has come since the last chunk; returns it as the page has it."""
+        table, frames = self._rows.table(), self._frames
+        self._rows, self._frames = FaceRows(), []
+        for track, faces in table.by_track():
             if track not in self.tracks:
-                self.tracks[track] = TrackDigest(track, time_s)
-            self.tracks[track].add(time_s, face)
-            self.finder.add(time_s, face)
-        return [record["frame"], time_s, [detail_row(face) for face in faces]]
+                self.tracks[track] = TrackDigest(track, float(faces.time_s[0]))
+            self.tracks[track].add(faces)
+            self.finder.add(track, faces)
+        chunk: list[Any] = [[number, time_s, []] for number, time_s in frames]
+        for place, face in zip(table.frame.tolist(), table.detail(), strict=True):
+            chunk[place][2].append(face)
+        return chunk
 
     def difference(self, times_s: Seconds) -> str | None:
         """What tells that a video is not the one that was analysed.
@@ -87,6 +109,9 @@ def read_recordings(
         header: of the records.
         frames: their frames, in the order of time.
         write_chunk: takes the detail, a chunk at a time.
+
+    Raises:
+        KeyError, TypeError, ValueError: a frame lacks what every record has, or has it wrong.
     """
     found: dict[str, Recording] = {}
     for entry in header.get("streams") or []:
@@ -94,18 +119,18 @@ def read_recordings(
         found[name] = Recording(
             name, str(entry.get("source", "")), entry.get("width"), entry.get("height")
         )
-    open_chunks: dict[str, tuple[int, list[Any]]] = {}
+
+    def end_chunk(recording: Recording) -> None:
+        number = recording.open_chunk
+        if number is not None:
+            write_chunk(recording.stream, number, recording.end_chunk())
+
     for record in frames:
         name = str(record["stream"])
         recording = found.setdefault(name, Recording(name, "", None, None))
-        number = int(record["time_s"] // CHUNK_S)
-        kept = open_chunks.get(name)
-        if kept is None or kept[0] != number:
-            if kept is not None:
-                write_chunk(name, *kept)
-            kept = open_chunks[name] = (number, [])
-            recording.chunks.append(number)
-        kept[1].append(recording.add(record))
-    for name, kept in open_chunks.items():
-        write_chunk(name, *kept)
+        if recording.open_chunk != int(record["time_s"] // CHUNK_S):
+            end_chunk(recording)
+        recording.add(record)
+    for recording in found.values():
+        end_chunk(recording)
     return [recording for recording in found.values() if recording.frames]

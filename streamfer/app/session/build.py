@@ -18,7 +18,13 @@ from streamfer.app.networks.refiner import residual_config
 from streamfer.app.networks.takeover import ServingNetworks, SharedAnalyzer
 from streamfer.app.session.clip_sink import ClipConfig, clip_sinks
 from streamfer.app.session.network_sink import NetworkSink
-from streamfer.app.session.outputs import STREAM_FIELD, network_output, output_path
+from streamfer.app.session.outputs import (
+    STREAM_FIELD,
+    annotated_path,
+    network_output,
+    output_path,
+)
+from streamfer.app.session.picture_sink import PictureSink
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sinks import (
     AnnotatedPicture,
@@ -44,6 +50,7 @@ from streamfer.media.subtitles.writer import SubtitleWriter
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.network import NetworkAddress, NetworkVideo
+from streamfer.media.video.picture_file import is_picture_path
 from streamfer.media.video.writer import VideoWriter, nominal_rate
 from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
 from streamfer.pipeline.baseline import BASELINE_FIELDS, Baseline
@@ -83,7 +90,7 @@ class RunParts:
     notes: list[str] = field(default_factory=list)
     """What the summary has to say of the outputs, added as they are completed."""
     videos: list[Path] = field(default_factory=list)
-    """Annotated videos, added as they are completed."""
+    """Annotated videos and pictures, added as they are completed."""
     clips: list[Path] = field(default_factory=list)
     """Clips, added as they are written."""
     record_files: list[Path] = field(default_factory=list)
@@ -301,22 +308,8 @@ def _sink_factory(
         address = None if config.output is None else network_output(config.output, info.stream)
         if address is not None:
             sinks.append(_network(parts, info, address, picture))
-        elif config.output is not None:
-            path = output_path(config.output, info.stream)
-            audio = _audio_span(config, stream)
-            captions = Captions(_wording(config, info)) if config.embed_subtitles else None
-            sinks.append(
-                VideoSink(
-                    str(path),
-                    lambda: VideoWriter(
-                        path, info, _video_config(config), audio, parts.claims, captions
-                    ),
-                    picture,
-                    parts.times,
-                    parts.segments,
-                    parts.video_finished,
-                )
-            )
+        elif (path := annotated_path(config, stream.spec)) is not None:
+            sinks.append(_annotated(parts, stream, info, path, picture))
         if config.snapshot_every is not None:
             sinks.append(
                 SnapshotSink(config.snapshot_dir, config.snapshot_every, picture, parts.claims)
@@ -324,6 +317,24 @@ def _sink_factory(
         return sinks
 
     return make
+
+
+def _annotated(
+    parts: RunParts, stream: OpenedStream, info: StreamInfo, path: Path, picture: AnnotatedPicture
+) -> Sink:
+    if is_picture_path(path):
+        return PictureSink(path, picture, parts.times, parts.claims, parts.videos.append)
+    config = parts.config
+    audio = _audio_span(config, stream)
+    captions = Captions(_wording(config, info)) if config.embed_subtitles else None
+    return VideoSink(
+        str(path),
+        lambda: VideoWriter(path, info, _video_config(config), audio, parts.claims, captions),
+        picture,
+        parts.times,
+        parts.segments,
+        parts.video_finished,
+    )
 
 
 def _network(

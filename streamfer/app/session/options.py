@@ -28,6 +28,7 @@ from streamfer.vision.heads.head import FaceHead
 _MEANINGLESS = {
     "web": "the live page belongs to the program; see streamfer run --web",
     "web_tls": "the live page belongs to the program; see streamfer run --web",
+    "web_sources": "the live page belongs to the program; see streamfer run --web",
     "cluster": "a cluster is the program's; see streamfer run --cluster",
     "cpus_per_worker": "a cluster is the program's; see streamfer run --cluster",
     "gpu_share": "a cluster is the program's; see streamfer run --cluster",

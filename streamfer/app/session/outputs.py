@@ -24,9 +24,17 @@ from streamfer.media.video.network import (
     check_network_address,
     network_address,
 )
+from streamfer.media.video.picture_file import (
+    check_picture_path,
+    is_picture_path,
+    is_still,
+    picture_kind,
+)
 from streamfer.media.video.writer import check_video_path
 
 STREAM_FIELD = "{stream}"
+KIND_FIELD = "{kind}"
+_VIDEO_KIND = "mp4"
 
 
 def write_text(path: ClaimedPath, text: str) -> None:
@@ -50,6 +58,28 @@ def output_path(template: Path, stream: str) -> Path:
     return Path(str(template).replace(STREAM_FIELD, stream))
 
 
+def annotated_path(config: RunConfig, spec: SourceSpec) -> Path | None:
+    """Where the annotated video, or the annotated picture, of one stream goes.
+
+    `out/{stream}.{kind}` takes what fits the source: pictures for pictures, `mp4` for the rest.
+    None where none is asked for.
+    """
+    if config.output is None:
+        return None
+    path = output_path(config.output, spec.name)
+    if KIND_FIELD not in str(path):
+        return path
+    kind = picture_kind(spec.path) if _is_still(config, spec) else _VIDEO_KIND
+    return Path(str(path).replace(KIND_FIELD, kind))
+
+
+def _is_still(config: RunConfig, spec: SourceSpec) -> bool | None:
+    """Whether a stream is one picture; None where that cannot be told before its turn."""
+    if spec.kind is not SourceKind.FILE or config.loop > 1:
+        return False
+    return is_still(spec.path)
+
+
 def network_output(template: Path, stream: str) -> NetworkAddress | None:
     """Where one stream's video is sent; None where it goes into a file."""
     return network_address(str(output_path(template, stream)))
@@ -65,7 +95,7 @@ def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaim
     inputs = [path for spec in specs for path in _files_read(spec)]
     if config.tls_ca is not None:
         inputs.append(config.tls_ca)
-    claims = check_outputs(config, [spec.name for spec in specs], inputs)
+    claims = check_outputs(config, specs, inputs)
     _check_captions(config)
     if config.output is not None:
         check_encoder(VideoConfig(config.encoder, config.preset, config.crf))
@@ -90,39 +120,39 @@ def claim_added_stream(claims: OutputClaims, config: RunConfig, spec: SourceSpec
                 " the name to add more"
             )
     claims.add_inputs(_files_read(spec))
-    for named in _all_outputs(config, [spec.name]):
+    for named in _all_outputs(config, [spec]):
         if STREAM_FIELD in str(_template(config, named.flag)):
             _claim(claims, named)
 
 
 def check_outputs(
-    config: RunConfig, streams: Sequence[str], inputs: Sequence[Path]
+    config: RunConfig, specs: Sequence[SourceSpec], inputs: Sequence[Path]
 ) -> OutputClaims:
     """Refuses outputs that cannot be, before any source or output is opened.
 
     Args:
         config: names the outputs.
-        streams: names of all streams.
+        specs: all streams.
         inputs: files that will be read.
 
     Returns:
         What the run may write.
 
     Raises:
-        ConfigError: two streams share one video or subtitles, or an output is an input or another
-            output.
+        ConfigError: two streams share one video or subtitles, an output is an input or another
+            output, or a picture is asked for of what is none.
         OutputError: a folder is missing or cannot be written to.
     """
     for flag, template in _one_each(config):
-        if len(streams) > 1 and STREAM_FIELD not in str(template):
+        if len(specs) > 1 and STREAM_FIELD not in str(template):
             raise ConfigError(
-                f"{flag} {redact_url(str(template))}: {len(streams)} streams would overwrite"
+                f"{flag} {redact_url(str(template))}: {len(specs)} streams would overwrite"
                 f" each other; put {STREAM_FIELD} into the name"
             )
     if config.latents and STREAM_FIELD in str(config.latents):
         raise ConfigError(f"--latents {config.latents}: all streams share one file of latents")
     claims = OutputClaims(inputs, segmented=config.segment is not None)
-    for named in _all_outputs(config, streams):
+    for named in _all_outputs(config, specs):
         _claim(claims, named)
     return claims
 
@@ -164,19 +194,18 @@ class _Named:
     companions: Companions = no_companions
 
 
-def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[_Named]:
+def _all_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> list[_Named]:
     outputs = []
     if config.output and network_output(config.output, "x") is None:
-        paths = [output_path(config.output, stream) for stream in streams]
-        outputs += [_Named("--output", path, check_video_path) for path in paths]
+        outputs += [_annotated(config, spec) for spec in specs]
     if config.records:
         own = STREAM_FIELD in str(config.records)
-        paths = [output_path(config.records, s) for s in streams] if own else [config.records]
+        paths = [output_path(config.records, s.name) for s in specs] if own else [config.records]
         outputs += [
             _Named("--records", path, check_records_path, record_companions) for path in paths
         ]
     if config.subtitles:
-        paths = [output_path(config.subtitles, stream) for stream in streams]
+        paths = [output_path(config.subtitles, spec.name) for spec in specs]
         outputs += [_Named("--subtitles", path, check_subtitles_path) for path in paths]
     if config.latents:
         outputs.append(_Named("--latents", config.latents, check_latents_path, latents_companions))
@@ -185,6 +214,20 @@ def _all_outputs(config: RunConfig, streams: Sequence[str]) -> list[_Named]:
     if config.save_config:
         outputs.append(_Named("--save-config", config.save_config))
     return outputs
+
+
+def _annotated(config: RunConfig, spec: SourceSpec) -> _Named:
+    path = annotated_path(config, spec)
+    assert path is not None
+    if not is_picture_path(path):
+        return _Named("--output", path, check_video_path)
+    if _is_still(config, spec) is False:
+        shown = path.with_suffix(f".{KIND_FIELD}")
+        raise ConfigError(
+            f"--output {path}: {spec} is not one picture; name a video, or {shown} for what fits"
+            " each source"
+        )
+    return _Named("--output", path, check_picture_path)
 
 
 def _files_read(spec: SourceSpec) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamfer.app.config import RunConfig
-from streamfer.app.session.outputs import STREAM_FIELD, output_path
+from streamfer.app.session.outputs import STREAM_FIELD, annotated_path, output_path
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import RecordWriter
@@ -112,7 +112,8 @@ class _Earlier:
                 return False
         if config.subtitles is not None and not output_path(config.subtitles, spec.name).is_file():
             return False
-        return config.output is None or whole.is_in_video(output_path(config.output, spec.name))
+        annotated = annotated_path(config, spec)
+        return annotated is None or whole.is_in_annotated(annotated)
 
     def info(self, spec: SourceSpec) -> StreamInfo:
         """What the records' header knows of a complete stream."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from streamfer.app.allowed_sources import AllowedSources
 from streamfer.app.session.job import Job
 from streamfer.app.session.metrics import RunMetrics, metrics_text
-from streamfer.errors import ConfigError, SourceError
-from streamfer.media.sources.source_list import SourceKind, expand_sources
+from streamfer.errors import ConfigError
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.types import StreamInfo
-
-_FROM_AFAR = frozenset({SourceKind.NETWORK, SourceKind.CAMERA, SourceKind.DEMO})
-"""What may be added from other machines: nobody there shall look at this one's files or screen,
-which a filter graph can read, too."""
 
 
 class JobRun:
@@ -19,12 +15,12 @@ class JobRun:
 
     Args:
         job: that runs.
-        local: whether the page can be reached from this machine only.
+        allowed: what the page may add; None: everything, as only this machine can reach it.
     """
 
-    def __init__(self, job: Job, *, local: bool) -> None:
+    def __init__(self, job: Job, allowed: AllowedSources | None) -> None:
         self._job = job
-        self._local = local
+        self._allowed = allowed
 
     def snapshot(self) -> RunSnapshot:
         """The figures now."""
@@ -41,18 +37,12 @@ class JobRun:
             ConfigError: it may not be added from here, or is none.
             StreamferError: it or an output cannot be opened.
         """
-        if not (self._local or _is_from_afar(source)):
-            raise ConfigError("from other machines only cameras and network streams can be added")
+        if self._allowed is not None and not self._allowed.allow(source):
+            raise ConfigError(
+                "this source may not be added here; --web-sources of the run says which may"
+            )
         return self._job.add(source, name)
 
     def remove(self, stream: str) -> bool:
         """Takes a stream out of the run; whether there was one."""
         return self._job.remove(stream)
-
-
-def _is_from_afar(source: str) -> bool:
-    """Whether it may be added from other machines; does not say which files there are."""
-    try:
-        return all(spec.kind in _FROM_AFAR for spec in expand_sources([source]))
-    except SourceError:
-        return False

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from streamfer.app.address import parse_address
+from streamfer.app.allowed_sources import allowed_sources
 from streamfer.app.config import RunConfig
 from streamfer.app.session.job import Job
 from streamfer.app.web.access import is_loopback
@@ -32,6 +33,9 @@ class LivePage:
         host, port = parse_address(config.web, "--web")
         certificate, key = config.web_tls or (None, None)
         self._config = WebConfig(host, port, certificate, key)
+        self._allowed = None
+        if config.web_sources is not None or not is_loopback(host):
+            self._allowed = allowed_sources(config.web_sources, config.source)
         self._frames = LiveFrames()
         self._stack = ExitStack()
 
@@ -50,7 +54,7 @@ class LivePage:
             ConfigError: it does not start.
         """
         self._frames.strip_figures = job.statistics.strip_figures
-        run = JobRun(job, local=is_loopback(self._config.host))
+        run = JobRun(job, self._allowed)
         server = WebServer(self._config, run, self._frames, self._listening)
         return self._stack.enter_context(server).url
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from streamfer.fields import FieldSpec, declared_fields
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile, write_whole
@@ -157,12 +159,20 @@ def read_lines(path: Path, marker: bytes = b"") -> Iterator[dict[str, Any]]:
             if marker not in line:
                 continue
             try:
-                record = json.loads(line)
+                record = _parsed(line)
             except json.JSONDecodeError as error:
                 raise ValueError(f"line {number} is not JSON ({error.msg})") from error
             if not isinstance(record, dict):
                 raise ValueError(f"line {number} is not a JSON object")
             yield record
+
+
+def _parsed(line: bytes) -> Any:
+    """A line's value: hours of many faces are gigabytes, which orjson reads four times as fast."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # stricter than others: NaN, half characters
+        return json.loads(line)
 
 
 def read_csv_frames(path: Path, header: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -41,7 +41,9 @@ def webp_as_video(path: Path) -> BinaryIO:
         with path.open("rb") as file, av.open(video, "w", format="nut") as container:
             _copy(WebPImageFile(file), container)
     except Image.DecompressionBombError as error:
-        raise SourceError(f"cannot decode {path}: it claims more pixels than fit ({error})") from error
+        raise SourceError(
+            f"cannot decode {path}: it claims more pixels than fit ({error})"
+        ) from error
     except (OSError, EOFError, SyntaxError, ValueError, av.error.FFmpegError) as error:
         raise SourceError(f"cannot decode {path}: it is damaged ({error})") from error
     video.seek(0)

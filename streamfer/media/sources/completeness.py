@@ -1,9 +1,9 @@
 """Whether a media file is as long as its own structure says.
 
 FFmpeg ends a cut file cleanly, and declared durations and frame counts are estimates in many
-containers; but MP4/MOV, Matroska/WebM and RIFF (AVI, WebP) state sizes in bytes, and a JPEG has an
-end mark. A file shorter than that is cut, without doubt. Of the other containers nothing is said:
-they state no length, or at most a duration that is an estimate or that of the sound.
+containers; but MP4/MOV, Matroska/WebM and RIFF (AVI, WebP) state sizes in bytes, and JPEG and PNG
+have an end mark. A file shorter than that is cut, without doubt. Of the other containers nothing is
+said: they state no length, or at most a duration that is an estimate or that of the sound.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def _declared_end(file: BinaryIO, size: int) -> int:
         return 8 + int(struct.unpack("<I", head[4:8])[0])
     if head[:3] == b"\xff\xd8\xff":
         return _end_of_jpeg(file, size)
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        return _end_of_png(file, size)
     return 0
 
 
@@ -100,3 +102,15 @@ def _end_of_jpeg(file: BinaryIO, size: int) -> int:
         kind = head[1]
         file.seek(length - 2, os.SEEK_CUR)
     return 0 if b"\xff\xd9" in file.read() else size + 2
+
+
+def _end_of_png(file: BinaryIO, size: int) -> int:
+    """PNG (third edition), 5.3: chunks that state their length, the last of which is IEND."""
+    start = 8
+    while start + 12 <= size:
+        file.seek(start)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        start += 12 + length
+        if kind == b"IEND":
+            return 0
+    return max(start, size + 1)

@@ -38,9 +38,11 @@ class PictureCheck:
     Args:
         stream: its name.
         knows_faces: whether `compare` is told every frame's faces.
+        padded: whether odd sizes are made even, as video wants them.
     """
 
-    def __init__(self, stream: str, knows_faces: bool) -> None:
+    def __init__(self, stream: str, knows_faces: bool, padded: bool = True) -> None:
+        self._padded = padded
         self._overlay = Overlay()
         self._strip = StripInfo(stream, time_s=0.0, fps=0.0, latency_ms=None, dropped=0)
         self._allowed_share = _CHANGED_SHARE if knows_faces else _CHANGED_SHARE_UNKNOWN
@@ -59,7 +61,7 @@ class PictureCheck:
             What differs, or None.
         """
         height, width = before.shape[:2]
-        expected = (width + width % 2, height + height % 2)
+        expected = (width + width % 2, height + height % 2) if self._padded else (width, height)
         if (after.shape[1], after.shape[0]) != expected:
             return f"has {after.shape[1]}×{after.shape[0]} pixels, not {expected[0]}×{expected[1]}"
         original = _block_means(before)

@@ -18,6 +18,7 @@ from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.source import PendingFrame
 from streamfer.media.verify.picture import PictureCheck
 from streamfer.media.video.container import longest_gap_s
+from streamfer.media.video.picture_file import is_picture_path
 from streamfer.media.video.writer import frame_s, nominal_rate
 from streamfer.types import StreamInfo, UInt8Array
 
@@ -100,7 +101,9 @@ class VideoCheck:
         self._output = output
         self._video = WrittenVideo(output)
         self._faces = {record.get("frame"): record.get("faces") for record in analysed}
-        self._picture = PictureCheck(info.stream, knows_faces=bool(analysed))
+        self._picture = PictureCheck(
+            info.stream, knows_faces=bool(analysed), padded=not is_picture_path(output)
+        )
         self._found: dict[str, str] = {}
         self._frames = 0
         self._missing = 0

@@ -21,6 +21,7 @@ from streamfer.media.files.output_path import segment_path
 from streamfer.media.sources.completeness import missing_bytes
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.video.picture_file import is_picture_path
 
 _TOLERANCE_S = 0.002
 """Rounding of times between two containers."""
@@ -39,6 +40,13 @@ class WholeInput:
         self._path = path
         self._packets: Times | None = None
         self._segments: list[Times] | None = None
+
+    def is_in_annotated(self, output: Path) -> bool:
+        """Whether an annotated video or picture shows all of it."""
+        if is_picture_path(output):
+            size_wh = _picture_size(output)
+            return size_wh is not None and size_wh == _picture_size(self._path)
+        return self.is_in_video(output)
 
     def is_in_video(self, output: Path) -> bool:
         """Whether an annotated video, with its continuations, has every frame at its time."""
@@ -93,6 +101,18 @@ def _decoded_times(path: Path) -> list[Times]:
     except SourceError:  # the run will say so
         return []
     return segments
+
+
+def _picture_size(path: Path) -> tuple[int | None, int | None] | None:
+    """Width and height of an upright picture; None where there is none, or not all of it."""
+    if not path.is_file() or missing_bytes(path):
+        return None
+    try:
+        with closing(FileSource(path, path.stem)) as source:
+            info = source.open()
+    except SourceError:
+        return None
+    return info.width, info.height
 
 
 def _packet_times(path: Path) -> Times:

@@ -34,7 +34,7 @@ def longest_gap_s(path: Path, time_base: Fraction, audio_rate: int | None) -> Fr
         time_base: of the PTS given.
         audio_rate: samples per second of the sound beside it; None where there is none.
     """
-    if CONTAINERS[path.suffix.lower()] == "matroska":
+    if CONTAINERS.get(path.suffix.lower(), "picture") in ("matroska", "picture"):
         return None
     return LARGEST_STEP / max(1 / carried_time_base(time_base), Fraction(audio_rate or 1))
 

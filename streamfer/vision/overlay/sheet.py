@@ -12,6 +12,14 @@ from streamfer.types import UInt8Array
 
 _GAP_PX = 2
 _GAP_GRAY = 255
+_JPEG = (
+    cv2.IMWRITE_JPEG_QUALITY,
+    95,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+)
+"""Colours at full size: coloured text and thin lines blur without."""
+_ENCODING = {".jpg": _JPEG, ".jpeg": _JPEG, ".webp": (cv2.IMWRITE_WEBP_QUALITY, 95)}
 
 
 def sheet(pictures: UInt8Array, columns: int = 8) -> UInt8Array:
@@ -46,7 +54,7 @@ def encode_picture(image: UInt8Array, suffix: str = ".png") -> bytes:
     """
     picture = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     try:
-        ok, encoded = cv2.imencode(suffix, picture)
+        ok, encoded = cv2.imencode(suffix, picture, _ENCODING.get(suffix, ()))
     except cv2.error:
         ok = False
     if not ok:

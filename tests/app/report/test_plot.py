@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streamfer.app.cli.main import main
@@ -23,7 +24,7 @@ def test_writes_each_format(tmp_path: Path, suffix: str) -> None:
 
 
 def test_absence_breaks_the_curves() -> None:
-    times, shares = module._with_gaps([0.0, 0.1, 2.0], [[0.1] * 7] * 3)
+    times, shares = module._with_gaps(np.array([0.0, 0.1, 2.0]), np.full((3, 7), 0.1))
     assert list(times) == [0.0, 0.1, 2.0, 2.0]
     assert shares[2, 0] != shares[2, 0]  # NaN
 

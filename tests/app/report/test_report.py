@@ -11,7 +11,9 @@ import pytest
 from streamfer.app.cli.main import main
 from streamfer.app.report.bundle import as_script, script
 from streamfer.app.report.command import ReportConfig, write_report
-from streamfer.app.report.digest import BIN_BYTES, NO_LABEL, OVERVIEW_HZ, MomentFinder
+from streamfer.app.report.digest import BIN_BYTES, NO_LABEL, OVERVIEW_HZ
+from streamfer.app.report.moments import Moment
+from streamfer.app.report.recording import Recording
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.labels import LABELS
 from streamfer.media.video.stills import read_stills
@@ -69,22 +71,30 @@ def test_overview_keeps_least_and_greatest_of_each_bin_and_shows_gaps(tmp_path: 
     assert (bins[1:-1, 0] == NO_LABEL).all()
 
 
+def moments_of(faces: list[list[Any]]) -> list[Moment]:
+    """What is found in ten frames a second, read a second at a time."""
+    recording = Recording("talk", "", None, None)
+    for step, seen in enumerate(faces):
+        if step % 10 == 0 and step:
+            recording.end_chunk()
+        recording.add({"frame": step, "time_s": step / 10, "faces": seen})
+    recording.end_chunk()
+    return recording.finder.moments()
+
+
 def test_changes_of_several_faces_at_once_are_one_moment() -> None:
-    finder = MomentFinder()
-    for step in range(40):
-        for track in (1, 2, 3):
-            emotion = "neutral" if step < 20 else "sad"
-            finder.add(step / 10, made_face(track, emotion, 0.7))
-    (moment,) = finder.moments()
+    (moment,) = moments_of(
+        [
+            [made_face(track, "neutral" if step < 20 else "sad", 0.7) for track in (1, 2, 3)]
+            for step in range(40)
+        ]
+    )
     assert (moment.kind, moment.tracks, moment.label) == ("together", (1, 2, 3), "sad")
     assert moment.time_s == pytest.approx(2.0)
 
 
 def test_uncertain_faces_make_no_moment() -> None:
-    finder = MomentFinder()
-    for step in range(40):
-        finder.add(step / 10, made_face(1, "angry", 0.95, trust=0.2))
-    assert finder.moments() == []
+    assert moments_of([[made_face(1, "angry", 0.95, trust=0.2)]] * 40) == []
 
 
 def test_records_without_video_make_a_report_that_says_so(tmp_path: Path) -> None:
@@ -180,3 +190,72 @@ def test_script_is_classic_and_data_cannot_end_it() -> None:
     assert "\nimport " not in text
     assert "\nexport " not in text
     assert "</script>" not in as_script({"stream": "</script>"})
+
+
+def test_quality_says_what_verify_found(tmp_path: Path) -> None:
+    clip = uneven_clip(tmp_path / "talk.mp4")
+    records = write_records(tmp_path / "r.jsonl", uneven_pts(60), source=str(clip))
+
+    def said(verify: bool) -> str:
+        write_report(ReportConfig((records,), out=tmp_path / "out", verify=verify))
+        return " ".join(data_of(tmp_path / "out")["recordings"][0]["quality"])
+
+    assert "not verified frame by frame" in said(verify=False)
+    assert "verified: every frame" in said(verify=True)
+    records.write_text(records.read_text().replace('"score": 0.99', '"score": 7', 1))
+    assert "score is 7" in said(verify=True)
+
+
+def test_measures_between_faces_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces = [
+        [made_face(track, "happy", 0.5 + step % 9 / 20) for track in (1, 2)] for step in range(400)
+    ]
+    records = write_records(tmp_path / "r.jsonl", range(0, 40_000, 100), faces)
+    measures = tmp_path / "m.json"
+    assert main(["measure", str(records), "--json", str(measures)]) == 0
+    out = tmp_path / "out"
+    assert main(["report", str(records), "--measures", str(measures), "--out", str(out)]) == 0
+    (pair,) = data_of(out)["recordings"][0]["pairs"]
+    assert pair["tracks"] == [1, 2]
+    assert pair["correlation"] == pytest.approx(1)
+    capsys.readouterr()
+    for content in ("{}", "[1]", "no json", '{"schema": "streamfer.measure/1", "pairs": [{}]}'):
+        measures.write_text(content)
+        assert main(["report", str(records), "--measures", str(measures), "--out", str(out)]) == 3
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"box": [', '"bax": ['),
+        ('"track": 1,', '"track": "x",'),
+        ('"time_s": 0.0,', ""),
+        ('"time_s": 0.0,', '"time_s": 1e999,'),
+        ('"smoothed": [', '"smoothed": [1, '),
+        ('"faces": [', '"faces": ["x", '),
+        ('"faces": [', '"faces": 7, "more": ['),
+        ('"trust": 0.9', '"trust": [0.9]'),
+        ('"emotion": "neutral"', '"emotion": ["neutral"]'),
+    ],
+)
+def test_records_that_are_none_end_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str
+) -> None:
+    records = write_records(tmp_path / "r.jsonl", range(0, 1000, 40))
+    text = records.read_text()
+    assert old in text
+    records.write_text(text.replace(old, new, 1))
+    for command in (
+        ["report", records, "--out", tmp_path / "out"],
+        ["plot", records, "--out", tmp_path / "figure.png"],
+        ["measure", records, "--json", tmp_path / "measures.json"],
+        ["export", records, "--to", "srt", "--out", tmp_path / "out.srt"],
+        ["export", records, "--to", "csv", "--out", tmp_path / "out.csv"],
+    ):
+        code = main([str(part) for part in command])
+        err = capsys.readouterr().err
+        assert (code, err.count("\n")) in ((3, 1), (0, 0)), err
+        assert command[0] != "report" or code == 3

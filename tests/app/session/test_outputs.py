@@ -10,6 +10,12 @@ from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import check_outputs, output_path, write_text
 from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.media.files.claims import ClaimedPath
+from streamfer.media.sources.source_list import SourceKind, SourceSpec
+
+
+def specs(*streams: str) -> list[SourceSpec]:
+    """Files of these names, which need not exist."""
+    return [SourceSpec(SourceKind.FILE, stream, f"{stream}.mp4") for stream in streams]
 
 
 def test_a_path_gets_the_stream_s_name() -> None:
@@ -19,7 +25,7 @@ def test_a_path_gets_the_stream_s_name() -> None:
 
 def test_good_outputs_pass_and_their_folder_is_made(tmp_path: Path) -> None:
     config = RunConfig(output=tmp_path / "new" / "{stream}.mp4", records=tmp_path / "records.jsonl")
-    check_outputs(config, ["a", "b"], [tmp_path / "a.mp4"])
+    check_outputs(config, specs("a", "b"), [tmp_path / "a.mp4"])
     assert (tmp_path / "new").is_dir()
 
 
@@ -67,7 +73,7 @@ def test_bad_outputs_are_refused_before_anything_is_opened(
     (tmp_path / "folder").mkdir()
     paths: dict[str, Any] = {key: tmp_path / value for key, value in options.items()}
     with pytest.raises(kind, match=message):
-        check_outputs(RunConfig(**paths), streams, [source])
+        check_outputs(RunConfig(**paths), specs(*streams), [source])
     assert source.read_bytes() == b"video"
 
 
@@ -75,7 +81,7 @@ def test_bad_outputs_are_refused_before_anything_is_opened(
 def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="not writable"):
-        check_outputs(RunConfig(output=tmp_path / "x.mp4"), ["a"], [])
+        check_outputs(RunConfig(output=tmp_path / "x.mp4"), specs("a"), [])
 
 
 def test_text_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from streamfer.app.allowed_sources import allowed_sources
 from streamfer.app.session.job import Job
 from streamfer.app.web.live_run import JobRun
 from streamfer.errors import ConfigError
@@ -20,11 +21,12 @@ class FakeJob:
 
 
 def run(*, local: bool) -> JobRun:
-    return JobRun(cast(Job, FakeJob()), local=local)
+    allowed = None if local else allowed_sources("cam, camera:")
+    return JobRun(cast(Job, FakeJob()), allowed)
 
 
 @pytest.mark.parametrize("source", ["rtsp://cam/1", "http://cam/video", "0", "demo:"])
-def test_cameras_can_be_added_from_everywhere(source: str) -> None:
+def test_what_is_allowed_can_be_added_from_everywhere(source: str) -> None:
     for local in (True, False):
         assert run(local=local).add(source, "x").stream == "x"
 
@@ -32,7 +34,7 @@ def test_cameras_can_be_added_from_everywhere(source: str) -> None:
 @pytest.mark.parametrize("source", ["lavfi:testsrc2", "screen:"])
 def test_what_can_read_this_machine_only_from_it(source: str) -> None:
     assert run(local=True).add(source, None)
-    with pytest.raises(ConfigError, match="from other machines"):
+    with pytest.raises(ConfigError, match="may not be added here"):
         run(local=False).add(source, None)
 
 

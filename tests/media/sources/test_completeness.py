@@ -18,6 +18,7 @@ PROMISING = {
     "a.webm": ClipSpec(codec="libvpx"),
     "a.avi": ClipSpec(codec="mpeg4"),
     "a.jpg": ClipSpec(frames=1, codec="mjpeg", pix_fmt="yuvj420p"),
+    "a.png": ClipSpec(frames=1, codec="png", pix_fmt="rgb24"),
 }
 SILENT = {"a.ts": ClipSpec(), "a.flv": ClipSpec(), "a.gif": ClipSpec(codec="gif", pix_fmt="rgb8")}
 

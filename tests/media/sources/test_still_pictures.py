@@ -123,7 +123,7 @@ def test_an_animation_of_impossible_size_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[24:30] = b"\xff\xff\xff" * 2  # of the canvas (VP8X), less one
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="moving.webp: it claims more pixels"):
+    with pytest.raises(SourceError, match=r"moving\.webp: it claims more pixels"):
         pictures(path)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from streamfer.app.report.export.options import Format
+from streamfer.app.report.faces import reading
 from streamfer.app.session.outputs import write_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath, OutputClaims
@@ -61,7 +62,8 @@ def export(
     claimed = _claimed(out, to, paths)
     if to in _OF_A_TIMELINE:
         wording = Wording(language, parse_names(names, "--name"))
-        timeline = read_timeline(records, stream, wording)
+        with reading(paths[0]):
+            timeline = read_timeline(records, stream, wording)
         write_text(claimed, _OF_A_TIMELINE[to](timeline))
         print(f"wrote {out}: {len(timeline.cues)} cues of {len(timeline.tracks)} tracks")
         return 0
@@ -69,7 +71,8 @@ def export(
         raise ConfigError(f"--to {to}: holds all streams as they are; --stream, --name don't apply")
     try:
         write = _write_csv if to == "csv" else _write_parquet
-        write(records, claimed)
+        with reading(paths[0], kinds=(KeyError, TypeError, AttributeError)):
+            write(records, claimed)
     except (OSError, ValueError) as error:
         raise OutputError(f"{out}: cannot write the records ({reason(error)})") from error
     print(f"wrote {out}")

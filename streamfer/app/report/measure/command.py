@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from streamfer.app.report.faces import reading
 from streamfer.app.report.measure.synchrony import synchrony
 from streamfer.app.report.measure.tracks import (
     Track,
@@ -43,7 +44,8 @@ def measure(records: Sequence[Path], json_file: Path | None, csv_file: Path | No
     for flag, path in wanted:
         if path is not None:
             claims.name(flag, path)
-    figures = measured(read_tracks(read_records(*records).frames))
+    with reading(records[0]):
+        figures = measured(read_tracks(read_records(*records).frames))
     as_json = json.dumps(figures, indent=2) + "\n"
     for path, text in ((json_file, as_json), (csv_file, _as_csv(figures))):
         if path is None:

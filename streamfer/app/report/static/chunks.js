@@ -1,4 +1,4 @@
-// The detail of the records, loaded by the minute as scripts.
+// The detail of the records, loaded by a few seconds at a time as scripts.
 
 import { LABELS } from "./drawing.js";
 
@@ -8,7 +8,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Loads a minute of detail; resolves to its frames, or null where there are none. */
+/** Loads a piece of detail; resolves to its frames, or null where there are none. */
 const loading = new Map();
 export function chunk(recording, number) {
   const key = `${recording}-${number}`;
@@ -18,7 +18,7 @@ export function chunk(recording, number) {
   if (!loading.has(key)) {
     loading.set(key, new Promise((resolve) => {
       const script = make("script", { src: `data/${key}.js` });
-      script.onload = () => { loading.delete(key); resolve(chunks[key]); forget(recording, number); };
+      script.onload = () => { loading.delete(key); script.remove(); resolve(chunks[key]); forget(recording, number); };
       script.onerror = () => { loading.delete(key); resolve(null); };
       document.head.append(script);
     }));
@@ -27,11 +27,12 @@ export function chunk(recording, number) {
 }
 
 // Hours of detail would fill the memory; what can be loaded again is let go.
+const KEPT_S = 120;
 function forget(recording, number) {
   if (![...document.scripts].some((script) => script.src.endsWith("/data.js"))) return;
   for (const key of Object.keys(window.CHUNKS)) {
     const [owner, place] = key.split("-").map(Number);
-    if (owner === recording && Math.abs(place - number) > 3) delete window.CHUNKS[key];
+    if (owner === recording && Math.abs(place - number) * DATA.chunkS > KEPT_S) delete window.CHUNKS[key];
   }
 }
 

@@ -8,6 +8,7 @@ import { drawStrip, overview } from "./strips.js";
 
 const DETAIL_BELOW_S = 90; // A longer stretch is drawn from the overview.
 const SAME_FRAME_S = 0.0015;
+const [CURVES_LEFT_PX, CURVES_RIGHT_PX] = [26, 4]; // as `drawCurves` leaves for its numbers
 const views = [];
 const state = { time: 0, from: 0, to: 1, selected: null };
 
@@ -24,6 +25,7 @@ class View {
     this.addTimeline();
     this.addMoments();
     this.addCards();
+    this.addPairs();
     this.addFacts();
     document.getElementById("recordings").append(this.section);
   }
@@ -74,16 +76,18 @@ class View {
     this.strips = this.data.tracks.map((track) => {
       const canvas = make("canvas");
       const name = make("button", { type: "button", textContent: `Face ${track.track}`, onclick: () => this.choose(track.track) });
-      this.section.append(make("div", { className: "strip" }, name, canvas));
+      const cursor = make("i", { className: "cursor" });
+      this.section.append(make("div", { className: "strip" }, name, make("div", { className: "timeline" }, canvas, cursor)));
       onDrag(canvas, 0, 0);
-      return { track, canvas, name };
+      return { track, canvas, name, cursor };
     });
-    this.section.append(this.curves, make("div", { className: "legend" }, ...LABELS.map((label, i) => {
+    this.cursor = make("i", { className: "cursor" });
+    this.section.append(make("div", { className: "timeline" }, this.curves, this.cursor), make("div", { className: "legend" }, ...LABELS.map((label, i) => {
       const mark = make("i");
       mark.style.background = COLOURS[i];
       return make("span", {}, mark, label);
     })));
-    onDrag(this.curves, 26, 4);
+    onDrag(this.curves, CURVES_LEFT_PX, CURVES_RIGHT_PX);
   }
 
   addMoments() {
@@ -111,6 +115,19 @@ class View {
     })));
   }
 
+  /** What `streamfer measure` has found between faces. */
+  addPairs() {
+    if (!this.data.pairs.length) return;
+    const number = (value, unit = "") => (value === null ? "–" : `${value.toFixed(2)}${unit}`);
+    const row = (cell, texts) => make("tr", {}, ...texts.map((textContent) => make(cell, { textContent })));
+    const head = row("th", ["Faces", "Synchrony", "Lag", "p", "Second follows", "First follows"]);
+    const rows = this.data.pairs.map((pair) => row("td", [
+      pair.tracks.join(" and "), number(pair.correlation), number(pair.lag_s, " s"), number(pair.p),
+      `${pair.second_follows} ×`, `${pair.first_follows} ×`,
+    ]));
+    this.section.append(make("h3", { textContent: "Between faces" }), make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
+  }
+
   addFacts() {
     const data = this.data;
     const models = Object.entries(data.models ?? {}).map(([role, model]) => `${role}: ${model.name} ${(model.sha256 ?? "").slice(0, 12)}`);
@@ -118,6 +135,7 @@ class View {
       `${data.records}: ${data.frames} frames to ${clock(data.lastS)}, ${data.dropped} dropped`,
       data.width ? `${data.width} × ${data.height} pixels` : "size unknown",
       `labels ${data.labelSet ?? "unknown"}, ${data.backend ?? "backend unknown"}`, ...models,
+      ...data.quality,
       ...data.events.map((event) => `${event.event}${event.time_s === undefined || event.time_s === null ? "" : ` at ${clock(event.time_s)}`}`),
     ];
     this.section.append(make("h3", { textContent: "Data quality" }), ...facts.map((text) => make("p", { className: "facts", textContent: text })));
@@ -131,20 +149,31 @@ class View {
   }
 
   draw() {
+    const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink");
+    // While a video plays only the cursor moves: hours of twenty tracks take a while to draw.
+    const stretch = `${state.from} ${state.to} ${state.selected} ${ink} ${this.curves.clientWidth} ${window.devicePixelRatio}`;
+    if (this.drawnStretch !== stretch) {
+      this.drawnStretch = stretch;
+      for (const { track, canvas } of this.strips) drawStrip(canvas, track, state, ink);
+    }
+    for (const { track, name, cursor } of this.strips) {
+      name.setAttribute("aria-pressed", track.track === this.chosen);
+      place(cursor, 0, 0);
+    }
+    place(this.cursor, CURVES_LEFT_PX, CURVES_RIGHT_PX);
+    const wanted = `${this.chosen} ${stretch}`;
+    if (this.sampled === wanted) return;
+    this.sampled = wanted;
+    const track = this.data.tracks.find((each) => each.track === this.chosen);
+    const { samples, step } = overview(track, state, this.curves.clientWidth);
+    this.drawCurves(samples, (1.6 * step) / DATA.hz);
+    if (state.to - state.from < DETAIL_BELOW_S) this.loadDetail(wanted);
+  }
+
+  drawCurves(samples, gap) {
     const style = getComputedStyle(document.documentElement);
     const [ink, line] = [style.getPropertyValue("--ink"), style.getPropertyValue("--line")];
-    for (const { track, canvas, name } of this.strips) {
-      name.setAttribute("aria-pressed", track.track === this.chosen);
-      drawStrip(canvas, track, state, ink);
-    }
-    const wanted = `${this.chosen} ${state.from} ${state.to}`;
-    if (this.sampled !== wanted) {
-      this.sampled = wanted;
-      this.samples = overview(this.data.tracks.find((track) => track.track === this.chosen), state);
-      this.gap = 1.6 / DATA.hz;
-      if (state.to - state.from < DETAIL_BELOW_S) this.loadDetail(wanted);
-    }
-    drawCurves(this.curves, this.samples, { from: state.from, to: state.to, gap: this.gap, ink, line, cursor: state.time });
+    drawCurves(this.curves, samples, { from: state.from, to: state.to, gap, ink, line });
   }
 
   async loadDetail(wanted) {
@@ -157,10 +186,15 @@ class View {
       const row = faces.find((face) => face[0] === this.chosen);
       if (row) samples.push(time, row.slice(7).map((share) => share / 1000), row[5]);
     }
-    this.samples = samples;
-    this.gap = 0.5;
-    draw();
+    this.drawCurves(samples, 0.5);
   }
+}
+
+/** Puts a cursor at the present moment; hidden where the shown stretch does not hold it. */
+function place(cursor, left, right) {
+  const share = (state.time - state.from) / (state.to - state.from);
+  cursor.hidden = share < 0 || share > 1;
+  cursor.style.left = `calc(${left}px + ${share} * (100% - ${left + right}px))`;
 }
 
 /** A click or a drag seeks; with Shift a drag selects a stretch, which the view then shows. */

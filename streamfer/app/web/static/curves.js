@@ -28,7 +28,7 @@ export class Samples {
  *
  * @param {HTMLCanvasElement} canvas sized by its style
  * @param {Samples} samples
- * @param {{from: number, to: number, gap: number, ink: string, line: string, cursor?: number}} view
+ * @param {{from: number, to: number, gap: number, ink: string, line: string}} view
  *   seconds at the left and right edge, the longest pause that is bridged, and colours
  */
 export function drawCurves(canvas, samples, view) {
@@ -54,14 +54,6 @@ export function drawCurves(canvas, samples, view) {
   });
   context.setLineDash([]);
   context.globalAlpha = 1;
-  if (view.cursor !== undefined) {
-    context.strokeStyle = view.ink;
-    context.lineWidth = 1;
-    context.beginPath();
-    context.moveTo(x(view.cursor), box.top);
-    context.lineTo(x(view.cursor), box.bottom);
-    context.stroke();
-  }
 }
 
 function axes(context, box, x, y, view) {
