@@ -97,8 +97,13 @@ class Tracker:
         return _UNSURE_PATIENCE_S if unsure else math.inf
 
     @property
+    def detections(self) -> list[Detection]:
+        """Where the faces that are followed were last."""
+        return [track.detection for track in self._live]
+
+    @property
     def boxes_xyxy(self) -> FloatArray:
-        """(n, 4) float32 px, where the faces that are followed were last."""
+        """(n, 4) float32 px, their boxes."""
         return _track_boxes(self._live)
 
     @property
