@@ -202,7 +202,7 @@ class StreamSearch:
         boxes = np.array([face.box_xyxy for face in followed], dtype=np.float32).reshape(-1, 4)
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)
         large = sides * max(look.scale for look in self._looks) >= SURE_PX
-        others = [followed[i] for i in np.flatnonzero(large & ~self.looked_at(boxes))]
+        others = [followed[i] for i in np.flatnonzero(large & ~self.looked_at(boxes)).tolist()]
         return [
             face
             for face in found
