@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
 
 import numpy as np
 
-from streamfer.labels import LABELS, LabelSet
+from streamfer.labels import LABELS
 from streamfer.pipeline.refine.latent_memory import LatentMemory
 from streamfer.pipeline.refine.refiner import Refiner
-from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.tracking.schedule import PRESSED_SPACING, DetectionSchedule
-from streamfer.tracking.smoothing import ProbabilitySmoother, SmoothingConfig
-from streamfer.tracking.tracker import TrackedFace, Tracker, TrackerConfig
+from streamfer.pipeline.stream_memory import AnalyzerConfig, StreamMemory, rounds
+from streamfer.tracking.schedule import PRESSED_SPACING
+from streamfer.tracking.tracker import TrackedFace
 from streamfer.types import (
     Detection,
     FaceResult,
@@ -30,26 +28,9 @@ from streamfer.types import (
     FrameResult,
     UInt8Array,
 )
-from streamfer.vision.detection.search import StreamSearch
 from streamfer.vision.face_reader import FaceReader, PictureBatch
 from streamfer.vision.heads.head import FaceHead, read_heads
 from streamfer.vision.trust import TrustModel
-
-
-@dataclass(frozen=True, slots=True)
-class AnalyzerConfig:
-    """What the analyzer does with each frame."""
-
-    detect_every: int | Literal["auto"] = "auto"
-    """Run the detector on every n-th frame, or as often as new faces need it."""
-    search_everywhere: bool = False
-    """Look at every place of a file's pictures in each detection, not by turns."""
-    label_set: LabelSet = "ferplus"
-    """Which head of the network answers."""
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
-    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
-    residual: ResidualConfig = field(default_factory=ResidualConfig)
-    """How fast refined latent codes fade; without a refiner of no matter."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,18 +41,6 @@ class _Reading:
     probs: FloatArray
     latent: FloatArray | None
     """(num_ws, w_dim) float32, from a network that has an encoder."""
-
-
-class _StreamMemory:
-    """What the analyzer remembers of one stream between frames."""
-
-    def __init__(self, config: AnalyzerConfig) -> None:
-        self.tracker = Tracker(config.tracker)
-        self.schedule = DetectionSchedule(config.detect_every)
-        self.search = StreamSearch()
-        self.segment: int | None = None
-        """Of the last frame in which faces were looked for."""
-        self.smoother = ProbabilitySmoother(config.smoothing)
 
 
 class Analyzer:
@@ -101,7 +70,7 @@ class Analyzer:
         self._reader = reader
         self._config = config or AnalyzerConfig()
         self._times = times or StageTimes()
-        self._memories: dict[str, _StreamMemory] = {}
+        self._memories: dict[str, StreamMemory] = {}
         self._latents = LatentMemory(refiner, self._config.residual)
         self._trust = trust
         self._heads = tuple(heads)
@@ -152,13 +121,15 @@ class Analyzer:
         so the batch is worked off in rounds of one frame per stream.
         """
         tracked: list[list[TrackedFace]] = [[] for _ in frames]
-        for members in _rounds(frames):
+        for members in rounds(frames):
             due = self._due(frames, members)
             carried = [i for i in members if i not in due]
             self._track(frames, carried, tracked)
             # A face that cannot be carried into this frame (a cut, say) is looked for in it.
             due += [i for i in carried if self._memory(frames[i]).tracker.patience_s == 0]
-            self._track(frames, due, tracked, self._detect(frames, pictures, due))
+            between = self._between(frames, [i for i in carried if i not in due])
+            found = self._detect(frames, pictures, due, between)
+            self._track(frames, due + between, tracked, found)
         return tracked
 
     def _due(self, frames: Sequence[Frame], members: Sequence[int]) -> list[int]:
@@ -168,7 +139,7 @@ class Analyzer:
         waited longest comes first: all in one batch, they would hold up every stream for so long
         that each lost frames, although there is time for all of them.
         """
-        due = [i for i in members if self._detection_due(frames[i])]
+        due = [i for i in members if self._memory(frames[i]).detection_due(frames[i])]
         schedules = {i: self._memory(frames[i]).schedule for i in due}
         patient = [i for i in due if schedules[i].can_wait]
         room = math.ceil(len(members) / PRESSED_SPACING) - (len(due) - len(patient))
@@ -176,34 +147,32 @@ class Analyzer:
         postponed = patient[max(room, 0) :]
         return [i for i in due if i not in postponed]
 
+    def _between(self, frames: Sequence[Frame], carried: Sequence[int]) -> list[int]:
+        """Those of the frames without a detection in which a tile is searched."""
+        return [i for i in carried if self._memory(frames[i]).tile_due(frames[i])]
+
     def _detect(
-        self, frames: Sequence[Frame], pictures: PictureBatch, due: Sequence[int]
+        self,
+        frames: Sequence[Frame],
+        pictures: PictureBatch,
+        due: Sequence[int],
+        between: Sequence[int],
     ) -> list[list[Detection]]:
-        """Runs the detector on the frames with these indices."""
-        if not due:
+        """Runs the detector on the frames with these indices: to look after the faces in those
+        that are due, to search a tile in those between."""
+        members = [*due, *between]
+        if not members:
             return []
-        searches = [self._search(frames[i]) for i in due]
-        with self._times.stage("detect", len(due)):
-            found = pictures.detect(due, searches)
+        searches = [self._memory(frames[i]).search_for(frames[i]) for i in due]
+        searches += [self._memory(frames[i]).search for i in between]
+        with self._times.stage("detect", len(members)):
+            found = pictures.detect(members, searches)
         for i in due:
             self._memory(frames[i]).schedule.detected(frames[i].index, frames[i].time_s)
+        for place, i in enumerate(between, start=len(due)):
+            memory = self._memory(frames[i])
+            found[place] = memory.search.new_in_tile(found[place], memory.tracker.detections)
         return found
-
-    def _search(self, frame: Frame) -> StreamSearch:
-        """Where to look in a frame: everywhere in a file's first one, which may be its only one."""
-        memory = self._memory(frame)
-        is_live = frame.wall is not None
-        is_first = frame.segment != memory.segment
-        memory.segment = frame.segment
-        memory.search.begin(
-            frame.image,
-            frame.time_s,
-            memory.tracker.boxes_xyxy,
-            memory.tracker.lost,
-            everywhere=not is_live and (is_first or self._config.search_everywhere),
-            hurried=memory.schedule.pressed,
-        )
-        return memory.search
 
     def _track(
         self,
@@ -223,16 +192,6 @@ class Analyzer:
                 tracked[i] = memory.tracker.update(
                     frame.image, frame.time_s, found, memory.search.looked_at
                 )
-
-    def _detection_due(self, frame: Frame) -> bool:
-        memory = self._memory(frame)
-        return memory.schedule.due(
-            frame.index,
-            frame.time_s,
-            dropped=frame.dropped,
-            patience_s=memory.tracker.patience_s,
-            segment=frame.segment,
-        )
 
     def _read_faces(
         self, pictures: PictureBatch, tracked: Sequence[Sequence[TrackedFace]]
@@ -267,21 +226,8 @@ class Analyzer:
         error = result.reconstruction_error
         return replace(result, trust=self._trust.trust(smoothed, face.detection, error))
 
-    def _memory(self, frame: Frame) -> _StreamMemory:
+    def _memory(self, frame: Frame) -> StreamMemory:
         memory = self._memories.get(frame.stream)
         if memory is None:
-            memory = self._memories[frame.stream] = _StreamMemory(self._config)
+            memory = self._memories[frame.stream] = StreamMemory(self._config)
         return memory
-
-
-def _rounds(frames: Sequence[Frame]) -> list[list[int]]:
-    """Indices of the frames: first every stream's first frame, then every second one, …"""
-    seen: dict[str, int] = {}
-    rounds: list[list[int]] = []
-    for index, frame in enumerate(frames):
-        place = seen.get(frame.stream, 0)
-        seen[frame.stream] = place + 1
-        if place == len(rounds):
-            rounds.append([])
-        rounds[place].append(index)
-    return rounds

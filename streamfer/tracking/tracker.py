@@ -97,8 +97,13 @@ class Tracker:
         return _UNSURE_PATIENCE_S if unsure else math.inf
 
     @property
+    def detections(self) -> list[Detection]:
+        """Where the faces that are followed were last."""
+        return [track.detection for track in self._live]
+
+    @property
     def boxes_xyxy(self) -> FloatArray:
-        """(n, 4) float32 px, where the faces that are followed were last."""
+        """(n, 4) float32 px, their boxes."""
         return _track_boxes(self._live)
 
     @property
@@ -113,11 +118,12 @@ class Tracker:
         detections: Sequence[Detection] | None,
         looked_at: LookedAt = looked_everywhere,
     ) -> list[TrackedFace]:
-        """Takes in the next frame.
+        """Takes in the next frame, or detections in the last one.
 
         Args:
             image: (H, W, 3) uint8 RGB, upright.
-            time_s: media time, increasing.
+            time_s: media time, increasing; the same as before where detections of that frame
+                follow.
             detections: what the detector found, low scores included; None where it did not run.
             looked_at: of which faces, given their boxes (n, 4), it would have found that they are
                 there, (n,) bool.
@@ -127,6 +133,22 @@ class Tracker:
             those that it did not look at; without one, the ones that were there before, carried
             along.
         """
+        if time_s != self._time_s:
+            self._follow(image, time_s)
+        if detections is None:
+            self._drop_unsupported()
+        else:
+            self._associate(image, detections, looked_at)
+        self._lost = [t for t in self._lost if time_s - t.reported_s <= self._config.memory_s]
+        for track in self._live:
+            track.reported_s = time_s
+        return [
+            TrackedFace(t.track_id, t.detection, t.detected_s == time_s)
+            for t in sorted(self._live, key=lambda t: t.track_id)
+        ]
+
+    def _follow(self, image: UInt8Array, time_s: float) -> None:
+        """Carries the faces into another frame."""
         self._follow_frame_size(image)
         dt_s = max(time_s - self._time_s, 0.0) if self._live or self._lost else 0.0
         self._before_s, self._time_s = self._time_s, time_s
@@ -139,17 +161,6 @@ class Tracker:
                 track.carry(image, time_s, dt_s)
         for track in self._lost:
             track.wait(dt_s)
-        if detections is None:
-            self._drop_unsupported()
-        else:
-            self._associate(image, detections, looked_at)
-        self._lost = [t for t in self._lost if time_s - t.reported_s <= self._config.memory_s]
-        for track in self._live:
-            track.reported_s = time_s
-        return [
-            TrackedFace(t.track_id, t.detection, t.detected_s == time_s)
-            for t in sorted(self._live, key=lambda t: t.track_id)
-        ]
 
     def _follow_frame_size(self, image: UInt8Array) -> None:
         height, width = image.shape[:2]

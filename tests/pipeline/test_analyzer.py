@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from streamfer.labels import LABELS, LabelSet
-from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.analyzer import Analyzer
+from streamfer.pipeline.stream_memory import AnalyzerConfig
 from streamfer.types import Detection, Frame, UInt8Array
 from streamfer.vision.detection.search import Search
 from streamfer.vision.detection.search_plan import plan_search

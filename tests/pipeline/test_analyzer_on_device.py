@@ -14,7 +14,8 @@ import pytest
 from streamfer.app.networks.detectors import centerface_model
 from streamfer.models.retinaface import ServedRetinaFace, load_retinaface
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, ServedFaceVGG, load_face_vgg
-from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.analyzer import Analyzer
+from streamfer.pipeline.stream_memory import AnalyzerConfig
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.backends.torch import TorchCudaEngine
 from streamfer.runtime.device.link import DeviceLink

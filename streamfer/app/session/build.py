@@ -52,7 +52,7 @@ from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.network import NetworkAddress, NetworkVideo
 from streamfer.media.video.picture_file import is_picture_path
 from streamfer.media.video.writer import VideoWriter, nominal_rate
-from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.analyzer import Analyzer
 from streamfer.pipeline.baseline import BASELINE_FIELDS, Baseline
 from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.config import PipelineConfig
@@ -64,6 +64,7 @@ from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.pipeline.stream_memory import AnalyzerConfig
 from streamfer.types import FrameResult, StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead, head_fields
 from streamfer.vision.overlay.overlay import Overlay

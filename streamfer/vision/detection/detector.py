@@ -188,7 +188,8 @@ class EngineDetector(ABC):
         look([(i, plans[i].base) for i in pictures if chosen[i].again(plans[i], found[i])])
         if self._config.second_look:
             look([(i, plans[i].whole[1]) for i in pictures if wants_half(plans[i], found[i])])
-        return [join_looks(each, self._config.nms_iou) for each in found]
+        pairs = zip(found, sizes_wh, strict=True)
+        return [join_looks(each, self._config.nms_iou, size_wh) for each, size_wh in pairs]
 
     def plan(self, size_wh: tuple[int, int]) -> SearchPlan:
         """The looks at pictures of a size, (width, height) in pixels."""

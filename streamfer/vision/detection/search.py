@@ -1,9 +1,10 @@
 """Where to look for faces: everywhere at once, or by turns in the pictures of a stream.
 
 In a stream a picture shows little that the last one did not. So each detection looks at the whole
-picture in the coarsest size in which the faces that are followed are surely seen, and at some of
-the finer looks in turn, so that within a second every place has been looked at at full size.
-Everything here is a function of media time and of what was found, never of the machine's speed.
+picture in the coarsest size in which the faces that are followed are surely seen, and the finer
+looks have their turn in the pictures between, so that within a second every place has been looked
+at at full size, and no picture waits for two looks. Everything here is a function of media time
+and of what was found, never of the machine's speed.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamfer.geometry import box_iou
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.detection.search_plan import SURE_PX, Look, SearchPlan
+from streamfer.vision.detection.suppression import on_same_head, unsure_of
+from streamfer.vision.detection.turns import SearchedTiles, Turns, covering
 
 _FOLLOWED_PX = 3 * SURE_PX
 """Longer side of every face that is followed, in the network's pixels, at which a coarse look is
@@ -26,22 +28,12 @@ _SURE_SCORE = 0.7
 """Where a coarse look gives a face that is followed less than this, a finer one decides."""
 _SAME_IOU = 0.3
 _TURN_S = 0.8
-"""Media time in which all tiles have their turn: with up to 0.33 s between two detections, no place
-waits longer than 1 s."""
+"""Media time in which all tiles, or all parts, have their turn: with up to 0.33 s between two
+pictures, no place waits longer than 1 s."""
 _QUICK_TURN_S = 0.4
-"""The same where all tiles together cost little: 0.5 s, with up to 0.25 s between detections."""
+"""The same of tiles that cost little together: 0.5 s, with up to 0.25 s between pictures."""
 _QUICK_PIXELS = 600_000
 """Pixels of all tiles up to which they cost little: those of two or three whole looks."""
-_BASE_TURN_S = 0.4
-"""The same of the look at the configured size, where a coarser one is enough for the others."""
-_CELL_PX = 8
-"""Pixels squared of a tile that are averaged before it is compared with what it showed before."""
-_UNCHANGED = 10
-"""Difference of such an average, 0–255, up to which it is noise: of a sensor, of compression."""
-_UNCHANGED_S = 4.0
-"""A tile in which nothing changes is looked at again after this long: what is almost a face may be
-one in other noise."""
-_ROUNDING = 1e-6
 
 
 class Search(Protocol):
@@ -73,7 +65,9 @@ class EveryShape:
 
     def first(self, plan: SearchPlan) -> tuple[Look, ...]:
         """See `Search.first`."""
-        return tuple({look.network_wh: look for look in (*plan.whole, *plan.tiles)}.values())
+        return tuple(
+            {look.network_wh: look for look in (*plan.whole, *plan.parts, *plan.tiles)}.values()
+        )
 
     def again(self, plan: SearchPlan, found: Sequence[tuple[Look, Sequence[Detection]]]) -> bool:
         """See `Search.again`."""
@@ -83,20 +77,27 @@ class EveryShape:
 class StreamSearch:
     """The looks at the pictures of one stream, by turns.
 
-    For each detection: `begin`, then a detector calls `first` and `again`, then `looked_at` tells
-    of which faces the answer says something.
+    In each picture in which the faces are to be looked after: `begin`, then a detector calls
+    `first` and `again`, then `looked_at` tells of which faces the answer says something. In the
+    pictures between, `tile_due` says whether a detector is to search a tile, in the same way.
     """
 
     def __init__(self) -> None:
         self._plan: SearchPlan | None = None
         self._image = np.empty((0, 0, 3), dtype=np.uint8)
-        self._time_s = self._elapsed_s = 0.0
+        self._time_s = self._turned_s = 0.0
         self._boxes = np.empty((0, 4), dtype=np.float32)
         self._lost = np.empty(0, dtype=bool)
         self._everywhere = self._hurried = False
-        self._base_turns = _Turns()
-        self._tile_turns = _Turns()
+        self._part_turns = Turns()
+        self._tile_turns = Turns()
         self._searched = SearchedTiles()
+        self._whole: Look | None = None
+        """By which the faces were last looked after."""
+        self._between = 0
+        """Pictures since then."""
+        self._tiles: list[Look] = []
+        """What is to be searched in a picture between."""
         self._looks: tuple[Look, ...] = ()
 
     def begin(
@@ -119,22 +120,40 @@ class StreamSearch:
             everywhere: take every look.
             hurried: frames are being dropped: take one tile at most.
         """
-        self._elapsed_s = max(time_s - self._time_s, 0.0)
         self._image, self._time_s = image, time_s
         self._boxes, self._lost = boxes_xyxy, lost
         self._everywhere, self._hurried = everywhere, hurried
+        self._tiles = []
         self._looks = ()
+
+    def tile_due(self, image: UInt8Array, time_s: float, *, hurried: bool = False) -> bool:
+        """Whether a detector is to search a tile in a picture between; asked once for each.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, the picture.
+            time_s: media time of the picture.
+            hurried: frames are being dropped: one tile until the faces are looked after again.
+        """
+        if self._plan is None or (hurried and self._between):
+            return False
+        self._between += 1
+        self._image, self._time_s, self._hurried = image, time_s, hurried
+        self._tiles = self._whose_turn(self._plan)
+        self._looks = ()
+        return bool(self._tiles)
 
     def first(self, plan: SearchPlan) -> tuple[Look, ...]:
         """See `Search.first`."""
         if plan != self._plan:
             self._plan = plan
-            self._base_turns, self._tile_turns = _Turns(), _Turns()
+            self._part_turns, self._tile_turns = Turns(), Turns()
             self._searched = SearchedTiles()
-        if self._everywhere:
-            self._looks = plan.complete
+            self._tiles, self._between = [], 0
+            self._turned_s = self._time_s
+        if self._tiles:
+            self._looks = tuple(self._tiles)
         else:
-            self._looks = (*self._whole_looks(plan), *self._tiles(plan))
+            self._looks = self._look_after(plan)
         self._searched.note(self._image, self._time_s, [x for x in self._looks if not x.whole])
         self._image = self._image[:0]  # not kept beyond the detection
         return self._looks
@@ -143,7 +162,7 @@ class StreamSearch:
         """See `Search.again`."""
         look, faces = found[0]
         followed = self._boxes[look.sees(self._boxes)]
-        if plan.base in self._looks or not len(followed):
+        if not look.whole or plan.base in self._looks or not len(followed):
             return False
         sure = [face.box_xyxy for face in faces if face.score >= _SURE_SCORE]
         if sure and (box_iou(followed, np.stack(sure)) > _SAME_IOU).any(axis=1).all():
@@ -154,6 +173,10 @@ class StreamSearch:
     def looked_at(self, boxes_xyxy: FloatArray) -> NDArray[np.bool_]:
         """Of which faces the last detection would have found out that they are there.
 
+        Looks of different sizes differ by a few per cent of a face in where they place it: a face
+        that now this one places and now that one jitters. So a tile has no say of those that the
+        look at the whole picture sees.
+
         Args:
             boxes_xyxy: (n, 4) px.
 
@@ -162,108 +185,64 @@ class StreamSearch:
         """
         if not self._looks:
             return np.ones(len(boxes_xyxy), dtype=bool)
-        return np.logical_or.reduce([look.sees(boxes_xyxy) for look in self._looks])
+        seen = np.logical_or.reduce([look.sees(boxes_xyxy) for look in self._looks])
+        if self._whole is not None and self._whole not in self._looks:
+            seen &= ~self._whole.sees(boxes_xyxy)
+        return np.asarray(seen, dtype=bool)
 
-    def _whole_looks(self, plan: SearchPlan) -> list[Look]:
-        """The coarsest one that sees what is followed, and in turn the one at the configured size.
+    def new_in_tile(
+        self, found: Sequence[Detection], followed: Sequence[Detection]
+    ) -> list[Detection]:
+        """What a tile has to say: nothing of faces that are not its concern.
 
-        Both, because looks of different sizes differ by a few per cent of a face in where they
-        place it: a face that now this one places and now that one jitters.
+        Args:
+            found: in this picture.
+            followed: where the faces that are followed are in it.
         """
+        boxes = np.array([face.box_xyxy for face in followed], dtype=np.float32).reshape(-1, 4)
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)
+        large = sides * max(look.scale for look in self._looks) >= SURE_PX
+        others = [followed[i] for i in np.flatnonzero(large & ~self.looked_at(boxes)).tolist()]
+        return [
+            face
+            for face in found
+            if not (self._whole is not None and unsure_of(face, self._whole))
+            and not any(on_same_head(face, other) for other in others)
+        ]
+
+    def _look_after(self, plan: SearchPlan) -> tuple[Look, ...]:
+        """A look at the whole picture, and what it takes besides."""
+        if self._everywhere:
+            self._whole, tiles = plan.base, list(plan.tiles)
+        else:
+            self._whole = self._whole_look(plan)
+            small = self._boxes[self._lost & ~plan.base.sees(self._boxes)]
+            tiles = covering(plan.tiles, small)
+            if not self._between:  # there may be no pictures between
+                tiles += [tile for tile in self._whose_turn(plan) if tile not in tiles]
+        self._between = 0
+        return self._whole, *tiles
+
+    def _whole_look(self, plan: SearchPlan) -> Look:
+        """The coarsest one that sees what is followed."""
         followed = self._boxes[plan.base.sees(self._boxes)]
-        turn = self._base_turns.take(1, self._elapsed_s / _BASE_TURN_S, most=1)
         if not len(followed) or self._lost.any():
-            return [plan.base]
+            return plan.base
         enough = [look for look in plan.whole if look.sees(followed, _FOLLOWED_PX).all()]
-        coarsest = enough[-1] if enough else plan.base
-        return [coarsest, plan.base] if turn and coarsest != plan.base else [coarsest]
+        return enough[-1] if enough else plan.base
 
-    def _tiles(self, plan: SearchPlan) -> list[Look]:
-        """Those whose turn it is, as far as something has changed there, and those in which a face
-        is lost that no coarser look sees."""
-        tiles = plan.tiles
-        if not tiles:
-            return []
-        small = self._boxes[self._lost & ~plan.base.sees(self._boxes)]
-        urgent = _covering(tiles, small)
-        quick = sum(look.pixels for look in tiles) <= _QUICK_PIXELS
-        turn_s = _QUICK_TURN_S if quick else _TURN_S
-        most = 1 if self._hurried else len(tiles)
-        due = self._tile_turns.take(len(tiles), self._elapsed_s / turn_s, most)
-        changed = {
-            place
-            for place in due
-            if self._searched.needs_look(self._image, self._time_s, tiles[place])
-        }
-        return [tiles[place] for place in sorted(urgent | changed)]
-
-
-class SearchedTiles:
-    """What tiles showed when they were last looked at, so that none is searched twice for nothing.
-
-    A new face changes the picture, be it slowly: a tile is compared with what was looked at, not
-    with the last picture. Where nothing has changed, every fifth turn or so is taken all the same.
-    """
-
-    def __init__(self) -> None:
-        self._seen: dict[Look, tuple[float, UInt8Array]] = {}
-
-    def needs_look(self, image: UInt8Array, time_s: float, tile: Look) -> bool:
-        """Whether a tile of this picture shows anything new.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            time_s: its media time.
-            tile: a part of it.
-        """
-        if tile not in self._seen:
-            return True
-        looked_s, before = self._seen[tile]
-        now = _sketch(image, tile)
-        return not 0 <= time_s - looked_s < _UNCHANGED_S or bool(
-            cv2.absdiff(now, before).max() > _UNCHANGED
+    def _whose_turn(self, plan: SearchPlan) -> list[Look]:
+        """Tiles whose turn it is, or else a part, as far as something has changed there."""
+        elapsed_s = max(self._time_s - self._turned_s, 0.0)
+        self._turned_s = self._time_s
+        quick = sum(look.pixels for look in plan.tiles) <= _QUICK_PIXELS
+        tiles = self._tile_turns.take(
+            plan.tiles,
+            elapsed_s / (_QUICK_TURN_S if quick else _TURN_S),
+            1 if self._hurried else len(plan.tiles),
         )
-
-    def note(self, image: UInt8Array, time_s: float, tiles: Sequence[Look]) -> None:
-        """Remembers that tiles of a picture are looked at."""
-        for tile in tiles:
-            self._seen[tile] = time_s, _sketch(image, tile)
-
-
-def _sketch(image: UInt8Array, tile: Look) -> UInt8Array:
-    """A tile at an eighth of its size in the network's input, (h / 8, w / 8, 3) uint8."""
-    left, top, right, bottom = tile.region_xyxy
-    size = tile.network_wh[0] // _CELL_PX, tile.network_wh[1] // _CELL_PX
-    return cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
-
-
-class _Turns:
-    """Takes places one after the other, as many as time has gone by for."""
-
-    def __init__(self) -> None:
-        self._next = 0
-        self._credit = 0.0
-
-    def take(self, places: int, share: float, most: int) -> list[int]:
-        """The places whose turn it is.
-
-        Args:
-            places: how many there are.
-            share: of a whole turn that has gone by.
-            most: so many at once.
-        """
-        self._credit = min(self._credit + places * share, float(most))
-        count = int(self._credit + _ROUNDING)
-        self._credit = max(self._credit - count, 0.0)
-        first, self._next = self._next, (self._next + count) % places
-        return [(first + step) % places for step in range(count)]
-
-
-def _covering(tiles: Sequence[Look], boxes_xyxy: FloatArray) -> set[int]:
-    """A tile for each face that one sees."""
-    chosen: set[int] = set()
-    for box in boxes_xyxy:
-        seeing = [place for place, tile in enumerate(tiles) if tile.sees(box[None])[0]]
-        if seeing and not chosen.intersection(seeing):
-            chosen.add(seeing[0])
-    return chosen
+        parts = () if self._whole == plan.base else plan.parts
+        chosen = tiles + self._part_turns.take(parts, elapsed_s / _TURN_S, 0 if tiles else 1)
+        return [
+            tile for tile in chosen if self._searched.needs_look(self._image, self._time_s, tile)
+        ]

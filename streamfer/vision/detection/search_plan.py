@@ -34,6 +34,9 @@ _WORTH_A_SCALE = 1.25
 _TILE_PX = 450_000
 """Pixels of a tile, at most: twice those of a whole look. It bounds memory, of which CenterFace
 takes 260 bytes a pixel, and how long a frame waits for one."""
+_PART_PX = 90_000
+"""The same of a part of the picture at the configured size: little more than a look at half of it,
+so that no frame waits much longer than another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,9 @@ class SearchPlan:
     """Of the whole picture: at the configured size first, then at half of it, and so on."""
     tiles: tuple[Look, ...]
     """At finer scales, those of the coarsest scale first."""
+    parts: tuple[Look, ...]
+    """Parts of the picture at the configured size: with the look at half of it, all that one at
+    the configured size shows. Empty where there is no look at half of it."""
 
     @property
     def base(self) -> Look:
@@ -140,9 +146,13 @@ def plan_search(
     if smallest_px is not None:
         coarser = whole[0].scale
         for scale in _finer_scales(coarser, min(1.0, SURE_PX / smallest_px)):
-            tiles += _tiles(width, height, scale, overlap_px=SURE_PX / coarser * scale)
+            tiles += _tiles(width, height, scale, SURE_PX / coarser * scale, _TILE_PX)
             coarser = scale
-    return SearchPlan(whole, tuple(tiles))
+    parts: list[Look] = []
+    if len(whole) > 1:
+        scale = whole[0].scale
+        parts = _tiles(width, height, scale, SURE_PX / whole[1].scale * scale, _PART_PX)
+    return SearchPlan(whole, tuple(tiles), tuple(parts))
 
 
 def _whole_looks(width: int, height: int, long_side: int, max_enlarge: float) -> tuple[Look, ...]:
@@ -163,7 +173,7 @@ def _finer_scales(coarsest: float, finest: float) -> list[float]:
     return scales[::-1]
 
 
-def _tiles(width: int, height: int, scale: float, overlap_px: float) -> list[Look]:
+def _tiles(width: int, height: int, scale: float, overlap_px: float, most_px: int) -> list[Look]:
     """Tiles of one size that cover the picture at a scale, at the least cost.
 
     Args:
@@ -171,11 +181,12 @@ def _tiles(width: int, height: int, scale: float, overlap_px: float) -> list[Loo
         height: of the picture.
         scale: network pixels per picture pixel.
         overlap_px: by how much neighbours overlap, in network pixels.
+        most_px: pixels of each, at most.
     """
-    across = _cuts(width * scale, overlap_px)
-    down = _cuts(height * scale, overlap_px)
+    across = _cuts(width * scale, overlap_px, most_px)
+    down = _cuts(height * scale, overlap_px, most_px)
     columns, rows = min(
-        ((c, r) for c in across for r in down if across[c] * down[r] <= _TILE_PX),
+        ((c, r) for c in across for r in down if across[c] * down[r] <= most_px),
         key=lambda grid: (grid[0] * across[grid[0]] * grid[1] * down[grid[1]], sum(grid)),
     )
     network_wh = across[columns], down[rows]
@@ -186,14 +197,14 @@ def _tiles(width: int, height: int, scale: float, overlap_px: float) -> list[Loo
     ]
 
 
-def _cuts(length: float, overlap_px: float) -> dict[int, int]:
+def _cuts(length: float, overlap_px: float, most_px: int) -> dict[int, int]:
     """Number of pieces → the side of each, a multiple of 32."""
     pieces: dict[int, int] = {}
     count = 1
     while True:
         side = math.ceil((length + (count - 1) * overlap_px) / count / _STRIDE - 1e-6) * _STRIDE
         pieces[count] = side
-        if side * side <= _TILE_PX:
+        if side * side <= most_px:
             return pieces
         count += 1
 

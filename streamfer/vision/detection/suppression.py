@@ -87,7 +87,11 @@ def non_maximum_suppression(
     return order[alive]
 
 
-def join_looks(found: Sequence[tuple[Look, Sequence[Detection]]], iou: float) -> list[Detection]:
+def join_looks(
+    found: Sequence[tuple[Look, Sequence[Detection]]],
+    iou: float,
+    frame_wh: tuple[int, int] | None = None,
+) -> list[Detection]:
     """The faces of one picture from several looks at it, best score first.
 
     A tile's answer that is cut off by its edge is left to the tile beside it, or to the coarser
@@ -98,10 +102,11 @@ def join_looks(found: Sequence[tuple[Look, Sequence[Detection]]], iou: float) ->
     Args:
         found: looks and the faces that each found, in pixels of the picture.
         iou: see `same_head`.
+        frame_wh: width and height of the picture; None: as far as the looks reach.
     """
     if len(found) == 1 and found[0][0].whole:
         return list(found[0][1])
-    frame_wh = _frame_wh([look for look, _ in found])
+    frame_wh = frame_wh or _reach_wh([look for look, _ in found])
     answers = [
         (place, face)
         for place, (look, faces) in enumerate(found)
@@ -127,6 +132,12 @@ def join_looks(found: Sequence[tuple[Look, Sequence[Detection]]], iou: float) ->
     return sorted(joined, key=lambda face: -face.score)
 
 
+def unsure_of(face: Detection, coarser: Look) -> bool:
+    """Whether an answer is one that a coarser look, which did not give it, should have given."""
+    seen = coarser.sees(face.box_xyxy[None], _CONTRADICTING_PX)
+    return face.score < _BELIEVED_SCORE and bool(seen[0])
+
+
 def _contradicted(
     looks: Sequence[Look], owners: NDArray[np.intp], boxes: FloatArray, same: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
@@ -143,8 +154,7 @@ def _contradicted(
     return contradicted
 
 
-def _frame_wh(looks: Sequence[Look]) -> tuple[int, int]:
-    """As far as the looks reach: the picture's size where one of them shows all of it."""
+def _reach_wh(looks: Sequence[Look]) -> tuple[int, int]:
     return (
         max(look.region_xyxy[2] for look in looks),
         max(look.region_xyxy[3] for look in looks),

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from streamfer.pipeline.analyzer import Analyzer, AnalyzerConfig
+from streamfer.pipeline.analyzer import Analyzer
 from streamfer.pipeline.refine.refiner import Refiner, RefinerConfig
 from streamfer.pipeline.refine.residual import ResidualConfig
+from streamfer.pipeline.stream_memory import AnalyzerConfig
 from streamfer.types import FaceResult, Frame
 from streamfer.vision.face_reader import HostFaceReader
 from streamfer.vision.trust import FIDELITY_FEATURE, PRIOR_FEATURE, LogisticModel, TrustModel

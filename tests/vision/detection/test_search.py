@@ -83,17 +83,66 @@ def test_tiles_are_spread_over_the_detections() -> None:
 
 def test_where_frames_are_dropped_one_tile_at_a_time_is_searched() -> None:
     stream = Stream(HD)
+    stream.looks(0.0)
     assert {len(stream.looks(k * 0.8, hurried=True)) for k in range(1, 9)} == {2}
 
 
-def test_a_large_face_is_looked_after_in_a_coarse_look_and_the_whole_picture_in_turn() -> None:
-    large = boxes((200, 20, 240))
+LARGE = (200, 20, 240)
+
+
+def test_a_large_face_is_looked_after_in_a_coarse_look_and_the_rest_in_parts() -> None:
+    large = boxes(LARGE)
     stream = Stream(SMALL)
     looks = [stream.looks(k * 0.2, large) for k in range(9)]
-    half = SMALL.whole[1]
-    assert all(half in each for each in looks)
-    assert [SMALL.base in each for each in looks] == [False, False, True] + [False, True] * 3
-    assert longest_waits_s(SMALL, 7 / 30, large)[SMALL.base] <= 0.5
+    assert {each[0] for each in looks} == {SMALL.whole[1]}
+    assert [len(each) for each in looks] == [1] + [2] * 8
+    assert {look for each in looks for look in each[1:]} == set(SMALL.parts)
+    assert max(longest_waits_s(SMALL, 7 / 30, large).values()) <= 1.0
+
+
+@pytest.mark.parametrize(("plan", "followed"), [(SMALL, boxes(LARGE)), (HD, NOBODY)])
+def test_no_picture_waits_for_two_looks(plan: SearchPlan, followed: FloatArray) -> None:
+    stream = Stream(plan)
+    taken: list[tuple[Look, ...]] = []
+    for frame in range(96):
+        if frame % 5 == 0:
+            taken.append(stream.looks(frame / 24, followed))
+        elif stream.search.tile_due(noise(plan, frame % 7), frame / 24):
+            taken.append(stream.search.first(plan))
+    assert {len(looks) for looks in taken} == {1}
+    finer = plan.parts if len(followed) else plan.tiles
+    assert {look for (look,) in taken if not look.whole} == set(finer)
+    for tile in finer:
+        assert sum(looks == (tile,) for looks in taken) >= 4
+
+
+def test_where_frames_are_dropped_one_tile_comes_between_two_detections() -> None:
+    stream = Stream(HD)
+    stream.looks(0.0)
+    between = [stream.search.tile_due(noise(HD, k), k / 5, hurried=True) for k in range(1, 6)]
+    assert between == [True] + [False] * 4
+
+
+def test_no_tile_comes_between_where_nothing_has_changed() -> None:
+    stream = Stream(HD)
+    stream.looks(0.0, picture=1, everywhere=True)
+    assert not any(stream.search.tile_due(noise(HD, 1), k / 5) for k in range(1, 15))
+
+
+def test_a_tile_says_nothing_of_faces_that_others_look_after() -> None:
+    large, landmarks = boxes(LARGE)[0], np.full((5, 2), np.nan, dtype=np.float32)
+    stream = Stream(SMALL)
+    stream.looks(0.0, large[None])
+    assert stream.search.tile_due(noise(SMALL, 3), 0.5)
+    (tile,) = stream.search.first(SMALL)
+    left, top = tile.region_xyxy[:2]
+    new = Detection(np.array([left, top, left + 40, top + 40], np.float32), 0.3, landmarks)
+    unsure = Detection(np.array([left, top, left + 110, top + 110], np.float32), 0.3, landmarks)
+    cut = Detection(np.array([230, 100, 330, 200], np.float32), 0.9, landmarks)
+    assert not stream.search.looked_at(large[None]).any()
+    followed = [Detection(large, 0.9, landmarks)]
+    assert stream.search.new_in_tile([new, unsure, cut], followed) == [new]
+    assert not stream.search.again(SMALL, [(tile, [])])
 
 
 def test_a_smaller_face_besides_wants_the_configured_size() -> None:
@@ -173,5 +222,5 @@ def test_photographs_are_looked_at_everywhere_at_once() -> None:
 def test_to_make_a_network_ready_each_size_is_run_once() -> None:
     looks = EveryShape().first(HD)
     sizes = [look.network_wh for look in looks]
-    assert len(sizes) == len(set(sizes)) == len(HD.whole) + 1
+    assert len(sizes) == len(set(sizes)) == len(HD.whole) + 2
     assert not EveryShape().again(HD, [(look, []) for look in looks])

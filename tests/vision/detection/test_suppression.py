@@ -77,6 +77,12 @@ def test_a_face_that_is_cut_by_a_tile_is_left_to_the_other_one() -> None:
     assert places(joined) == [(650, 0.6)]
 
 
+def test_a_face_that_is_cut_by_a_tile_alone_is_none() -> None:
+    cut = face(664, 100, 40, 0.9)
+    assert join_looks([(LEFT, [cut])], 0.3, (1920, 1080)) == []
+    assert places(join_looks([(LEFT, [cut])], 0.3, (704, 608))) == [(664, 0.9)]
+
+
 def test_a_tile_does_not_cut_at_the_edge_of_the_picture() -> None:
     at_edge = face(0, 0, 60, 0.9)
     assert places(join_looks([(WHOLE, []), (LEFT, [at_edge])], 0.3)) == [(0, 0.9)]
