@@ -30,7 +30,7 @@ from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks, picture_key
 from streamfer.training.repeated import train_seeds
-from streamfer.training.runs.command import pick_device, show_splits
+from streamfer.training.runs.command import pick_device, show_faceless, show_splits
 from streamfer.training.runs.curves import draw_learning_curves
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
 from streamfer.training.splits import Splits
@@ -70,6 +70,9 @@ def train_classifier(
     pick_device(config.device)  # what is wrong with it is said before anything is read
     splits = _read(files, config.seed, console)
     cache = open_landmarks(files.landmarks, splits.training.pictures + splits.validation.pictures)
+    if console:
+        for faces in (splits.training, splits.validation):
+            show_faceless(faces, cache, console)
     held_out, kept = split_held_out(splits.training)
     run, began_with = _begin_or_resume(config, files, splits, kept, cache)
     calibration, exam = (evaluation_faces(f, cache) for f in (held_out, splits.validation))
