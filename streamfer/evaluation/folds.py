@@ -131,7 +131,10 @@ def cross_validate(
         groups["image"] = np.arange(len(faces))
     if config.by != "image" and faces.subjects:
         groups["subject"] = joint_groups(faces)
-    folds = {by: assign_folds(members, config.folds, config.seed) for by, members in groups.items()}
+    folds = {
+        by: assign_folds(members.tolist(), config.folds, config.seed)
+        for by, members in groups.items()
+    }
     initial = load_face_vgg(config.weights)
     cache = open_landmarks(config.landmarks, faces.pictures)
     summary = summary_of(faces, cache)

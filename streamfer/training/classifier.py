@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,8 @@ def train_classifier(
     with _progress(run, console) as progress:
         while run.epoch < config.epochs:
             row = _train_and_score(run, exam, lambda: progress.advance(progress.task_ids[0]))
-            if row["mean_accuracy"] > run.best_accuracy:
-                run.best_accuracy = row["mean_accuracy"]
+            if (figure := row[f"mean_{config.choose_by}"]) > run.best_accuracy:
+                run.best_accuracy = figure
                 _keep(run, calibration, weights, hashes)
             metrics.append(row)
             save_checkpoint(files.checkpoint, run.state() | {"began_with": began_with})
@@ -190,18 +190,21 @@ def _train_and_score(
     started = time.monotonic()
     loss = run.train_epoch(advance)
     scores = score(run.average.model, exam)
-    known = [scores[f"accuracy_{name}"] for name in LABEL_SETS]
-    # Only heads that are trained, and have faces to be scored on, decide.
-    accuracies = [value for value in known if value is not None]
-    mean = sum(accuracies) / len(accuracies) if accuracies else 0.0
     return {
         "epoch": run.epoch,
         "input_size": run.model.input_size,
         "loss": round(loss, 5),
         **scores,
-        "mean_accuracy": round(mean, 5),
+        **{f"mean_{kind}": _mean_of_heads(scores, kind) for kind in ("accuracy", "recall")},
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _mean_of_heads(scores: Mapping[str, float | None], kind: str) -> float:
+    # Only heads that are trained, and have faces to be scored on, decide.
+    known = [scores[f"{kind}_{name}"] for name in LABEL_SETS]
+    values = [value for value in known if value is not None]
+    return round(sum(values) / len(values), 5) if values else 0.0
 
 
 def _keep(run: ClassifierRun, calibration: EvaluationFaces, weights: Path, hashes: Hashes) -> None:
