@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ _HELD_OUT_OF = 32
 
 
 def train_classifier(
-    config: ClassifierConfig, files: TrainingFiles, console: Console | None = None
+    config: ClassifierConfig,
+    files: TrainingFiles,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Trains, and keeps the epoch that does best on the validation faces.
 
@@ -57,6 +61,7 @@ def train_classifier(
         config: the run.
         files: what it reads and writes.
         console: shows progress and a line per epoch; None is silent.
+        clock: seconds, monotonic.
 
     Returns:
         The path of the weights.
@@ -80,9 +85,14 @@ def train_classifier(
     weights = files.out / "face_vgg19.safetensors"
     _begin_folder(files.out, config)
     metrics = MetricsFile(files.out / "metrics.jsonl", keep=run.epoch)
+    began = clock()
     with _progress(run, console) as progress:
         while run.epoch < config.epochs:
-            row = _train_and_score(run, exam, lambda: progress.advance(progress.task_ids[0]))
+            late = (clock() - began) / config.max_seconds if config.max_seconds else 0.0
+            if late >= 1:
+                break
+            advance = partial(progress.advance, progress.task_ids[0])
+            row = _train_and_score(run, exam, advance, late)
             if (figure := row[f"mean_{config.choose_by}"]) > run.best_accuracy:
                 run.best_accuracy = figure
                 _keep(run, calibration, weights, hashes)
@@ -185,10 +195,10 @@ def split_held_out(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:
 
 
 def _train_and_score(
-    run: ClassifierRun, exam: EvaluationFaces, advance: Callable[[], None]
+    run: ClassifierRun, exam: EvaluationFaces, advance: Callable[[], None], late: float
 ) -> dict[str, Any]:
     started = time.monotonic()
-    loss = run.train_epoch(advance)
+    loss = run.train_epoch(advance, late)
     scores = score(run.average.model, exam)
     return {
         "epoch": run.epoch,

@@ -93,6 +93,26 @@ def test_a_resumed_run_ends_as_an_unbroken_one(files: TrainingFiles, tmp_path: P
     assert len((broken / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+def test_the_time_limit_ends_a_run_and_the_schedule_follows(
+    files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(_TINY, epochs=100, max_seconds=10.0)
+    positions: list[float] = []
+
+    def factor(position: float, *_: float) -> float:
+        positions.append(position)
+        return 0.1
+
+    monkeypatch.setattr("streamfer.training.vgg.classifier_run.learning_rate_factor", factor)
+    readings = iter([0.0, 0.0, 5.0, 10.0])
+    weights = train_classifier(config, replace(files, out=tmp_path), clock=lambda: next(readings))
+    assert weights.with_suffix(".md").exists()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["input_size"] for row in rows] == [16, 24]
+    assert positions[0] == 0
+    assert positions[-1] == 50
+
+
 @pytest.mark.parametrize(("name", "value"), [("epochs", 2), ("cooldown", 0.1)])
 def test_resuming_to_another_length_is_refused(
     files: TrainingFiles, tmp_path: Path, name: str, value: float

@@ -43,6 +43,7 @@ _CHOICES = {
 _HELP = {
     "width": "multiplies VGG19's channel counts",
     "epochs": "passes over the training faces",
+    "max_seconds": "ends the run with the epoch in which it is over, the schedule in step; 0: none",
     "learning_rate": "peak of the schedule",
     "warmup": "epochs of warm-up",
     "cooldown": "fraction of the run over which the learning rate falls to zero",

@@ -83,6 +83,9 @@ class ClassifierConfig:
     """Multiplies VGG19's channel counts."""
     dropout: float = 0.5
     epochs: int = 40
+    max_seconds: float = 0.0
+    """It ends with the epoch in which this time is over, and the schedule follows the clock where
+    that is sooner; 0: no limit."""
     batch_size: int = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = 0.05
@@ -134,7 +137,7 @@ class ClassifierConfig:
         for name in ("augment", "mixup", "sampling"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} {getattr(self, name)} is not in [0, 1]")
-        for name in ("logit_adjustment", "margin"):
+        for name in ("logit_adjustment", "margin", "max_seconds"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name.replace('_', ' ')} {getattr(self, name)} is below 0")
         if not 0 <= self.frozen_stages < NUM_STAGES:
@@ -197,11 +200,13 @@ class ClassifierRun:
         """Batches in one epoch."""
         return len(self._batches(epoch=0))
 
-    def train_epoch(self, advance: Callable[[], None]) -> float:
-        """Trains one epoch and returns its mean loss."""
+    def train_epoch(self, advance: Callable[[], None], late: float = 0.0) -> float:
+        """Trains one epoch and returns its mean loss; `late` is the share of the run's time that is
+        over, which moves the schedule on where the epochs alone would not."""
         config = self.config
         torch.manual_seed(config.seed * 100_003 + self.epoch)
-        size = input_size_of_epoch(self.epoch, config.epochs, config.sizes)
+        least = late * config.epochs
+        size = input_size_of_epoch(max(self.epoch, int(least)), config.epochs, config.sizes)
         self.model.input_size = self.average.model.input_size = size
         self.model.train()
         self._frozen.eval()
@@ -209,7 +214,7 @@ class ClassifierRun:
         total = torch.zeros((), device=self.device)
         loader = load_batches(batches, config.workers, pinned=self.device.type == "cuda")
         for step, batch in enumerate(loader):
-            position = self.epoch + step / len(batches)
+            position = max(self.epoch + step / len(batches), least)
             factor = learning_rate_factor(position, config.epochs, config.warmup, config.cooldown)
             for group in self.optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
@@ -264,7 +269,7 @@ class ClassifierRun:
         Raises:
             ConfigError: that run had other settings; says which.
         """
-        free = {"storage", "device", "precision", "workers", "threads"}
+        free = {"storage", "device", "precision", "workers", "threads", "max_seconds"}
         mine, theirs = asdict(self.config), state.get("config", {})
         changed = [k for k in mine if k not in free and mine[k] != theirs.get(k)]
         if changed:
