@@ -38,7 +38,7 @@ from streamfer.models.vgg import (
 )
 from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
-from streamfer.training.faces.landmarks import align_pictures, open_landmarks
+from streamfer.training.faces.landmarks import align_pictures, open_landmarks, summary_of
 from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.faces.sources import Split, held_out_split, read_faces
 from streamfer.training.reading import Reading
@@ -147,13 +147,14 @@ def evaluate_classifier(config: EvaluationConfig, engine: Engine | None = None) 
     split = config.split or held_out_split(config.data)
     config = replace(config, labels=labels, split=split)
     faces = read_faces(config.data, split, config.reading)
-    summary = faces.summary
     truth = true_classes(faces, labels)
     index = np.flatnonzero(truth != NO_LABEL)
     if not len(index):
         raise ConfigError(f"{config.data}: no face has a label of the kind {labels}")
+    cache = open_landmarks(config.landmarks, faces.pictures)
+    summary = summary_of(faces, cache)
     faces = faces.subset(index)
-    crops = align_pictures(faces.pictures, open_landmarks(config.landmarks, faces.pictures))
+    crops = align_pictures(faces.pictures, cache)
     if config.style == "sketch":
         crops = np.array([pencil_sketch(crop) for crop in crops], dtype=np.uint8)
     views = ten_views(crops) if config.tta else [crops]

@@ -1,14 +1,14 @@
 """Cross-validation on an image tree: paper A's CK+ protocol, and the honest one beside it.
 
 Consecutive frames of one person look alike. Random folds put them on both sides, as paper A did;
-subject-disjoint folds keep each person on one side.
+subject-disjoint folds keep each person on one side, and near-duplicates with them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,20 +24,29 @@ from streamfer.evaluation.classifier import (
     ten_views,
     true_classes,
 )
+from streamfer.evaluation.kept_folds import FoldsBy, KeptFolds
 from streamfer.evaluation.metrics import accuracy
 from streamfer.labels import NUM_LABELS, LabelSet
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
 from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces
-from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
+from streamfer.training.faces.landmarks import (
+    LandmarkCache,
+    align_pictures,
+    open_landmarks,
+    picture_key,
+    summary_of,
+)
 from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.faces.sources import read_all_faces
 from streamfer.training.reading import Reading
 from streamfer.training.runs.command import pick_device
+from streamfer.training.splits import joint_groups
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.types import FloatArray
 
-FoldsBy = Literal["image", "subject"]
+_FREE = ("data", "by", "landmarks", "weights", "device", "checkpoints")
+"""What does not change a fold's answers, or is told by its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +76,21 @@ class FoldsConfig:
     """Averages ten views of each tested face."""
     from_scratch: bool = False
     """Every fold starts from random weights in the shape of `weights`."""
+    frozen_stages: int = 0
+    """First stages, of five, that stay as in `weights`: faster."""
+    checkpoints: Path | None = None
+    """Folder that keeps the answers of every finished fold; a run with the same settings on the
+    same faces goes on from there."""
     reading: Reading = field(default_factory=Reading)
     """How the data are read."""
 
     def __post_init__(self) -> None:
         if self.folds < 2:
             raise ConfigError(f"folds must be at least 2, not {self.folds}")
+        if self.from_scratch and self.frozen_stages:
+            raise ConfigError(
+                "--from-scratch and --frozen-stages: random weights would stay random"
+            )
 
 
 def cross_validate(
@@ -99,7 +117,6 @@ def cross_validate(
     """
     pick_device(config.device)  # what is wrong with it is said before anything is read
     faces = read_all_faces(config.data, config.reading)
-    summary = faces.summary
     labels: LabelSet = config.labels or ("ferplus" if faces.votes.any() else "fer2013")
     truth = true_classes(faces, labels)
     index = np.flatnonzero(truth != NO_LABEL)
@@ -109,18 +126,25 @@ def cross_validate(
     if config.by == "subject" and not faces.subjects:
         raise ConfigError(f"{config.data}: the file names do not tell the subjects")
     # All folds before the first training, which takes long: what is wrong is said at once.
+    groups: dict[FoldsBy, NDArray[np.int64]] = {}
+    if config.by != "subject":
+        groups["image"] = np.arange(len(faces))
+    if config.by != "image" and faces.subjects:
+        groups["subject"] = joint_groups(faces)
     folds = {
-        by: assign_folds(list(groups), config.folds, config.seed)
-        for by, groups in (("image", range(len(faces))), ("subject", faces.subjects))
-        if config.by in (None, by) and len(groups) > 0
+        by: assign_folds(members.tolist(), config.folds, config.seed)
+        for by, members in groups.items()
     }
     initial = load_face_vgg(config.weights)
     cache = open_landmarks(config.landmarks, faces.pictures)
+    summary = summary_of(faces, cache)
     figures: dict[str, Any] = {"protocol": "kfold", "folds": config.folds, "seed": config.seed}
-    for by in ("image", "subject"):
+    kinds: tuple[FoldsBy, ...] = ("image", "subject")
+    for by in kinds:
         figures[by] = None
         if by in folds:
-            probs, per_fold = _run_folds(config, faces, cache, initial, folds[by], by, report)
+            kept = KeptFolds(config.checkpoints, by, _beginning(config, faces, cache, folds[by]))
+            probs, per_fold = _run_folds(config, faces, cache, initial, folds[by], kept, report)
             evaluation = Evaluation(
                 EvaluationConfig(config.data, labels, config.style, config.tta),
                 index.astype(np.int64),
@@ -136,6 +160,19 @@ def cross_validate(
             spread = {"mean": float(np.mean(per_fold)), "sd": float(np.std(per_fold, ddof=1))}
             figures[by] = {**evaluation.figures(), "per_fold": per_fold, **spread}
     return figures
+
+
+def _beginning(
+    config: FoldsConfig, faces: LabelledFaces, cache: LandmarkCache, fold: NDArray[np.int64]
+) -> str:
+    """SHA-256 (hex) of all that the answers of a fold depend on."""
+    plain = {k: v for k, v in asdict(config).items() if k not in _FREE}
+    digest = hashlib.sha256(repr(sorted(plain.items())).encode())
+    digest.update(b"" if config.from_scratch else config.weights.read_bytes())
+    digest.update(b"".join(picture_key(picture) for picture in faces.pictures))
+    for part in (cache.matrices(faces.pictures), faces.classes, faces.votes, fold):
+        digest.update(part.tobytes())
+    return digest.hexdigest()
 
 
 def assign_folds(groups: Sequence[Any], folds: int, seed: int) -> NDArray[np.int64]:
@@ -169,7 +206,7 @@ def _run_folds(
     cache: LandmarkCache,
     initial: FaceVGG,
     fold: NDArray[np.int64],
-    by: str,
+    kept: KeptFolds,
     report: Callable[[str], None],
 ) -> tuple[FloatArray, list[float]]:
     """(n, 7) answers to each face by the network that did not learn from it, accuracy by fold."""
@@ -179,11 +216,15 @@ def _run_folds(
     per_fold = []
     for number in range(config.folds):
         inside = np.flatnonzero(fold == number)
-        train = faces.subset(np.flatnonzero(fold != number))
-        model = _fine_tune(config, train, cache, initial)
-        probs[inside] = _answer(config, model, faces.subset(inside), cache, labels)
+        answers = kept.read(number)
+        if answers is None:
+            train = faces.subset(np.flatnonzero(fold != number))
+            model = _fine_tune(config, train, cache, initial)
+            answers = _answer(config, model, faces.subset(inside), cache, labels)
+            kept.write(number, answers)
+        probs[inside] = answers
         per_fold.append(accuracy(probs[inside], truth[inside]))
-        report(f"by {by}, fold {number + 1} of {config.folds}: {per_fold[-1]:.4f}")
+        report(f"by {kept.by}, fold {number + 1} of {config.folds}: {per_fold[-1]:.4f}")
     return probs, per_fold
 
 
@@ -195,6 +236,7 @@ def _fine_tune(
         epochs=config.epochs,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
+        frozen_stages=config.frozen_stages,
         sizes=(initial.config.input_size,),
         seed=config.seed,
         device=config.device,

@@ -21,7 +21,7 @@ from streamfer.models.fused import FusedNetwork, load_fused
 from streamfer.models.shipped import SHIPPED
 from streamfer.training.data_summary import print_summary
 from streamfer.training.faces.data import LabelledFaces
-from streamfer.training.faces.landmarks import align_pictures, open_landmarks
+from streamfer.training.faces.landmarks import align_pictures, open_landmarks, summary_of
 from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.faces.sources import held_out_split, read_faces
 from streamfer.training.fused_heads import Heads, compare_heads, make_exam
@@ -102,10 +102,11 @@ def _compare(options: argparse.Namespace) -> None:
     assert fused is not None
     split = held_out_split(options.data)
     faces = read_faces(options.data, split, reading_from(options))
-    print_summary(split, faces.summary, Console(stderr=True))
+    cache = open_landmarks(options.landmarks, faces.pictures)
+    print_summary(split, summary_of(faces, cache), Console(stderr=True))
     if options.faces:
         faces = faces.subset(np.arange(min(options.faces, len(faces))))
-    crops = align_pictures(faces.pictures, open_landmarks(options.landmarks, faces.pictures))
+    crops = align_pictures(faces.pictures, cache)
     comparison = compare_fused(fused, plain, faces, crops, device)
     for name, styles in comparison.items():
         print(comparison_table(styles, _TITLES[name], "fused"))

@@ -31,10 +31,11 @@ from streamfer.models.fused import FusedNetwork, load_fused
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.stylegan2 import to_uint8
-from streamfer.training.faces.aligned import AlignedFaces, aligned
+from streamfer.training.faces.aligned import AlignedFaces
 from streamfer.training.runs.command import (
     ProgressLine,
     add_reading,
+    align_shown,
     pick_device,
     run_command,
     splits_from,
@@ -167,9 +168,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.sheet:
         samples = draw_samples(models, _SHEET_SAMPLES, _SHEET_PSI, config.seed)
         write_sheet(samples, options.sheet)
-    splits = splits_from(options, Console(stderr=True))
-    training = aligned(splits.training, options.landmarks)
-    validation = aligned(splits.validation, options.landmarks)
+    console = Console(stderr=True)
+    splits = splits_from(options, console)
+    training = align_shown(splits.training, options.landmarks, console)
+    validation = align_shown(splits.validation, options.landmarks, console)
     fused = None
     if options.heads:
         fused = load_fused(options.classifier, options.encoder, options.heads).to(device)

@@ -53,6 +53,12 @@ class TrackerConfig:
     memory_s: float = 2.0
     """How long a face that left keeps its number."""
 
+    def may_be_new(self, detection: Detection) -> bool:
+        """Whether a detection is sure enough for a face that was not there before."""
+        return detection.score >= self.new_score or (
+            detection.score >= self.new_score_with_landmarks and landmarks_reliable(detection)
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFace:
@@ -195,8 +201,8 @@ class Tracker:
         self, image: UInt8Array, detections: Sequence[Detection], looked_at: LookedAt
     ) -> None:
         """Two stages: confident detections to all tracks, the others to the live ones left."""
-        confident = [d for d in detections if self._may_be_new(d)]
-        doubtful = [d for d in detections if not self._may_be_new(d)]
+        confident = [d for d in detections if self._config.may_be_new(d)]
+        doubtful = [d for d in detections if not self._config.may_be_new(d)]
         looks = [describe(image, d.box_xyxy) for d in confident]
         found = self._match_confident(image, confident, looks, looked_at)
         rest = [t for t in self._live if t not in found and not t.before_cut]
@@ -210,12 +216,6 @@ class Tracker:
         self._missed = bool(missed)
         self._lost = [t for t in self._lost if t not in found] + gone
         self._live = found + [t for t in rest if t not in gone]
-
-    def _may_be_new(self, detection: Detection) -> bool:
-        config = self._config
-        return detection.score >= config.new_score or (
-            detection.score >= config.new_score_with_landmarks and landmarks_reliable(detection)
-        )
 
     def _match_confident(
         self,

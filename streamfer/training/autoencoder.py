@@ -28,7 +28,7 @@ from torch.optim import Optimizer
 from streamfer.errors import ConfigError
 from streamfer.models.encoder import Encoder
 from streamfer.models.inversion.lens import Lens
-from streamfer.models.storage import load_encoder, save_encoder, save_generator
+from streamfer.models.storage import load_encoder, load_generator, save_encoder, save_generator
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.latent.autoencoder_trainer import AutoencoderTrainer, AutoencoderTraining
@@ -152,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--game",
         type=Path,
-        help="folder of a generator's training to start from, or of an autoencoder's",
+        help="folder of a generator's training to start from, or of an autoencoder's; or the file"
+        " of a generator, which brings no discriminator",
     )
     parser.add_argument("--encoder", type=Path, help="encoder.safetensors to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
@@ -186,6 +187,11 @@ def _shapes_of(initial: tuple[Path, Path] | None) -> dict[str, Any]:
     if initial is None:
         return {}
     game, encoder = initial
+    if game.is_file():
+        return {
+            "generator": load_generator(game).config,
+            "encoder": load_encoder(encoder).config,
+        }
     try:
         recipe = json.loads((game / "config.json").read_text())
         # An autoencoder's training calls the same thing by another name.

@@ -10,8 +10,9 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks, picture_key
 from streamfer.training.repeated import train_seeds
-from streamfer.training.runs.command import pick_device, show_splits
+from streamfer.training.runs.command import pick_device, show_faceless, show_splits
 from streamfer.training.runs.curves import draw_learning_curves
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
 from streamfer.training.splits import Splits
@@ -45,7 +46,10 @@ _HELD_OUT_OF = 32
 
 
 def train_classifier(
-    config: ClassifierConfig, files: TrainingFiles, console: Console | None = None
+    config: ClassifierConfig,
+    files: TrainingFiles,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Trains, and keeps the epoch that does best on the validation faces.
 
@@ -57,6 +61,7 @@ def train_classifier(
         config: the run.
         files: what it reads and writes.
         console: shows progress and a line per epoch; None is silent.
+        clock: seconds, monotonic.
 
     Returns:
         The path of the weights.
@@ -70,6 +75,9 @@ def train_classifier(
     pick_device(config.device)  # what is wrong with it is said before anything is read
     splits = _read(files, config.seed, console)
     cache = open_landmarks(files.landmarks, splits.training.pictures + splits.validation.pictures)
+    if console:
+        for faces in (splits.training, splits.validation):
+            show_faceless(faces, cache, console)
     held_out, kept = split_held_out(splits.training)
     run, began_with = _begin_or_resume(config, files, splits, kept, cache)
     calibration, exam = (evaluation_faces(f, cache) for f in (held_out, splits.validation))
@@ -77,11 +85,16 @@ def train_classifier(
     weights = files.out / "face_vgg19.safetensors"
     _begin_folder(files.out, config)
     metrics = MetricsFile(files.out / "metrics.jsonl", keep=run.epoch)
+    began = clock()
     with _progress(run, console) as progress:
         while run.epoch < config.epochs:
-            row = _train_and_score(run, exam, lambda: progress.advance(progress.task_ids[0]))
-            if row["mean_accuracy"] > run.best_accuracy:
-                run.best_accuracy = row["mean_accuracy"]
+            late = (clock() - began) / config.max_seconds if config.max_seconds else 0.0
+            if late >= 1:
+                break
+            advance = partial(progress.advance, progress.task_ids[0])
+            row = _train_and_score(run, exam, advance, late)
+            if (figure := row[f"mean_{config.choose_by}"]) > run.best_accuracy:
+                run.best_accuracy = figure
                 _keep(run, calibration, weights, hashes)
             metrics.append(row)
             save_checkpoint(files.checkpoint, run.state() | {"began_with": began_with})
@@ -182,23 +195,26 @@ def split_held_out(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:
 
 
 def _train_and_score(
-    run: ClassifierRun, exam: EvaluationFaces, advance: Callable[[], None]
+    run: ClassifierRun, exam: EvaluationFaces, advance: Callable[[], None], late: float
 ) -> dict[str, Any]:
     started = time.monotonic()
-    loss = run.train_epoch(advance)
+    loss = run.train_epoch(advance, late)
     scores = score(run.average.model, exam)
-    known = [scores[f"accuracy_{name}"] for name in LABEL_SETS]
-    # Only heads that are trained, and have faces to be scored on, decide.
-    accuracies = [value for value in known if value is not None]
-    mean = sum(accuracies) / len(accuracies) if accuracies else 0.0
     return {
         "epoch": run.epoch,
         "input_size": run.model.input_size,
         "loss": round(loss, 5),
         **scores,
-        "mean_accuracy": round(mean, 5),
+        **{f"mean_{kind}": _mean_of_heads(scores, kind) for kind in ("accuracy", "recall")},
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _mean_of_heads(scores: Mapping[str, float | None], kind: str) -> float:
+    # Only heads that are trained, and have faces to be scored on, decide.
+    known = [scores[f"{kind}_{name}"] for name in LABEL_SETS]
+    values = [value for value in known if value is not None]
+    return round(sum(values) / len(values), 5) if values else 0.0
 
 
 def _keep(run: ClassifierRun, calibration: EvaluationFaces, weights: Path, hashes: Hashes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class DataSummary:
     mapping: Mapping[str, str]
     """What stood for which class: folder or code → label."""
     passed_over: tuple[PassedOver, ...] = ()
+    faceless: tuple[str, ...] = ()
+    """Pictures in which no face was found: each is taken whole, as those of face data sets are."""
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -50,9 +52,20 @@ class DataSummary:
             lines.append(f"no face of: {', '.join(empty)}")
         for why, count in Counter(item.why for item in self.passed_over).most_common():
             names = [item.name for item in self.passed_over if item.why == why]
-            more = ", …" if len(names) > _NAMES_SHOWN else ""
-            lines.append(f"passed over {count}: {why} ({', '.join(names[:_NAMES_SHOWN])}{more})")
+            lines.append(f"passed over {count}: {why} ({_first(names)})")
+        if self.faceless:
+            lines.append(taken_whole(self.faceless))
         return lines
+
+
+def taken_whole(names: Sequence[str]) -> str:
+    """What to say of pictures in which no face was found."""
+    return f"taken whole {len(names)}: no face was found in the picture ({_first(names)})"
+
+
+def _first(names: Sequence[str]) -> str:
+    more = ", …" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def print_summary(title: str, summary: DataSummary, console: Console) -> None:

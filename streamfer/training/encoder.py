@@ -2,7 +2,8 @@
 
 Half of what it sees is generated, so that the code is known (paper A, 3); the other half are real
 faces, which it must let the frozen generator redraw: pixels, features through a trained VGG19, and
-the expression that this network reads.
+the expression that this network reads. Beside them it may learn codes that have been optimised for
+real faces (`--codes`), which says where in the space of codes the drawings are good.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from streamfer.errors import ConfigError
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion.lens import Lens
-from streamfer.models.storage import load_generator, save_encoder
+from streamfer.models.storage import load_encoder, load_generator, save_encoder
 from streamfer.models.stylegan2 import Generator, from_uint8, style_spread, to_uint8
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.latent.adversarial import mix_styles
+from streamfer.training.latent.coded_faces import CodedFaces, read_coded_faces
 from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
 from streamfer.training.latent.reconstruction import (
     ReconstructionWeights,
@@ -78,10 +81,18 @@ class EncoderTrainer:
         generator: frozen, on that device.
         lens: frozen, on that device.
         config: the recipe.
+        known: faces with optimised codes, a batch of which comes beside each; None for none.
+        initial: an encoder to start from; None starts from random weights.
     """
 
     def __init__(
-        self, faces: Tensor, generator: Generator, lens: Lens, config: EncoderTraining
+        self,
+        faces: Tensor,
+        generator: Generator,
+        lens: Lens,
+        config: EncoderTraining,
+        known: CodedFaces | None = None,
+        initial: Encoder | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.faces = faces
@@ -93,6 +104,9 @@ class EncoderTrainer:
         self.spread = style_spread(generator)
         self.encoder = Encoder(config.shape).to(self.device)
         self.encoder.w_avg.copy_(generator.mapping.w_avg)
+        if initial is not None:
+            self.encoder.load_state_dict(initial.state_dict())
+        self.known = known
         self.average = copy.deepcopy(self.encoder).eval().requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             self.encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
@@ -106,13 +120,16 @@ class EncoderTrainer:
         self.encoder.train()
         real = jitter(draw_real(self.faces, self.config.batch_size))
         known_ws, generated = self._generated_batch()
-        common, deltas = self.encoder.offsets(torch.cat([real, generated]))
+        optimised, codes = self._optimised_batch()
+        common, deltas = self.encoder.offsets(torch.cat([real, generated, optimised]))
         ws = self.encoder.compose(common, deltas)
         n = len(real)
         drawn = self.generator.synthesis(ws[:n], dtype=self.dtype)
         losses = reconstruction_losses(self.lens, real, drawn)
-        losses["delta"] = (deltas / self.spread).square().mean()
-        losses["latent"] = ((ws[n:] - known_ws) / self.spread).square().mean()
+        losses["delta"] = (deltas[: 2 * n] / self.spread).square().mean()
+        losses["latent"] = ((ws[n : 2 * n] - known_ws) / self.spread).square().mean()
+        if self.known is not None:
+            losses["code"] = ((ws[2 * n :] - codes) / self.spread).square().mean()
         self.optimizer.zero_grad()
         torch.autograd.backward(weighted_sum(losses, self.config.weights))
         for group in self.optimizer.param_groups:
@@ -144,6 +161,16 @@ class EncoderTrainer:
         both = torch.stack([faces, to_uint8(drawn[:, 0])], dim=1)
         return both.flatten(0, 1).cpu()
 
+    def _optimised_batch(self) -> tuple[Tensor, Tensor]:
+        """Faces as they are, for to others their codes don't belong, and the codes; none of either
+        where there are no codes."""
+        if self.known is None:
+            side = self.faces.shape[1]
+            return torch.empty(0, 1, side, side, device=self.device), torch.empty(0)
+        crops, codes = self.known.crops, self.known.codes
+        rows = torch.randint(len(crops), (self.config.batch_size,))
+        return from_uint8(crops[rows].to(self.device)), codes[rows].to(self.device)
+
     @torch.no_grad()
     def _generated_batch(self) -> tuple[Tensor, Tensor]:
         config, shape = self.config, self.generator.config
@@ -160,6 +187,8 @@ def train_encoder(
     config: EncoderTraining,
     out: Path,
     *,
+    known: CodedFaces | None = None,
+    initial: Encoder | None = None,
     resume: bool = False,
     clock: Callable[[], float] = time.monotonic,
     on_tick: Callable[[dict[str, Any]], None] = lambda metrics: None,
@@ -173,6 +202,8 @@ def train_encoder(
         config: the recipe.
         out: gets `config.json`, `metrics.jsonl`, `pairs.png` (faces and reconstructions),
             `encoder.safetensors` (the averaged weights) and the state to resume from.
+        known: faces with optimised codes to learn, too; None for none.
+        initial: an encoder to start from; None starts from random weights.
         resume: go on from the state in `out`.
         clock: seconds, monotonic.
         on_tick: called with each line of metrics.
@@ -184,7 +215,7 @@ def train_encoder(
         ConfigError: it cannot be resumed with these options.
     """
     began = clock()
-    trainer = EncoderTrainer(faces, generator, lens, config)
+    trainer = EncoderTrainer(faces, generator, lens, config, known, initial)
     modules = {"encoder": trainer.encoder, "average": trainer.average}
     optimizers = {"encoder": trainer.optimizer}
     folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
@@ -214,6 +245,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--classifier", type=Path, default=SHIPPED_FACE_WEIGHTS, help="default: the shipped weights"
     )
+    parser.add_argument(
+        "--codes", type=Path, help="folder of optimised codes to learn (streamfer.training.codes)"
+    )
+    parser.add_argument("--initial", type=Path, help="encoder.safetensors to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     return run_command(lambda: _train(parser.parse_args(arguments)))
 
@@ -223,6 +258,12 @@ def _train(options: argparse.Namespace) -> None:
     generator = load_generator(options.generator).to(device)
     lens = Lens(load_face_vgg(options.classifier)).to(device)
     shape = EncoderConfig(num_ws=generator.config.num_ws, w_dim=generator.config.w_dim)
+    known = read_coded_faces(options.codes) if options.codes else None
+    initial = load_encoder(options.initial) if options.initial else None
+    if initial is not None:
+        if (initial.config.num_ws, initial.config.w_dim) != (shape.num_ws, shape.w_dim):
+            raise ConfigError(f"{options.initial}: its codes are not those of {options.generator}")
+        shape = initial.config
     config = config_from(options, EncoderTraining, shape=shape)
     aligned = read_training(options)
     with ProgressLine(config.images, "encoder") as line:
@@ -232,6 +273,8 @@ def _train(options: argparse.Namespace) -> None:
             lens,
             config,
             options.out,
+            known=known,
+            initial=initial,
             resume=options.resume,
             on_tick=lambda metrics: line.report(metrics["images"], metrics),
         )

@@ -42,6 +42,7 @@ from streamfer.training.runs.command import (
     config_from,
     pick_device,
     run_command,
+    show_faceless,
     splits_from,
     training_parser,
 )
@@ -153,9 +154,12 @@ def _train(options: argparse.Namespace) -> None:
     config = config_from(options, FusedTraining)
     device = pick_device(options.device)
     network, encoder = load_face_vgg(options.classifier), load_encoder(options.encoder)
-    splits = splits_from(options, Console(stderr=True))
+    console = Console(stderr=True)
+    splits = splits_from(options, console)
     training, validation = splits.training, splits.validation
     cache = open_landmarks(options.landmarks, training.pictures + validation.pictures)
+    for faces in (training, validation):
+        show_faceless(faces, cache, console)
     total = config.views * len(training)
     with ProgressLine(total, "faces") as line:
         comparison = train_fused(

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from streamfer.errors import ConfigError
-from streamfer.models.storage import save_generator
+from streamfer.models.inversion.lens import Lens
+from streamfer.models.storage import load_generator, save_generator
 from streamfer.models.stylegan2 import Generator
+from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.latent.gan import GeneratorTrainer, GeneratorTraining
 from streamfer.training.runs.command import (
     ProgressLine,
@@ -39,6 +41,8 @@ def train_generator(
     config: GeneratorTraining,
     out: Path,
     *,
+    lens: Lens | None = None,
+    initial: Generator | None = None,
     resume: bool = False,
     clock: Callable[[], float] = time.monotonic,
     on_tick: Callable[[dict[str, Any]], None] = lambda metrics: None,
@@ -50,6 +54,8 @@ def train_generator(
         config: the recipe.
         out: gets `config.json`, `metrics.jsonl`, `samples.png`, `generator.safetensors` (the
             averaged weights as they ship) and the state to resume from.
+        lens: frozen, on that device, for a projected discriminator.
+        initial: a generator to start from; None starts from random weights.
         resume: go on from the state in `out`.
         clock: seconds, monotonic.
         on_tick: called with each line of metrics.
@@ -61,7 +67,7 @@ def train_generator(
         ConfigError: it cannot be resumed with these options.
     """
     began = clock()
-    trainer = GeneratorTrainer(faces, config)
+    trainer = GeneratorTrainer(faces, config, lens, initial)
     folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
     if folder.resuming:
         progress = folder.load(trainer.modules(), trainer.optimizers())
@@ -102,15 +108,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = training_parser(
         "streamfer.training.generator", "Trains a StyleGAN2 on aligned faces.", GeneratorTraining
     )
+    parser.add_argument(
+        "--classifier",
+        type=Path,
+        default=SHIPPED_FACE_WEIGHTS,
+        help="that --projected looks through; default: the shipped weights",
+    )
+    parser.add_argument("--initial", type=Path, help="generator.safetensors to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     return run_command(lambda: _train(parser.parse_args(arguments)))
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = config_from(options, GeneratorTraining)
+    initial = load_generator(options.initial) if options.initial else None
+    shape = {"shape": initial.config} if initial else {}
+    config = config_from(options, GeneratorTraining, **shape)
     device = pick_device(options.device)
     if config.cuda_graphs and device.type != "cuda":
         raise ConfigError(f"--cuda-graphs needs a CUDA device, not {device}")
+    lens = Lens(load_face_vgg(options.classifier)).to(device) if config.projected else None
     aligned = read_training(options)
     faces = torch.from_numpy(aligned.crops).to(device)
     with ProgressLine(config.images, "generator") as line:
@@ -118,6 +134,8 @@ def _train(options: argparse.Namespace) -> None:
             faces,
             config,
             options.out,
+            lens=lens,
+            initial=initial,
             resume=options.resume,
             on_tick=lambda metrics: line.report(metrics["images"], metrics),
         )

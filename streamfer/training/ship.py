@@ -23,17 +23,23 @@ from streamfer.training.runs.latent_cards import (
     fused_heads_card,
     generator_card,
     read_json,
+    trained_recipe,
 )
 from streamfer.training.vgg.card import commit_of_checkout
 
 
 def ship(
-    run: LatentRun, fused: Path, weights: WeightFiles, plain: bool = False
+    run: LatentRun,
+    networks: tuple[Path, Path],
+    fused: Path,
+    weights: WeightFiles,
+    plain: bool = False,
 ) -> tuple[Path, ...]:
     """Copies generator, encoder and heads beside the classifier and writes their cards.
 
     Args:
-        run: that of generator and encoder, and what was measured of them.
+        run: how generator and encoder were trained, and what was measured of them.
+        networks: files of generator and encoder.
         fused: folder of the training of the heads.
         plain: whether the heads that don't read the latent ship, where they are the better ones.
         weights: where to; holds the classifier that all of them were trained with.
@@ -47,8 +53,8 @@ def ship(
         OutputError: a file cannot be written.
     """
     files = {
-        weights.generator: run.folder / "generator.safetensors",
-        weights.encoder: run.folder / "encoder.safetensors",
+        weights.generator: networks[0],
+        weights.encoder: networks[1],
         weights.fused_heads: fused / f"{'plain' if plain else 'fused'}_heads.safetensors",
     }
     generator, encoder, heads = files.values()
@@ -70,6 +76,8 @@ def ship(
 
 def _copy(source: Path, target: Path) -> None:
     """Whole or not at all, readable by everybody."""
+    if target.exists() and source.samefile(target):
+        return
     part = target.with_suffix(".part")
     shutil.copyfile(source, part)
     part.chmod(0o644)
@@ -106,13 +114,12 @@ def _ship(options: argparse.Namespace) -> None:
     for folder in (options.joint, options.fused, options.weights):
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder")
-    run = LatentRun(
-        folder=options.joint,
-        evaluation=read_json(options.evaluation),
-        commit=options.commit or commit_of_checkout(),
-        note=options.note,
-    )
-    for card in ship(run, options.fused, WeightFiles(options.weights), options.plain_heads):
+    commit = options.commit or commit_of_checkout()
+    recipe = trained_recipe(options.joint, commit, options.note)
+    run = LatentRun(recipe, recipe, read_json(options.evaluation), commit)
+    joint = (options.joint / "generator.safetensors", options.joint / "encoder.safetensors")
+    weights = WeightFiles(options.weights)
+    for card in ship(run, joint, options.fused, weights, options.plain_heads):
         print(card)
 
 

@@ -28,7 +28,7 @@ from streamfer.models.inversion.descent import STEPS_OF_A_RUN, InversionConfig
 from streamfer.models.shipped import SHIPPED, WeightFiles, digest
 from streamfer.training.faces.aligned import split_held_out
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
-from streamfer.training.faces.landmarks import make_detector
+from streamfer.training.faces.landmarks import best_face, make_detector
 from streamfer.training.faces.stream_views import stream_view
 from streamfer.training.runs.command import (
     ProgressLine,
@@ -46,7 +46,6 @@ from streamfer.vision.detection.detector import Detector
 from streamfer.vision.trust import TrustModel, save_trust, trust_features
 
 _BATCH = 64
-_DETECTOR_SIDE = 320
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +76,10 @@ def see_faces(
         part = order[start : start + _BATCH]
         frames = [stream_view(pictures[row], rng) for row in part]
         for row, frame, found in zip(part, frames, detector.detect(frames), strict=True):
-            if found:
+            if face := best_face(found):
                 rows.append(row)
-                detections.append(found[0])
-                crops.append(align_face(frame, found[0]).image)
+                detections.append(face)
+                crops.append(align_face(frame, face).image)
         advance(len(part))
     return SeenFaces(np.array(rows, np.int64), tuple(detections), np.array(crops, np.uint8))
 
@@ -193,7 +192,7 @@ def _examine(
 ) -> dict[LabelSet, Evidence]:
     """Shows faces in stream views to detector and networks."""
     with ProgressLine(views * len(faces), "views") as line:
-        detector = make_detector(_DETECTOR_SIDE)
+        detector = make_detector()
         seen = see_faces(faces.pictures, detector, views, config.seed, line.advance)
         detector.close()
     errors = np.full(len(seen.crops), np.nan)

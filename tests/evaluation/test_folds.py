@@ -1,14 +1,18 @@
+import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from streamfer.errors import ConfigError
+from streamfer.evaluation import folds as folds_module
 from streamfer.evaluation.classifier import Evaluation
 from streamfer.evaluation.folds import FoldsConfig, assign_folds, cross_validate
-from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
-from tests.support.labelled_faces import write_tree
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig, load_face_vgg, save_face_vgg
+from streamfer.training.faces.data import LabelledFaces
+from tests.support.labelled_faces import drawn_face, write_tree
 
 
 def test_groups_are_never_split_and_folds_are_even() -> None:
@@ -99,6 +103,73 @@ def test_folds_do_what_a_holdout_does(tmp_path: Path) -> None:
     photo = _config(tmp_path, _SUBJECTS, from_scratch=True, by="subject")
     cross_validate(photo, keep=lambda by, other: kept.update({"photo": other}))
     assert not np.array_equal(kept["photo"].probs, evaluation.probs)
+
+
+def test_near_duplicates_of_two_persons_stay_together(tmp_path: Path) -> None:
+    for number in range(8):
+        face = drawn_face(3, number // 2, side=96)
+        path = tmp_path / "tree" / "happy" / f"S{number:03d}_1_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), cv2.convertScaleAbs(face, alpha=1 - number % 2 / 10))
+    kept: dict[str, list[int]] = {}
+
+    def fold_of(config: FoldsConfig, faces: LabelledFaces, *_: object) -> FaceVGG:
+        kept.setdefault("teaching", []).extend(int(name[-5]) // 2 for name in faces.names)
+        return FaceVGG(FaceVGGConfig(width=0.05, input_size=16))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folds_module, "_fine_tune", fold_of)
+        cross_validate(FoldsConfig(tmp_path / "tree", folds=4, epochs=1, by="subject"))
+    # Each pair teaches in three of four folds, whole.
+    assert sorted(kept["teaching"]) == [pair for pair in range(4) for _ in range(6)]
+    for start in range(0, len(kept["teaching"]), 6):
+        assert len(set(kept["teaching"][start : start + 6])) == 3
+
+
+def test_finished_folds_are_kept_and_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(tmp_path, _SUBJECTS, by="subject", checkpoints=tmp_path / "kept")
+    whole = cross_validate(config)
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [
+        "subject-0.npz",
+        "subject-1.npz",
+    ]
+    (tmp_path / "kept" / "subject-1.npz").unlink()
+    trained: list[int] = []
+    fine_tune = folds_module._fine_tune
+    monkeypatch.setattr(
+        folds_module, "_fine_tune", lambda *given: trained.append(1) or fine_tune(*given)
+    )
+    assert cross_validate(config) == whole
+    assert trained == [1]
+    other = dataclasses.replace(config, epochs=2)
+    with pytest.raises(
+        ConfigError, match=r"subject-0\.npz: is of other faces, weights or settings"
+    ):
+        cross_validate(other)
+    (tmp_path / "kept" / "subject-0.npz").write_bytes(b"no fold")
+    with pytest.raises(ConfigError, match="not a finished fold"):
+        cross_validate(config)
+
+
+def test_frozen_stages_stay_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[FaceVGG] = []
+    fine_tune = folds_module._fine_tune
+    monkeypatch.setattr(
+        folds_module, "_fine_tune", lambda *given: ends.append(fine_tune(*given)) or ends[-1]
+    )
+    config = _config(tmp_path, _SUBJECTS, by="subject", frozen_stages=2)
+    cross_validate(config)
+    before = load_face_vgg(config.weights)
+    same = [
+        torch.equal(old, new)
+        for old, new in zip(before.trunk.parameters(), ends[0].trunk.parameters(), strict=True)
+    ]
+    assert same[0]
+    assert not same[-1]
+    with pytest.raises(ConfigError, match="random weights would stay random"):
+        dataclasses.replace(config, from_scratch=True)
 
 
 def test_all_splits_are_folded(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from streamfer.errors import ConfigError
 from streamfer.evaluation.duplicates import hash_pictures
+from streamfer.labels import LABEL_SETS
 from streamfer.models.vgg import load_face_vgg, read_training_hashes
 from streamfer.training.classifier import (
     main,
@@ -92,6 +93,26 @@ def test_a_resumed_run_ends_as_an_unbroken_one(files: TrainingFiles, tmp_path: P
     assert len((broken / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+def test_the_time_limit_ends_a_run_and_the_schedule_follows(
+    files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(_TINY, epochs=100, max_seconds=10.0)
+    positions: list[float] = []
+
+    def factor(position: float, *_: float) -> float:
+        positions.append(position)
+        return 0.1
+
+    monkeypatch.setattr("streamfer.training.vgg.classifier_run.learning_rate_factor", factor)
+    readings = iter([0.0, 0.0, 5.0, 10.0])
+    weights = train_classifier(config, replace(files, out=tmp_path), clock=lambda: next(readings))
+    assert weights.with_suffix(".md").exists()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["input_size"] for row in rows] == [16, 24]
+    assert positions[0] == 0
+    assert positions[-1] == 50
+
+
 @pytest.mark.parametrize(("name", "value"), [("epochs", 2), ("cooldown", 0.1)])
 def test_resuming_to_another_length_is_refused(
     files: TrainingFiles, tmp_path: Path, name: str, value: float
@@ -141,9 +162,42 @@ def test_a_run_learns(files: TrainingFiles, tmp_path: Path) -> None:
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.8
 
 
-@pytest.mark.parametrize("changes", [{"loss": "mse"}, {"optimizer": "adamw"}])
-def test_other_losses_and_optimisers_run(
-    files: TrainingFiles, tmp_path: Path, changes: dict[str, str]
+def test_the_mean_over_the_classes_may_choose_the_epoch(
+    files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([(0.5, 0.9), (0.9, 0.5)] * 2)
+
+    def scored(*_: object) -> dict[str, float | None]:
+        accuracy, recall = next(figures)
+        kinds = {"accuracy": accuracy, "recall": recall, "loss": 1.0}
+        return {f"{kind}_{name}": value for kind, value in kinds.items() for name in LABEL_SETS}
+
+    monkeypatch.setattr("streamfer.training.classifier.score", scored)
+    for choose_by, epoch in (("accuracy", 2), ("recall", 1)):
+        config = replace(_TINY, choose_by=choose_by)  # type: ignore[arg-type]
+        weights = train_classifier(config, replace(files, out=tmp_path / choose_by))
+        card = weights.with_suffix(".md").read_text()
+        assert f"Epoch {epoch} of 2" in card
+
+
+def test_a_score_has_the_mean_recall_of_the_classes(files: TrainingFiles, tmp_path: Path) -> None:
+    train_classifier(replace(_TINY, epochs=1), replace(files, out=tmp_path))
+    (row,) = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    # The drawn faces are spread evenly over the classes, so both are the same.
+    assert row["recall_ferplus"] == pytest.approx(row["accuracy_ferplus"], abs=1e-4)
+    assert row["mean_recall"] == pytest.approx(row["mean_accuracy"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": "mse"},
+        {"optimizer": "adamw"},
+        {"logit_adjustment": 1.0, "margin": 0.5, "sampling": 0.5, "choose_by": "recall"},
+    ],
+)
+def test_other_losses_draws_and_optimisers_run(
+    files: TrainingFiles, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     config = replace(_TINY, epochs=1, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
     assert train_classifier(config, replace(files, out=tmp_path)).exists()
@@ -213,6 +267,9 @@ def test_copies_of_a_picture_are_held_out_together() -> None:
         {"label_smoothing": 1.0},
         {"mixup": -0.1},
         {"mixup": 1.1},
+        {"sampling": 1.1},
+        {"margin": -0.1},
+        {"logit_adjustment": float("nan")},
         {"sizes": ()},
         {"frozen_stages": 5},
         {"frozen_stages": -1},

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamfer.models.encoder import EncoderConfig
+from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
@@ -19,6 +19,7 @@ from streamfer.training.encoder import (
     EncoderTraining,
     train_encoder,
 )
+from streamfer.training.latent.coded_faces import CodedFaces
 from streamfer.training.runs.loop import learning_rate_factor
 
 TINY = EncoderTraining(
@@ -96,6 +97,47 @@ def test_resumed_it_goes_on_as_if_never_stopped(
     )
     for expected, actual in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(actual, expected)
+
+
+def test_optimised_codes_are_learned(
+    tmp_path: Path, faces: Tensor, generator: Generator, lens: Lens
+) -> None:
+    codes = generator.mapping(torch.randn(32, 8, generator=torch.Generator().manual_seed(2)))
+    known = CodedFaces(faces, codes[:, None].repeat(1, 6, 1))
+    trainer = EncoderTrainer(faces, generator, lens, TINY, known)
+    trainer.step(0.0)
+    first = trainer.metrics()
+    for _ in range(60):
+        trainer.step(0.1)
+    trainer.metrics()
+    trainer.step(0.1)
+    assert trainer.metrics()["code"] < 0.8 * first["code"]
+
+
+def test_a_run_with_codes_is_resumed_and_may_start_from_an_encoder(
+    tmp_path: Path, faces: Tensor, generator: Generator, lens: Lens
+) -> None:
+    known = CodedFaces(faces, torch.zeros(32, 6, 8))
+    initial = Encoder(TINY.shape)
+    given = {"known": known, "initial": initial, "clock": lambda: 0.0}
+    whole = train_encoder(faces, generator, lens, TINY, tmp_path / "whole", **given)  # type: ignore[arg-type]
+    readings = iter([0.0, 0.0, 0.0, 1e10, 1e10])
+    parts = {**given, "clock": lambda: next(readings, 1e10)}
+    train_encoder(faces, generator, lens, TINY, tmp_path / "parts", **parts)  # type: ignore[arg-type]
+    resumed = train_encoder(
+        faces,
+        generator,
+        lens,
+        TINY,
+        tmp_path / "parts",
+        resume=True,
+        **given,  # type: ignore[arg-type]
+    )
+    for expected, actual in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(actual, expected)
+    started = EncoderTrainer(faces, generator, lens, TINY, None, initial)
+    for expected, actual in zip(initial.parameters(), started.encoder.parameters(), strict=True):
+        assert torch.equal(actual, expected)
 
 
 def test_learning_rate_rises_and_falls() -> None:

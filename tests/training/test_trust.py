@@ -67,7 +67,7 @@ def test_the_command_fits_both_heads_to_the_networks_of_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latent: bool
 ) -> None:
     (save_all_networks if latent else save_latent_networks)(tmp_path)
-    monkeypatch.setattr("streamfer.training.trust.make_detector", lambda side: EveryOther())
+    monkeypatch.setattr("streamfer.training.trust.make_detector", EveryOther)
     for name, seed in (("train-0", 0), ("public_test", 1)):
         write_parquet(tmp_path / f"{name}.parquet", drawn_set(700 if seed == 0 else 40, seed))
     folder = ["--data", str(tmp_path), "--weights", str(tmp_path), "--device", "cpu"]

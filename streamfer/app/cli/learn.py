@@ -93,6 +93,13 @@ def eval_classifier_command(
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="With kfold: start from random weights.")
     ] = False,
+    frozen_stages: Annotated[
+        int, typer.Option(help="With kfold: first stages, of five, that stay as they are: faster.")
+    ] = 0,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(help="With kfold: keep finished folds there, and go on from those."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="With kfold: of folds and training.")] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures as JSON.")
@@ -139,6 +146,8 @@ def eval_classifier_command(
             style=style,
             tta=tta,
             from_scratch=from_scratch,
+            frozen_stages=frozen_stages,
+            checkpoints=checkpoints,
             reading=reading,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -28,16 +29,14 @@ from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.open_engine import open_engine, open_serving_engine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.types import Detection
-from streamfer.vision.detection.detector import Detector, DetectorConfig
+from streamfer.vision.detection.detector import Detector
 from streamfer.vision.detection.search import EveryShape
+from streamfer.vision.detection.served import SERVED
 from streamfer.vision.face_reader import detect_on_host
 from streamfer.vision.portrait import crop_shape
 from streamfer.vision.trust import TrustModel
 
 log = logging.getLogger(__name__)
-
-_DETECTOR_SCORE = 0.2
-"""Below the score of a new face: a face that is already tracked may be seen less surely."""
 
 
 Network = TypeVar("Network", Detector, Engine)
@@ -166,12 +165,11 @@ class _Networks:
 
     def open_detector(self) -> Detector:
         config = self._config
-        settings = DetectorConfig(
+        settings = dataclasses.replace(
+            SERVED,
             long_side=config.detection_side,
             full_size=config.detect_size == "auto",
-            score_threshold=_DETECTOR_SCORE,
             min_face_px=config.min_face,
-            second_look=True,
         )
         return self._open(
             "detector",

@@ -32,14 +32,15 @@ class Lens(nn.Module):
         # A stage ends before a pooling layer, the last one at the end.
         ends = [i for i, layer in enumerate(self.network.trunk) if isinstance(layer, nn.MaxPool2d)]
         ends.append(len(self.network.trunk))
-        self._ends = [ends[depth - 1] for depth in depths]
+        self._ends = ends
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """(N, 1, R, R) of −1…1 → feature maps [NCHW], one per depth."""
+    def forward(self, images: Tensor, depths: Sequence[int] = ()) -> list[Tensor]:
+        """(N, 1, R, R) of −1…1 → feature maps [NCHW], one per depth; those of the lens, where no
+        others are named."""
         x = self._normalise(images)
         features: list[Tensor] = []
         start = 0
-        for end in self._ends:
+        for end in (self._ends[depth - 1] for depth in depths or self.depths):
             x = self.network.trunk[start:end](x)
             features.append(x)
             start = end
@@ -48,7 +49,9 @@ class Lens(nn.Module):
     def features_and_logits(self, images: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         """As `forward`, with the logits of `ferplus` and `fer2013`, each (N, 7), beside it."""
         features = self(images)
-        deepest = self.network.trunk[self._ends[-1] :](features[-1]).mean(dim=(2, 3))
+        deepest = self.network.trunk[self._ends[self.depths[-1] - 1] :](features[-1]).mean(
+            dim=(2, 3)
+        )
         return features, self.network.head_ferplus(deepest), self.network.head_fer2013(deepest)
 
     def _normalise(self, images: Tensor) -> Tensor:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamfer.training.faces.data import LabelledFaces, majority_class
-from streamfer.training.faces.landmarks import align_pictures, open_landmarks, picture_key
+from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, picture_key
 from streamfer.types import UInt8Array
 
 _HELD_OUT_OF = 32
@@ -29,18 +28,10 @@ class AlignedFaces:
     names: tuple[str, ...] = field(repr=False)
 
 
-def aligned(faces: LabelledFaces, landmarks: Path | None) -> AlignedFaces:
-    """Aligns faces.
-
-    Args:
-        faces: as read.
-        landmarks: cache of detected landmarks (NPZ); None detects and forgets.
-
-    Raises:
-        ConfigError: the cache is none.
-    """
+def aligned(faces: LabelledFaces, cache: LandmarkCache) -> AlignedFaces:
+    """Aligns faces by a cache that was completed for them."""
     return AlignedFaces(
-        crops=align_pictures(faces.pictures, open_landmarks(landmarks, faces.pictures)),
+        crops=align_pictures(faces.pictures, cache),
         fer2013=faces.classes,
         ferplus=majority_class(faces.votes),
         names=faces.names,

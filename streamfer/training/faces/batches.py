@@ -90,6 +90,7 @@ class EpochBatches(Dataset[Batch]):
         epoch: number of the epoch.
         mixup: a and b of the beta distribution of the shares in which two faces and their targets
             are laid over each other (Zhang et al., 2018); 0 leaves them apart.
+        chances: (n,) of each face to be drawn, with replacement; None shows every face once.
     """
 
     def __init__(
@@ -100,12 +101,17 @@ class EpochBatches(Dataset[Batch]):
         seed: int,
         epoch: int,
         mixup: float = 0.0,
+        chances: FloatArray | None = None,
     ) -> None:
         self._faces = faces
         self._augment = augment
         self._mixup = mixup
         self._seed = (seed, epoch)
-        order = np.random.default_rng(self._seed).permutation(len(faces))
+        rng = np.random.default_rng(self._seed)
+        order = rng.permutation(len(faces))
+        if chances is not None:
+            exact = chances.astype(np.float64)
+            order = rng.choice(len(faces), len(faces), p=exact / exact.sum())
         # The last, partial batch would weigh its faces more than others: it is left out.
         count = max(len(faces) // batch_size, 1)
         self._rows = [order[i * batch_size : (i + 1) * batch_size] for i in range(count)]

@@ -1,4 +1,4 @@
-"""Where the faces of a data set are: found once by the detector that serves, then cached.
+"""Where the faces of a data set are: found once, as a run finds those of a photograph, then cached.
 
 Rows are keyed by the picture's pixels, so a cache fits any file that holds the same pictures and
 can be handed to a machine that has no detector.
@@ -6,7 +6,9 @@ can be handed to a machine that has no detector.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import logging
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,14 +19,22 @@ import cv2
 import numpy as np
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.tracking.tracker import TrackerConfig
+from streamfer.training.data_summary import DataSummary
+from streamfer.training.faces.data import LabelledFaces
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face, whole_picture
+from streamfer.vision.detection.served import SERVED
 
 if TYPE_CHECKING:
     from streamfer.vision.detection.centerface import CenterFace
 
-_DETECTION_SIDE = 128
-"""Pictures are brought to this side before detection: small faces are found far more often."""
+log = logging.getLogger(__name__)
+
+_ADMISSION = TrackerConfig()
+"""What a run takes for a face in a picture that it sees for the first time."""
+_FINDER = f"centerface {SERVED} {_ADMISSION}"
+"""How the faces of a cache were found: those found in another way are placed otherwise."""
 _BATCH = 64
 _DIGEST_BYTES = 16
 
@@ -37,17 +47,21 @@ class LandmarkCache:
 
     @classmethod
     def load(cls, path: Path) -> LandmarkCache:
-        """Reads what `save` wrote.
+        """Reads what `save` wrote; of faces that were found in another way nothing is taken.
 
         Raises:
             ConfigError: the file is not such a cache.
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
+                finder = str(arrays["finder"]) if "finder" in arrays else ""
                 keys, scores = arrays["keys"], arrays["scores"]
                 boxes, landmarks = arrays["boxes_xyxy"], arrays["landmarks"]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ConfigError(f"{path}: not a landmark cache: {error}") from error
+        if finder != _FINDER:
+            log.warning("%s: its faces were found in another way; they are found anew", path)
+            return cls()
         return cls(
             {
                 key.tobytes(): Detection(box, float(score), points) if score > 0 else None
@@ -56,7 +70,8 @@ class LandmarkCache:
         )
 
     def save(self, path: Path) -> None:
-        """Writes the cache as NPZ: `keys` (n, 16) uint8, `boxes_xyxy`, `scores`, `landmarks`.
+        """Writes the cache as NPZ: `keys` (n, 16) uint8, `boxes_xyxy`, `scores`, `landmarks`, and
+        `finder`, how they were found.
 
         Raises:
             OutputError: the file cannot be written.
@@ -67,6 +82,7 @@ class LandmarkCache:
             with path.open("wb") as file:  # given a name, numpy would append a suffix
                 np.savez_compressed(
                     file,
+                    finder=_FINDER,
                     keys=np.array([np.frombuffer(key, np.uint8) for key in self.found]),
                     boxes_xyxy=np.array([row.box_xyxy for row in rows], np.float32),
                     scores=np.array([row.score for row in rows], np.float32),
@@ -80,18 +96,22 @@ class LandmarkCache:
         missing = {key: p for p in pictures if (key := picture_key(p)) not in self.found}
         keys = list(missing)
         if keys:
-            detector = make_detector(_DETECTION_SIDE)
+            detector = make_detector()
             for start in range(0, len(keys), _BATCH):
                 part = keys[start : start + _BATCH]
                 images = [cv2.cvtColor(missing[key], cv2.COLOR_GRAY2RGB) for key in part]
                 for key, faces in zip(part, detector.detect(images), strict=True):
-                    self.found[key] = faces[0] if faces else None
+                    self.found[key] = best_face(faces)
             detector.close()
         return len(keys)
 
     def detection(self, picture: UInt8Array) -> Detection | None:
         """The face of a picture that the cache was completed for; None where none was found."""
         return self.found.get(picture_key(picture))
+
+    def faceless(self, pictures: Sequence[UInt8Array]) -> list[int]:
+        """Which of the pictures have no face that was found, by their number."""
+        return [i for i, picture in enumerate(pictures) if self.detection(picture) is None]
 
     def matrices(self, pictures: Sequence[UInt8Array]) -> FloatArray:
         """(n, 2, 3) float32: each picture's pixels to those of its aligned crop.
@@ -103,6 +123,12 @@ class LandmarkCache:
             detection = self.found.get(picture_key(picture)) or whole_picture(picture)
             rows.append(crop_matrix(detection, FACE_SIZE))
         return np.array(rows, dtype=np.float32)
+
+
+def best_face(found: Sequence[Detection]) -> Detection | None:
+    """What a run would take for the picture's first face, of what the detector found in it, best
+    score first."""
+    return next(filter(_ADMISSION.may_be_new, found), None)
 
 
 def open_landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> LandmarkCache:
@@ -122,6 +148,12 @@ def open_landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> Landmar
     return cache
 
 
+def summary_of(faces: LabelledFaces, cache: LandmarkCache) -> DataSummary:
+    """What was read, and the pictures in which no face was found."""
+    names = tuple(faces.names[row] for row in cache.faceless(faces.pictures))
+    return dataclasses.replace(faces.summary, faceless=names)
+
+
 def align_pictures(pictures: Sequence[UInt8Array], cache: LandmarkCache) -> UInt8Array:
     """(n, 64, 64) uint8 aligned crops, as serving makes them."""
     matrices = cache.matrices(pictures)
@@ -136,18 +168,12 @@ def picture_key(picture: UInt8Array) -> bytes:
     return digest.digest()
 
 
-def make_detector(long_side: int) -> CenterFace:
-    """CenterFace on ONNX Runtime, at pictures of this size; small ones are enlarged."""
+def make_detector() -> CenterFace:
+    """CenterFace on ONNX Runtime, with a run's settings."""
     # Imported here: training runs without the serving stack when the cache is complete.
     from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
     from streamfer.runtime.model import OnnxModel
-    from streamfer.vision.detection.centerface import (
-        CenterFace,
-        CenterFaceConfig,
-        centerface_file,
-        centerface_onnx,
-    )
+    from streamfer.vision.detection.centerface import CenterFace, centerface_file, centerface_onnx
 
     model = OnnxModel.from_bytes("centerface", centerface_onnx(centerface_file()))
-    config = CenterFaceConfig(long_side=long_side, max_enlarge=16.0)
-    return CenterFace(OnnxRuntimeEngine(model), config)
+    return CenterFace(OnnxRuntimeEngine(model), SERVED)

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion.lens import Lens
-from streamfer.models.storage import load_encoder, load_into, read_tensors
+from streamfer.models.storage import load_encoder, load_generator, load_into, read_tensors
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, to_uint8
 from streamfer.training.latent.adversarial import discriminator_loss, generator_loss, r1_penalty
 from streamfer.training.latent.discriminator import Discriminator
+from streamfer.training.latent.projected import DifferentiableAugment, ProjectedDiscriminator
 from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
 from streamfer.training.latent.reconstruction import (
     ReconstructionWeights,
@@ -62,6 +63,9 @@ class AutoencoderTraining:
     prior_steps: int = 2000
     """Steps in which the mapping alone is fitted to the encoder's styles, when the discriminator
     joins and at the end; not where the networks come from a game, whose mapping is better."""
+    projected: bool = False
+    """A discriminator that looks through the lens (`ProjectedDiscriminator`) instead of a plain
+    one: it learns from far fewer faces."""
     r1_gamma: float = 0.05
     r1_every: int = 16
     ema_decay: float = 0.998
@@ -91,7 +95,14 @@ class AutoencoderTrainer:
         self.dtype = torch.bfloat16 if config.bf16 else None
         self.G = Generator(config.generator)
         self.E = Encoder(config.encoder)
-        self.D = Discriminator(config.discriminator_channels, config.generator.img_channels)
+        self.D: nn.Module
+        self.augment: nn.Module
+        if config.projected:
+            self.D = ProjectedDiscriminator(lens, config.generator.resolution)
+            self.augment = DifferentiableAugment()
+        else:
+            self.D = Discriminator(config.discriminator_channels, config.generator.img_channels)
+            self.augment = nn.Identity()
         for module in (self.G, self.E, self.D, self.lens):
             # CPU convolutions are up to a fifth faster so.
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -114,7 +125,8 @@ class AutoencoderTrainer:
         """Takes over trained networks instead of random ones.
 
         Args:
-            game: folder of a finished training of the generator, alone or in an autoencoder.
+            game: folder of a finished training of the generator, alone or in an autoencoder; or
+                a generator's file, which brings no discriminator.
             encoder: file of the encoder trained for it.
 
         Raises:
@@ -123,7 +135,13 @@ class AutoencoderTrainer:
         self.from_game = True
         trained = load_encoder(encoder)
         # The averaged generator is the better one, and the encoder was trained for it.
-        for name, module in (("G_ema", self.G), ("G_ema", self.G_ema), ("D", self.D)):
+        states = [("G_ema", self.G), ("G_ema", self.G_ema), ("D", self.D)]
+        if game.is_file():
+            drawing = load_generator(game).state_dict()
+            for generator in (self.G, self.G_ema):
+                load_into(generator, drawing, game)
+            states = []
+        for name, module in states:
             path = game / f"{name}.state.safetensors"
             load_into(module, read_tensors(path)[1], path)
         for coder in (self.E, self.E_ema):
@@ -181,7 +199,7 @@ class AutoencoderTrainer:
         total = weighted_sum(losses, config.weights)
         losses["prior"] = sliced_wasserstein(w, ws[:, 0].detach())
         self.D.requires_grad_(False)
-        losses["adversarial"] = generator_loss(self.D(pictures, self.dtype))
+        losses["adversarial"] = generator_loss(self.D(self.augment(pictures), self.dtype))
         self.D.requires_grad_(True)
         total = total + config.prior * losses["prior"]
         self._update(total + config.adversarial * losses["adversarial"])
@@ -195,8 +213,9 @@ class AutoencoderTrainer:
         self.optimizer.step()
 
     def _discriminate(self, real: Tensor, pictures: Tensor) -> None:
-        loss = discriminator_loss(self.D(real, self.dtype), self.D(pictures, self.dtype))
-        if self.steps % self.config.r1_every == 0:
+        seen = [self.D(self.augment(x), self.dtype) for x in (real, pictures)]
+        loss = discriminator_loss(seen[0], seen[1])
+        if not self.config.projected and self.steps % self.config.r1_every == 0:
             weight = self.config.r1_gamma * self.config.r1_every
             loss = loss + weight * r1_penalty(lambda x: self.D(x, self.dtype), real)
         self.D_optimizer.zero_grad()

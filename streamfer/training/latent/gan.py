@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from streamfer.models.inversion.lens import Lens
 from streamfer.models.inversion.replay import replayed
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 from streamfer.training.latent.ada import AdaptiveAugment
@@ -25,6 +26,7 @@ from streamfer.training.latent.adversarial import (
     r1_penalty,
 )
 from streamfer.training.latent.discriminator import Discriminator
+from streamfer.training.latent.projected import DifferentiableAugment, ProjectedDiscriminator
 from streamfer.training.latent.real_faces import draw_real, follow
 
 _TUNE_EVERY = 4
@@ -37,6 +39,9 @@ class GeneratorTraining:
     """A recipe."""
 
     shape: GeneratorConfig = field(default_factory=GeneratorConfig)
+    projected: bool = False
+    """A discriminator that looks through a frozen face network (`ProjectedDiscriminator`), with
+    differentiable augmentation, without R1."""
     discriminator_channels: tuple[int, ...] = (256, 256, 128, 64, 32)
     images: int = 4_000_000
     """Real pictures shown to the discriminator in all."""
@@ -72,9 +77,17 @@ class GeneratorTrainer:
     Args:
         faces: (M, R, R) uint8 aligned faces, on the device that trains.
         config: the recipe.
+        lens: frozen, on that device, for a projected discriminator.
+        initial: a generator to start from; None starts from random weights.
     """
 
-    def __init__(self, faces: Tensor, config: GeneratorTraining) -> None:
+    def __init__(
+        self,
+        faces: Tensor,
+        config: GeneratorTraining,
+        lens: Lens | None = None,
+        initial: Generator | None = None,
+    ) -> None:
         torch.manual_seed(config.seed)
         device = faces.device
         self.faces = faces
@@ -82,13 +95,24 @@ class GeneratorTrainer:
         self.device = device
         self.dtype = torch.bfloat16 if config.bf16 else None
         self.G = Generator(config.shape).to(device)
-        self.D = Discriminator(config.discriminator_channels, config.shape.img_channels).to(device)
+        if initial is not None:
+            self.G.load_state_dict(initial.state_dict())
+        self.adaptive = AdaptiveAugment(config.ada_target, config.ada_images).to(device)
+        self.D: nn.Module
+        self.augment: nn.Module
+        if config.projected:
+            assert lens is not None
+            self.D = ProjectedDiscriminator(lens, config.shape.resolution)
+            self.augment = DifferentiableAugment()
+        else:
+            channels = config.discriminator_channels
+            self.D = Discriminator(channels, config.shape.img_channels).to(device)
+            self.augment = self.adaptive
         if device.type == "cuda":
             for parameter in (*self.G.parameters(), *self.D.parameters()):
                 if parameter.ndim == 4:
                     parameter.data = parameter.data.to(memory_format=torch.channels_last)
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
-        self.augment = AdaptiveAugment(config.ada_target, config.ada_images).to(device)
         self.G_optimizer = self._optimizer(
             self.G, config.path_length_every if config.path_length_weight else None
         )
@@ -121,7 +145,7 @@ class GeneratorTrainer:
         """Plays one round: every network once, regularisation where it is due."""
         config = self.config
         self._discriminator()
-        if self.steps % config.r1_every == 0:
+        if not config.projected and self.steps % config.r1_every == 0:
             self._r1()
         self._generator()
         if config.path_length_weight and self.steps % config.path_length_every == 0:
@@ -132,7 +156,7 @@ class GeneratorTrainer:
         self.ema_decay.fill_(0.5 ** (config.batch_size / max(half_life, 1e-8)))
         self._average()
         if self.steps % _TUNE_EVERY == 0:
-            self.augment.tune()
+            self.adaptive.tune()
 
     def discriminator_step(self) -> None:
         """Teaches D to tell real from generated."""
@@ -145,7 +169,8 @@ class GeneratorTrainer:
         loss = discriminator_loss(real_logits, fake_logits)
         torch.autograd.backward(loss)
         self.D_optimizer.step()
-        self.augment.observe(real_logits)
+        if not self.config.projected:
+            self.adaptive.observe(real_logits)
         self.sums["loss_D"] += loss.detach()
 
     def generator_step(self) -> None:
@@ -199,7 +224,7 @@ class GeneratorTrainer:
         means["r1"] *= self.config.r1_every
         for total in self.sums.values():
             total.zero_()
-        return {"images": self.images_seen, **means, "ada_p": self.augment.p.item()}
+        return {"images": self.images_seen, **means, "ada_p": self.adaptive.p.item()}
 
     @torch.no_grad()
     def samples(self, count: int, truncation_psi: float) -> Tensor:
@@ -215,7 +240,7 @@ class GeneratorTrainer:
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """What a state holds."""
-        return {"G": self.G, "G_ema": self.G_ema, "D": self.D, "augment": self.augment}
+        return {"G": self.G, "G_ema": self.G_ema, "D": self.D, "augment": self.adaptive}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The optimisers, by network."""

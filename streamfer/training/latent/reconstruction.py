@@ -26,6 +26,8 @@ class ReconstructionWeights:
     """Of the later layers' mean squared departure from the first, in units of the spread."""
     latent: float = 0.3
     """Of the mean squared error of known codes, in units of the spread."""
+    code: float = 0.3
+    """Of that of the optimised codes of real faces, where there are some."""
 
 
 def reconstruction_losses(lens: Lens, faces: Tensor, drawn: Tensor) -> dict[str, Tensor]:

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from streamfer.errors import ConfigError, StreamferError
-from streamfer.training.data_summary import print_summary
+from streamfer.training.data_summary import print_summary, taken_whole
 from streamfer.training.faces.aligned import AlignedFaces, aligned
+from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks, summary_of
 from streamfer.training.faces.sources import read_faces
 from streamfer.training.reading import CODINGS, Reading
 from streamfer.training.splits import VALIDATION_SHARE, Splits, read_splits
@@ -99,8 +101,20 @@ def read_training(options: argparse.Namespace) -> AlignedFaces:
         ConfigError: the data or the landmark cache are wrong.
     """
     faces = read_faces(options.data, "train", reading_from(options))
-    print_summary("training", faces.summary, Console(stderr=True))
-    return aligned(faces, options.landmarks)
+    console = Console(stderr=True)
+    print_summary("training", faces.summary, console)
+    return align_shown(faces, options.landmarks, console)
+
+
+def align_shown(faces: LabelledFaces, landmarks: Path | None, console: Console) -> AlignedFaces:
+    """Aligns faces, and says in which pictures none was found.
+
+    Raises:
+        ConfigError: the landmark cache is none.
+    """
+    cache = open_landmarks(landmarks, faces.pictures)
+    show_faceless(faces, cache, console)
+    return aligned(faces, cache)
 
 
 def splits_from(options: argparse.Namespace, console: Console) -> Splits:
@@ -117,6 +131,12 @@ def splits_from(options: argparse.Namespace, console: Console) -> Splits:
     )
     show_splits(splits, console)
     return splits
+
+
+def show_faceless(faces: LabelledFaces, cache: LandmarkCache, console: Console) -> None:
+    """Says in which pictures no face was found, if any."""
+    if names := summary_of(faces, cache).faceless:
+        console.print(taken_whole(names), markup=False, highlight=False, soft_wrap=True)
 
 
 def show_splits(splits: Splits, console: Console) -> None:
@@ -153,6 +173,16 @@ def pick_device(name: str) -> torch.device:
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True  # the trainings' shapes never change
     return device
+
+
+def use_bf16(precision: str, device: torch.device) -> bool:
+    """Whether a network is to work in bfloat16; `auto`: where the hardware multiplies it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Without the instructions bf16 is emulated, at a quarter of float32's speed.
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def run_command(command: Callable[[], None]) -> int:

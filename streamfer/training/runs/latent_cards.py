@@ -47,15 +47,16 @@ them. Not to be used to identify people, to fake pictures of them, or to judge t
 
 @dataclass(frozen=True, slots=True)
 class LatentRun:
-    """The run that trained generator and encoder, and what was measured of them."""
+    """How generator and encoder were trained, and what was measured of them."""
 
-    folder: Path
+    generator: str = field(repr=False)
+    """Its recipe, a section of its card: see `trained_recipe` and `kept_recipe`."""
+    encoder: str = field(repr=False)
+    """The same of the encoder."""
     evaluation: Mapping[str, Any] = field(repr=False)
     """What `streamfer.evaluation.latent` writes."""
     commit: str
     """Of the code that trained."""
-    note: str = ""
-    """Why the run ended, say."""
 
 
 def generator_card(weights: Path, run: LatentRun) -> str:
@@ -86,7 +87,7 @@ def generator_card(weights: Path, run: LatentRun) -> str:
             "Fréchet distances are in the features of `face_vgg19`. Refinement took"
             f" {means['mean_steps']:.0f} steps on average.",
             "",
-            _training(run),
+            run.generator,
             _LIMITS.format(purpose="To redraw faces and to find their codes by optimisation."),
         ]
     )
@@ -116,7 +117,7 @@ def encoder_card(weights: Path, run: LatentRun) -> str:
             f"| mean distance through the lens | {means['mean_loss_encoder']:.3f} |",
             f"| same expression read from picture and face | {means['agreement_encoder']:.1%} |",
             "",
-            _training(run),
+            run.encoder,
             _LIMITS.format(purpose="To give every face a first code in every frame."),
         ]
     )
@@ -188,18 +189,44 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _training(run: LatentRun) -> str:
-    """How generator and encoder were trained together."""
-    config = read_json(run.folder / "config.json")
-    images, minutes = _progress(run.folder / "metrics.jsonl")
-    nested = ("generator", "encoder")
+def trained_recipe(folder: Path, commit: str, note: str = "") -> str:
+    """The recipe of a training, as a section of a card.
+
+    Args:
+        folder: of the training.
+        commit: of the code that trained.
+        note: a sentence, such as why the run ended.
+
+    Raises:
+        ConfigError: a file of it is missing or malformed.
+    """
+    config = read_json(folder / "config.json")
+    images, minutes = _progress(folder / "metrics.jsonl")
+    nested = ("generator", "encoder", "shape")
+    together = "generator" in config
+    origin = "Generator and encoder as an autoencoder" if together else "Trained alone"
     return _RECIPE.format(
-        origin=f"Generator and encoder as an autoencoder, {images:,} faces in"
-        f" {minutes:.0f} minutes, averaged weights",
-        commit=run.commit,
-        note=run.note,
+        origin=f"{origin}, {images:,} faces in {minutes:.0f} minutes, averaged weights",
+        commit=commit,
+        note=note,
         recipe=_lines({k: v for k, v in config.items() if k not in nested}),
     )
+
+
+def kept_recipe(card: Path) -> str:
+    """The recipe that a card has, for weights that have not been trained again.
+
+    Raises:
+        ConfigError: the card is missing or has none.
+    """
+    try:
+        text = card.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{card}: cannot read the card: {error.strerror}") from error
+    start, end = text.find("## Recipe"), text.find("## Intended use")
+    if not 0 <= start < end:
+        raise ConfigError(f"{card}: has no recipe")
+    return text[start:end]
 
 
 def _progress(metrics: Path) -> tuple[int, float]:

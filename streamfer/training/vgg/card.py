@@ -94,7 +94,7 @@ def write_card(
         exam: validation faces, for the figures of the card.
     """
     model = load_face_vgg(weights)
-    best = max(metrics, key=lambda row: float(row["mean_accuracy"]))
+    best = max(metrics, key=lambda row: float(row[f"mean_{run.config.choose_by}"]))
     text = _TEXT.format(
         name=weights.stem,
         width=model.config.width,

@@ -35,6 +35,7 @@ PRESETS: dict[str, ClassifierConfig] = {
 _CHOICES = {
     "optimizer": ("sgd", "adamw"),
     "loss": ("ce", "mse"),
+    "choose_by": ("accuracy", "recall"),
     "storage": ("float16", "int8"),
     "precision": ("auto", "fp32", "bf16"),
     "coding": tuple(CODINGS),
@@ -42,6 +43,7 @@ _CHOICES = {
 _HELP = {
     "width": "multiplies VGG19's channel counts",
     "epochs": "passes over the training faces",
+    "max_seconds": "ends the run with the epoch in which it is over, the schedule in step; 0: none",
     "learning_rate": "peak of the schedule",
     "warmup": "epochs of warm-up",
     "cooldown": "fraction of the run over which the learning rate falls to zero",
@@ -49,6 +51,11 @@ _HELP = {
     " FER2013 target to what the FER+ votes make likely",
     "augment": "strength of the augmentation, 0 (mirrored faces only) to 1",
     "mixup": "lays faces over each other in shares from Beta(MIXUP, MIXUP); 0: does not",
+    "logit_adjustment": "for rare classes: the loss adds so many times the logarithm of a class's"
+    " share to its logit",
+    "margin": "for rare classes: the loss lowers the rarest class's logit by this, others by less",
+    "sampling": "for rare classes: 0 shows every face once an epoch, 1 every class as often",
+    "choose_by": "what chooses the epoch: accuracy, or recall, its mean over the classes",
     "frozen_stages": "first stages, of five, that stay as in the initial weights: faster steps",
     "sizes": "sides in pixels of equal parts of the run, such as 32,40,48",
     "storage": "of the weights: int8 for networks wider than half",

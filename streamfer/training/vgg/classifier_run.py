@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from streamfer.models.vgg import NUM_STAGES, FaceVGG, FaceVGGConfig, Storage, fi
 from streamfer.training.faces.augment import AugmentConfig
 from streamfer.training.faces.batches import EpochBatches, TrainingFaces, load_batches
 from streamfer.training.reading import Coding, Reading
-from streamfer.training.runs.command import pick_device
+from streamfer.training.runs.command import pick_device, use_bf16
 from streamfer.training.runs.run_state import AveragedModel
 from streamfer.training.splits import VALIDATION_SHARE, Splits, read_splits
 from streamfer.training.vgg.objective import (
@@ -25,6 +26,7 @@ from streamfer.training.vgg.objective import (
     input_size_of_epoch,
     learning_rate_factor,
 )
+from streamfer.training.vgg.rare import RareClasses, face_weights
 from streamfer.training.vgg.teaching import Teachers
 from streamfer.training.vgg.widen import widened
 
@@ -81,6 +83,9 @@ class ClassifierConfig:
     """Multiplies VGG19's channel counts."""
     dropout: float = 0.5
     epochs: int = 40
+    max_seconds: float = 0.0
+    """It ends with the epoch in which this time is over, and the schedule follows the clock where
+    that is sooner; 0: no limit."""
     batch_size: int = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = 0.05
@@ -97,6 +102,14 @@ class ClassifierConfig:
     mixup: float = 0.0
     """a and b of the beta distribution of the shares in which two faces are laid over each other;
     for runs long enough to overfit."""
+    logit_adjustment: float = 0.0
+    """For rare classes, see `RareClasses`; 1 makes up for the sizes of the classes."""
+    margin: float = 0.0
+    """For rare classes, see `RareClasses`."""
+    sampling: float = 0.0
+    """For rare classes, see `face_weights`: 1 shows every class as often."""
+    choose_by: Literal["accuracy", "recall"] = "accuracy"
+    """What chooses the epoch: accuracy, or recall, its mean over the classes."""
     ema_decay: float = 0.999
     frozen_stages: int = 0
     """The first stages, of five, whose weights and statistics stay as in the initial weights."""
@@ -121,10 +134,12 @@ class ClassifierConfig:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1")
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ConfigError(f"label smoothing {self.label_smoothing} is not in [0, 1)")
-        if not 0.0 <= self.augment <= 1.0:
-            raise ConfigError(f"augment {self.augment} is not in [0, 1]")
-        if not 0.0 <= self.mixup <= 1.0:
-            raise ConfigError(f"mixup {self.mixup} is not in [0, 1]")
+        for name in ("augment", "mixup", "sampling"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} {getattr(self, name)} is not in [0, 1]")
+        for name in ("logit_adjustment", "margin", "max_seconds"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name.replace('_', ' ')} {getattr(self, name)} is below 0")
         if not 0 <= self.frozen_stages < NUM_STAGES:
             raise ConfigError(f"frozen stages {self.frozen_stages} are not 0 to {NUM_STAGES - 1}")
 
@@ -171,7 +186,11 @@ class ClassifierRun:
         self.optimizer = _make_optimizer(config, self.model)
         self.epoch = 0
         self.best_accuracy = -1.0
-        self._bf16 = _use_bf16(config, self.device)
+        self._rare = [
+            RareClasses(target, config.logit_adjustment, config.margin, self.device)
+            for target in (faces.ferplus, faces.fer2013)
+        ]
+        self._bf16 = use_bf16(config.precision, self.device)
         self._teachers = (
             Teachers(teachers, config.label_smoothing, self.device) if teachers else None
         )
@@ -181,11 +200,13 @@ class ClassifierRun:
         """Batches in one epoch."""
         return len(self._batches(epoch=0))
 
-    def train_epoch(self, advance: Callable[[], None]) -> float:
-        """Trains one epoch and returns its mean loss."""
+    def train_epoch(self, advance: Callable[[], None], late: float = 0.0) -> float:
+        """Trains one epoch and returns its mean loss; `late` is the share of the run's time that is
+        over, which moves the schedule on where the epochs alone would not."""
         config = self.config
         torch.manual_seed(config.seed * 100_003 + self.epoch)
-        size = input_size_of_epoch(self.epoch, config.epochs, config.sizes)
+        least = late * config.epochs
+        size = input_size_of_epoch(max(self.epoch, int(least)), config.epochs, config.sizes)
         self.model.input_size = self.average.model.input_size = size
         self.model.train()
         self._frozen.eval()
@@ -193,7 +214,7 @@ class ClassifierRun:
         total = torch.zeros((), device=self.device)
         loader = load_batches(batches, config.workers, pinned=self.device.type == "cuda")
         for step, batch in enumerate(loader):
-            position = self.epoch + step / len(batches)
+            position = max(self.epoch + step / len(batches), least)
             factor = learning_rate_factor(position, config.epochs, config.warmup, config.cooldown)
             for group in self.optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
@@ -206,17 +227,24 @@ class ClassifierRun:
         config = self.config
         augment = AugmentConfig().scaled(config.augment)
         return EpochBatches(
-            self.faces, augment, config.batch_size, config.seed, epoch, config.mixup
+            self.faces,
+            augment,
+            config.batch_size,
+            config.seed,
+            epoch,
+            config.mixup,
+            face_weights(self.faces.ferplus, self.faces.fer2013, config.sampling),
         )
 
     def _step(self, crops: Tensor, ferplus: Tensor, fer2013: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             if self._teachers:
                 ferplus, fer2013 = self._teachers.teach(crops, ferplus, fer2013)
-            logits_ferplus, logits_fer2013 = self.model(crops)
-        kind = self.config.loss
-        loss = distribution_loss(logits_ferplus, ferplus, kind)
-        loss = loss + distribution_loss(logits_fer2013, fer2013, kind)
+            logits = self.model(crops)
+        loss = torch.zeros((), device=self.device)
+        for answer, target, rare in zip(logits, (ferplus, fer2013), self._rare, strict=True):
+            adjusted = rare.adjusted(answer.float(), target)
+            loss = loss + distribution_loss(adjusted, target, self.config.loss)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimizer.step()
@@ -241,7 +269,7 @@ class ClassifierRun:
         Raises:
             ConfigError: that run had other settings; says which.
         """
-        free = {"storage", "device", "precision", "workers", "threads"}
+        free = {"storage", "device", "precision", "workers", "threads", "max_seconds"}
         mine, theirs = asdict(self.config), state.get("config", {})
         changed = [k for k in mine if k not in free and mine[k] != theirs.get(k)]
         if changed:
@@ -269,12 +297,3 @@ def _make_optimizer(config: ClassifierConfig, model: FaceVGG) -> torch.optim.Opt
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.learning_rate)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
-
-
-def _use_bf16(config: ClassifierConfig, device: torch.device) -> bool:
-    if config.precision != "auto":
-        return config.precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Without the instructions bf16 is emulated, at a quarter of float32's speed.
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))

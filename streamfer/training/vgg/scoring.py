@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamfer.evaluation.agreement import unweighted_average_recall
+from streamfer.evaluation.metrics import confusion_matrix
 from streamfer.labels import LABEL_SETS
 from streamfer.models.vgg import FaceVGG
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
@@ -61,7 +63,8 @@ def calibrate(model: FaceVGG, faces: EvaluationFaces) -> None:
 
 
 def score(model: FaceVGG, faces: EvaluationFaces) -> dict[str, float | None]:
-    """Accuracy and cross-entropy of both heads: `accuracy_ferplus`, `loss_ferplus`, …
+    """Accuracy, recall (its mean over the classes) and cross-entropy of both heads:
+    `accuracy_ferplus`, `recall_ferplus`, `loss_ferplus`, …
 
     None for a head that was not trained, or for which no face has a class.
     """
@@ -72,7 +75,10 @@ def score(model: FaceVGG, faces: EvaluationFaces) -> dict[str, float | None]:
         answer, classes = answer[known], torch.from_numpy(truth)[known]
         some = len(classes) > 0 and name in model.heads
         hits = (answer.argmax(dim=1) == classes).float().mean() if some else None
+        confusion = confusion_matrix(answer.numpy(), classes.numpy())
+        recall = unweighted_average_recall(confusion) if some else None
         loss = F.cross_entropy(answer, classes) if some else None
         scores[f"accuracy_{name}"] = None if hits is None else round(float(hits), 5)
+        scores[f"recall_{name}"] = None if recall is None else round(recall, 5)
         scores[f"loss_{name}"] = None if loss is None else round(float(loss), 5)
     return scores

@@ -53,6 +53,17 @@ def test_an_epoch_shows_every_face_once(faces: TrainingFaces) -> None:
     assert rows.shape == (16, 7)
 
 
+def test_faces_are_drawn_by_their_chances(faces: TrainingFaces) -> None:
+    chances = np.zeros(len(faces), np.float32)
+    chances[[0, 1]] = 0.25, 0.75
+    batches = EpochBatches(faces, AugmentConfig(), len(faces), seed=0, epoch=0, chances=chances)
+    drawn = batches._rows[0]
+    assert len(drawn) == len(faces)
+    assert set(drawn) == {0, 1}
+    again = EpochBatches(faces, AugmentConfig(), len(faces), seed=0, epoch=0, chances=chances)
+    assert np.array_equal(again._rows[0], drawn)
+
+
 @pytest.mark.parametrize(("seed", "epoch", "same"), [(0, 0, True), (0, 1, False), (1, 0, False)])
 def test_a_batch_depends_on_seed_epoch_and_place(
     faces: TrainingFaces, seed: int, epoch: int, same: bool

@@ -1,19 +1,31 @@
+import dataclasses
+from contextlib import closing
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+import streamfer
+from streamfer.app.config import RunConfig
+from streamfer.app.networks import models
 from streamfer.errors import ConfigError, OutputError
+from streamfer.runtime.store.store import EngineStore
 from streamfer.training.faces import landmarks
 from streamfer.training.faces.landmarks import (
     LandmarkCache,
     align_pictures,
+    best_face,
+    make_detector,
     open_landmarks,
     picture_key,
+    summary_of,
 )
 from streamfer.types import Detection
 from streamfer.vision.align import FACE_SIZE, align_face
-from tests.support.labelled_faces import drawn_face
+from streamfer.vision.astronaut import astronaut
+from streamfer.vision.detection.centerface import CenterFace
+from tests.support.labelled_faces import drawn_face, drawn_set
 
 
 def _detection() -> Detection:
@@ -63,8 +75,57 @@ def test_a_complete_cache_needs_no_detector(
 ) -> None:
     picture = drawn_face(0, 0)
     LandmarkCache({picture_key(picture): None}).save(tmp_path / "cache.npz")
-    monkeypatch.setattr(landmarks, "make_detector", lambda _: pytest.fail("detector was made"))
+    monkeypatch.setattr(landmarks, "make_detector", lambda: pytest.fail("detector was made"))
     open_landmarks(tmp_path / "cache.npz", [picture])
+
+
+def test_faces_that_were_found_in_another_way_are_found_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = drawn_face(0, 0)
+    path = tmp_path / "cache.npz"
+    LandmarkCache({picture_key(picture): _detection()}).save(path)
+    monkeypatch.setattr(landmarks, "_FINDER", "another")
+    with caplog.at_level("WARNING", logger="streamfer"):
+        assert LandmarkCache.load(path).found == {}
+    assert "cache.npz: its faces were found in another way" in caplog.text
+
+
+def test_the_detector_is_a_run_s(tmp_path: Path) -> None:
+    config = RunConfig(backend="onnxruntime", device="cpu")
+    networks = models._Networks(config, EngineStore(tmp_path), lambda *_: None, at_once=True)
+    with closing(networks.open_detector()) as of_a_run, closing(make_detector()) as mine:
+        assert isinstance(of_a_run, CenterFace)
+        assert mine.config == of_a_run.config
+
+
+@pytest.mark.parametrize("size", [60, 140])
+def test_pictures_give_the_landmarks_that_a_run_finds(size: int) -> None:
+    image = cv2.resize(astronaut()[0:220, 110:330], (size, size))
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    cache = open_landmarks(None, [gray])
+    found = cache.detection(gray)
+    (face,) = streamfer.analyze_image(gray, device="cpu", backend="onnxruntime").faces
+    assert found is not None
+    assert np.allclose(found.landmarks, face.detection.landmarks, atol=0.05)
+
+
+def test_what_a_run_takes_for_no_face_is_none() -> None:
+    doubtful = dataclasses.replace(_detection(), score=0.3)
+    assert best_face([doubtful]) is doubtful  # its landmarks lie as in a face
+    nowhere = dataclasses.replace(doubtful, landmarks=np.zeros((5, 2), np.float32))
+    assert best_face([nowhere]) is None
+    assert best_face([nowhere, doubtful]) is doubtful
+
+
+def test_pictures_without_a_face_are_named() -> None:
+    faces = drawn_set(8)
+    cache = LandmarkCache(dict.fromkeys(map(picture_key, faces.pictures)))
+    cache.found[picture_key(faces.pictures[0])] = _detection()
+    summary = summary_of(faces, cache)
+    assert summary.faceless == faces.names[1:]
+    assert summary.to_dict()["faceless"] == faces.names[1:]
+    assert "taken whole 7: no face was found in the picture (face 1, face 2," in summary.lines()[-1]
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

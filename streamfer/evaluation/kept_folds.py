@@ -1,0 +1,70 @@
+"""The answers of finished folds, kept, so that a cross-validation can be gone on with."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.types import FloatArray
+
+FoldsBy = Literal["image", "subject"]
+
+
+class KeptFolds:
+    """The finished folds of one kind.
+
+    Args:
+        folder: made where it is missing; None keeps nothing.
+        by: what their faces were dealt out by.
+        beginning: digest of all that their answers depend on.
+    """
+
+    def __init__(self, folder: Path | None, by: FoldsBy, beginning: str) -> None:
+        self.by: FoldsBy = by
+        self._folder = folder
+        self._beginning = beginning
+
+    def read(self, number: int) -> FloatArray | None:
+        """(n, 7) answers of a fold; None where it is not finished.
+
+        Raises:
+            ConfigError: what is there is no such fold, or one of other faces or settings.
+        """
+        if self._folder is None or not (path := self._path(self._folder, number)).exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                probs, beginning = arrays["probs"], str(arrays["beginning"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ConfigError(f"{path}: not a finished fold: {error}") from error
+        if beginning != self._beginning:
+            raise ConfigError(
+                f"{path}: is of other faces, weights or settings; give another --checkpoints"
+            )
+        return np.asarray(probs, np.float32)
+
+    def write(self, number: int, probs: FloatArray) -> None:
+        """Keeps (n, 7) answers, whole or not at all.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        if self._folder is None:
+            return
+        path = self._path(self._folder, number)
+        partial = path.with_suffix(".partial")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                np.savez(file, probs=probs, beginning=self._beginning)
+            os.replace(partial, path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+
+    def _path(self, folder: Path, number: int) -> Path:
+        return folder / f"{self.by}-{number}.npz"
