@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from streamfer.app.config import RunConfig, flag_name
+from streamfer.app.config import RunConfig
+from streamfer.app.config_fields import flag_name
 from streamfer.errors import ConfigError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.redact import MASK, redact_url

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from streamfer.app.cli import main as cli
-from streamfer.app.config import RunConfig, flag_name
+from streamfer.app.config import RunConfig
+from streamfer.app.config_fields import flag_name
 from streamfer.app.config_file import load_config
 from streamfer.app.report.export.options import export_command
 from streamfer.app.report.find.options import find_command

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from streamfer.app.config import FaceModelName
+from streamfer.app.config_fields import FaceModelName
 from streamfer.app.networks.portraits import find_portrait
 from streamfer.app.session.outputs import write_text
 from streamfer.app.session.session import Session

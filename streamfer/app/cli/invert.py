@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from streamfer.app.config import FaceModelName, RunConfig
+from streamfer.app.config import RunConfig
+from streamfer.app.config_fields import FaceModelName
 from streamfer.app.networks.portraits import find_portrait
 from streamfer.app.session.faces import FoundFaces, find_faces, read_pictures
 from streamfer.app.session.session import Session

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamfer.app.config import FaceModelName
+from streamfer.app.config_fields import FaceModelName
 
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")]
 FaceModelOption = Annotated[

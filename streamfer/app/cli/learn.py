@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streamfer.app.config import Precision
+from streamfer.app.config_fields import Precision
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.training.reading import Coding, Reading

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from streamfer.app.config import RunConfig, flag_name, resolve
+from streamfer.app.config import RunConfig, resolve
+from streamfer.app.config_fields import flag_name
 
 ConfigFile = Annotated[
     Path | None,

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from streamfer.app.config import RunConfig
 from streamfer.app.session.followed import FollowedSources
-from streamfer.app.session.job import Job, Outcome
+from streamfer.app.session.job import Job
+from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.search_notes import search_notes
 from streamfer.app.session.session import Session
 from streamfer.app.session.signals import StopSignals

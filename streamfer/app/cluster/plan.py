@@ -11,7 +11,8 @@ from typing import Any
 
 from streamfer.app.cluster.fingerprint import Fingerprint
 from streamfer.app.cluster.queue import Unit
-from streamfer.app.config import RunConfig, flag_name
+from streamfer.app.config import RunConfig
+from streamfer.app.config_fields import flag_name
 from streamfer.app.session.outputs import STREAM_FIELD, claim_outputs, network_output, output_path
 from streamfer.app.session.resume import resume
 from streamfer.app.session.shards import in_shard

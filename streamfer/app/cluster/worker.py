@@ -20,7 +20,8 @@ from streamfer.app.cluster.folder import stamp
 from streamfer.app.cluster.probe import answer
 from streamfer.app.cluster.reports import Attempt, AttemptResult, StreamFigures, WrittenFile
 from streamfer.app.config import RunConfig
-from streamfer.app.session.job import Job, Outcome
+from streamfer.app.session.job import Job
+from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.resume import resume
 from streamfer.app.session.session import Session
 from streamfer.app.terminal.logs import configure_logging

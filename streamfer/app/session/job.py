@@ -8,17 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.takeover import ServingNetworks
 from streamfer.app.session.build import (
-    RunParts,
     build_pipeline,
     frame_sizes_wh,
     latent_writer,
-    open_record_writer,
     stream_plan,
 )
 from streamfer.app.session.callers import CallerSink
@@ -26,20 +22,21 @@ from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.given import given_sources
 from streamfer.app.session.metrics import MetricsServer, RunMetrics
 from streamfer.app.session.networks import SessionNetworks
+from streamfer.app.session.outcome import Outcome, conclude
 from streamfer.app.session.outputs import claim_added_stream
+from streamfer.app.session.parts import RunParts
 from streamfer.app.session.resume import Resumption
 from streamfer.app.session.search_notes import search_notes
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sources import LiveReports, OpenedStream, open_streams
-from streamfer.app.session.summary import RunEnd, run_outcome, summarise, write_summary
+from streamfer.app.session.stream_sinks import open_record_writer
 from streamfer.app.terminal.feed import WindowFeed
-from streamfer.errors import ConfigError, OutputError, StreamferError
+from streamfer.errors import ConfigError, StreamferError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.source_list import SourceSpec, named_apart
 from streamfer.pipeline.events.detector import EventConfig
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline
-from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.tracking.association import load_solver
@@ -48,27 +45,6 @@ from streamfer.vision.heads.head import FaceHead
 from streamfer.vision.overlay.overlay import Overlay
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """How a run ended."""
-
-    ended: RunEnd
-    """`interrupted` where somebody ended it; `failed` where a stage, a source or an output did."""
-    failures: tuple[tuple[str, StreamferError], ...]
-    """(stream or output, error) of sources, then outputs, that failed while the others went on."""
-    snapshot: RunSnapshot
-    """The figures at its end."""
-    files: tuple[Path, ...]
-    """What it wrote."""
-    notes: tuple[str, ...]
-    """What else there is to say, such as transcoded audio."""
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether somebody ended it."""
-        return self.ended == "interrupted"
 
 
 class Job:
@@ -163,7 +139,9 @@ class Job:
             if self._pipeline is None:
                 raise
             failure = error
-        self.outcome = self._conclude(failure)
+        assert self._parts is not None
+        assert self._pipeline is not None
+        self.outcome = conclude(self.config, self._parts, self._pipeline.outcome, failure)
         if failure is not None:
             raise failure
         return self.outcome
@@ -302,40 +280,3 @@ class Job:
             heads=self._heads,
             events=self._events,
         )
-
-    def _conclude(self, failure: StreamferError | None) -> Outcome:
-        """Takes stock, also of a run that has failed, and writes the summary."""
-        config, parts, pipeline = self.config, self._parts, self._pipeline
-        assert parts is not None
-        assert pipeline is not None
-        if parts.refiner is not None and parts.refiner.given_up is not None:
-            parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
-        if parts.clips:  # there may be hundreds
-            parts.notes.append(f"wrote {len(parts.clips)} clips to {config.clips}")
-        ended = pipeline.outcome
-        failed_outputs = list(ended.output_failures)
-        if isinstance(failure, OutputError):  # found while the last output was completed
-            failed_outputs.append((_failed_output(parts, failure), failure))
-        written = parts.written(except_for={name for name, _ in failed_outputs})
-        outcome = Outcome(
-            run_outcome(ended, failure is not None),
-            (*ended.source_failures, *ended.output_failures),
-            self.statistics.snapshot(),
-            tuple(written),
-            tuple(parts.notes),
-        )
-        if config.json_summary:
-            summary = summarise(outcome.snapshot, outcome.notes, outcome.ended, failed_outputs)
-            try:
-                write_summary(self.claims.replace(config.json_summary), summary)
-            except OutputError as error:
-                if failure is None:
-                    raise
-                log.warning("%s", error)
-        return outcome
-
-
-def _failed_output(parts: RunParts, failure: OutputError) -> str:
-    """The name of the shared output that could not be completed."""
-    shared = [writer.name for writer in (parts.records, parts.latents) if writer is not None]
-    return next((name for name in shared if str(failure).startswith(name)), "")

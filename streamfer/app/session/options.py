@@ -13,13 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from streamfer.app.config import (
-    Backend,
-    DetectorName,
-    DropPolicy,
-    Precision,
-    RunConfig,
-)
+from streamfer.app.config import RunConfig
+from streamfer.app.config_fields import Backend, DetectorName, DropPolicy, Precision
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.subtitles.wording import Language

@@ -17,9 +17,10 @@ from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.events import event_config
 from streamfer.app.session.given import given_picture, given_sources
 from streamfer.app.session.heaps import share_heaps
-from streamfer.app.session.job import Job, Outcome
+from streamfer.app.session.job import Job
 from streamfer.app.session.networks import SessionNetworks
 from streamfer.app.session.options import RunOptions, config_from_options, without_own_heads
+from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.outputs import claim_outputs, write_text
 from streamfer.app.session.results import ResultQueue, Results
 from streamfer.app.session.resume import resume
@@ -237,10 +238,9 @@ class Session:
         config = config or self._config
         heads = chosen_heads(config.heads)
         specs = expand_sources(config.source) if specs is None else specs
-        start = self._prepared(
+        return self._prepared(
             config, specs, heads=heads, feed=feed, times=times, watchers=watchers
-        )
-        return start()
+        )()
 
     def _of_run(self, options: RunOptions) -> tuple[RunConfig, tuple[FaceHead, ...]]:
         """The configuration and the heads of one run."""
@@ -274,16 +274,14 @@ class Session:
         resumption = resume(config, specs)
         callers = [CallerSink(sink) for sink in sinks]
         if config.save_config:
-            text = to_text(config, config.save_config)
-            write_text(claims.replace(config.save_config), text)
+            write_text(claims.replace(config.save_config), to_text(config, config.save_config))
 
         def start() -> Job:
             reports = LiveReports()
-            streams = open_streams(resumption.specs, config, reports, own)
             job = Job(
                 config,
                 self._networks,
-                streams,
+                open_streams(resumption.specs, config, reports, own),
                 reports,
                 claims,
                 heads=heads,

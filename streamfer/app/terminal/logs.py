@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from streamfer.app.config import LogLevel
+from streamfer.app.config_fields import LogLevel
 from streamfer.media.redact import redact_text
 
 if TYPE_CHECKING:  # `--help` does without it

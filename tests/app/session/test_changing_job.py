@@ -12,7 +12,8 @@ import pytest
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import Models
-from streamfer.app.session.job import Job, Outcome
+from streamfer.app.session.job import Job
+from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, SourceError
 from tests.support.detectors import FakeDetector

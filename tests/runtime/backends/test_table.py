@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from streamfer.app.config import Backend
+from streamfer.app.config_fields import Backend
 from streamfer.runtime.backends.names import BackendName
 from streamfer.runtime.backends.table import BACKENDS, ONNXRUNTIME
 

@@ -1,0 +1,89 @@
+"""What the streams of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamfer.app.config import RunConfig
+from streamfer.app.session.segments import Segments
+from streamfer.app.terminal.feed import WindowFeed
+from streamfer.media.files.claims import OutputClaims
+from streamfer.media.records.writer import RecordWriter
+from streamfer.media.subtitles.writer import SubtitleWriter
+from streamfer.media.video.writer import VideoWriter
+from streamfer.pipeline.events.detector import EventConfig
+from streamfer.pipeline.outlet import Sink
+from streamfer.pipeline.refine.refiner import Refiner
+from streamfer.pipeline.stats.stats import RunStatistics
+from streamfer.pipeline.stats.timing import StageTimes
+from streamfer.types import StreamEvent
+from streamfer.vision.heads.head import FaceHead
+from streamfer.vision.overlay.overlay import Overlay
+
+if TYPE_CHECKING:
+    from streamfer.media.records.latents import LatentWriter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunParts:
+    """What all streams of a run share."""
+
+    config: RunConfig
+    statistics: RunStatistics
+    times: StageTimes
+    overlay: Overlay
+    records: RecordWriter | None
+    feed: WindowFeed | None
+    """None where no window is shown."""
+    claims: OutputClaims
+    """What the run may write."""
+    latents: LatentWriter | None = None
+    refiner: Refiner | None = None
+    notes: list[str] = field(default_factory=list)
+    """What the summary has to say of the outputs, added as they are completed."""
+    videos: list[Path] = field(default_factory=list)
+    """Annotated videos and pictures, added as they are completed."""
+    clips: list[Path] = field(default_factory=list)
+    """Clips, added as they are written."""
+    record_files: list[Path] = field(default_factory=list)
+    """Records and subtitles of single streams, added as they are completed."""
+    segments: Segments = field(default_factory=Segments)
+    """When video and records go on in new files."""
+    extra: Sequence[Sink] = ()
+    """Further sinks of every stream, before those that draw into the pictures."""
+    keep_pictures: bool = False
+    """Whether the results' pictures stay as they came, so that the overlay goes over copies."""
+    announce: Callable[[StreamEvent], None] = lambda event: None
+    """Takes events to the streams' outputs."""
+    heads: tuple[FaceHead, ...] = ()
+    """What else is said of each face."""
+    events: EventConfig | None = None
+    """What makes an event; None for no events."""
+
+    def video_finished(self, writer: VideoWriter) -> None:
+        """Notes a completed video; called by output threads."""
+        self.notes.extend(writer.notes)
+        self.videos.extend(writer.paths)
+
+    def text_finished(self, writer: RecordWriter | SubtitleWriter) -> None:
+        """Notes one stream's completed records or subtitles; called by output threads."""
+        self.notes.extend(writer.notes)
+        self.record_files.extend(writer.paths)
+
+    def written(self, except_for: Set[str]) -> list[Path]:
+        """The files that the run has completed; called once all outputs are closed.
+
+        Args:
+            except_for: names of outputs that have failed.
+        """
+        paths = [*sorted(self.videos), *sorted(self.record_files)]
+        if self.records is not None:
+            self.notes.extend(self.records.notes)
+            if self.records.name not in except_for:
+                paths.extend(self.records.paths)
+        if self.latents is not None and self.latents.name not in except_for:
+            paths.append(self.latents.path)
+        return paths
