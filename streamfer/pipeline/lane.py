@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from streamfer.errors import StreamferError
 from streamfer.media.sources.source import PendingFrame, Source
 from streamfer.pipeline.channel import Channel, ChannelGroup
-from streamfer.pipeline.outlet import EventSource, NoEvents, Sink
+from streamfer.pipeline.outlet import EventSource, NoEvents, Outlet, OutputLedger, Sink
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
 
 SinkFactory = Callable[[StreamInfo], list[Sink]]
@@ -31,6 +33,12 @@ class StreamPlan:
     """Sees what happens in its results."""
     adjust: Callable[[FrameResult], FrameResult] = lambda result: result
     """What every result goes through on its way to the outputs."""
+
+
+def due(waiting: Iterable[StreamPlan], files: int) -> list[StreamPlan]:
+    """The streams that may start: live ones, and of files the first so many."""
+    places = itertools.count(1)
+    return [plan for plan in waiting if plan.info.live or next(places) <= files]
 
 
 class Lane:
@@ -67,3 +75,22 @@ class Lane:
         """Whether it was ended before that."""
         self.failure: StreamferError | None = None
         """Why the source ended early."""
+
+    def open_outlet(self, ledger: OutputLedger, happened: Callable[[StreamEvent], None]) -> Outlet:
+        """What takes the stream's results and events to its outputs.
+
+        Args:
+            ledger: of the outputs of all streams.
+            happened: told of every event.
+        """
+        make = self.plan.make_sinks
+        events, adjust = self.plan.events, self.plan.adjust
+        return Outlet(self.name, lambda: make(self.info), ledger, events, happened, adjust)
+
+    def learns_size(self, event: StreamEvent) -> bool:
+        """Takes over the size of a live stream, first or changed; whether the event tells one."""
+        if "width" not in event.details:
+            return False
+        size = {side: event.details[side] for side in ("width", "height")}
+        self.info = dataclasses.replace(self.info, **size)
+        return True

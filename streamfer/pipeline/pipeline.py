@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Self
 
 from streamfer.errors import ConfigError, PipelineError, StreamferError
@@ -15,7 +15,7 @@ from streamfer.pipeline.channel import ChannelClosed, ChannelGroup
 from streamfer.pipeline.collector import Collector
 from streamfer.pipeline.config import PipelineConfig, RunOutcome
 from streamfer.pipeline.feeder import Feeder
-from streamfer.pipeline.lane import Lane, StreamPlan
+from streamfer.pipeline.lane import Lane, StreamPlan, due
 from streamfer.pipeline.outlet import Outlet, OutputLedger
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
@@ -71,7 +71,6 @@ class Pipeline:
         self._held_open = False
         self._ending = False
         """Whether `run` has seen the end: what is added now would never start."""
-        self._ending = False
         for plan in plans:
             statistics.add_stream(plan.info)
 
@@ -188,9 +187,7 @@ class Pipeline:
             lane = self._active.get(event.stream)
         if lane is None:
             return False
-        if "width" in event.details:  # the size of a live stream, first or changed
-            size = {side: event.details[side] for side in ("width", "height")}
-            lane.info = dataclasses.replace(lane.info, **size)
+        if lane.learns_size(event):
             self._statistics.add_stream(lane.info)
         lane.outbox.push(event)
         return True
@@ -199,8 +196,6 @@ class Pipeline:
     def stuck_threads(self) -> tuple[str, ...]:
         """Threads that did not end in time: they sit in reads that nothing can interrupt."""
         return self._threads.alive
-
-    # The caller's thread.
 
     def _over(self) -> bool:
         with self._changed:
@@ -229,22 +224,15 @@ class Pipeline:
         starting = []
         with self._changed:
             open_files = sum(1 for lane in self._active.values() if not lane.plan.info.live)
-            for plan in list(self._waiting):
-                if not plan.info.live:
-                    if open_files >= self._config.concurrent_files:
-                        continue
-                    open_files += 1
+            for plan in due(self._waiting, self._config.concurrent_files - open_files):
                 self._waiting.remove(plan)
                 lane = Lane(self._group, plan, self._config.queue_size, self._config.max_frames)
                 self._active[lane.name] = lane
                 starting.append(lane)
         for lane in starting:
-            self._start_stream(lane)
-
-    def _start_stream(self, lane: Lane) -> None:
-        self._collector.add(lane)
-        self._threads.start(f"output {lane.name}", lambda: self._run_output(lane))
-        self._threads.start_source(lane.name, lambda: self._run_source(lane))
+            self._collector.add(lane)
+            self._threads.start(f"output {lane.name}", partial(self._run_output, lane))
+            self._threads.start_source(lane.name, partial(self._run_source, lane))
 
     # Source threads.
 
@@ -273,14 +261,7 @@ class Pipeline:
     # Output threads.
 
     def _run_output(self, lane: Lane) -> None:
-        outlet = Outlet(
-            lane.name,
-            lambda: lane.plan.make_sinks(lane.info),
-            self._ledger,
-            lane.plan.events,
-            self._statistics.happened,
-            lane.plan.adjust,
-        )
+        outlet = lane.open_outlet(self._ledger, self._statistics.happened)
         try:
             while True:
                 outlet.put(lane.outbox.get())
@@ -310,10 +291,8 @@ class Pipeline:
                     self._statistics.remove_stream(lane.name)
                 self._changed.notify()
 
-    # Any thread.
-
     def _fail(self, stage: str, stream: str | None, cause: BaseException) -> None:
-        """Keeps the first failure and brings everything down."""
+        """Keeps the first failure and brings everything down; from any thread."""
         with self._changed:
             if self._error is None:
                 self._error = PipelineError(stage, stream, cause)

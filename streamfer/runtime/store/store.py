@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +15,17 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.runtime.model import NetworkFile
+from streamfer.runtime.store.artifacts import (
+    described_sha256,
+    differences,
+    folder_size,
+    is_artifact,
+    read_checked,
+    read_key,
+    write_artifact,
+)
 from streamfer.runtime.store.engine_key import EngineKey
 
-_PAYLOAD = "engine.bin"
-_DESCRIPTION = "engine.json"
-_BUILDING = ".building-"
 _LOCK_RETRY_S = 0.1
 """How often a builder looks whether another process has finished; building takes seconds."""
 
@@ -102,7 +106,7 @@ class EngineStore:
             EngineError: `build` failed, or waiting for another process was cancelled. `read` raises
                 it too.
         """
-        sha256 = _described_sha256(self.root / key.folder, key)
+        sha256 = described_sha256(self.root / key.folder, key)
         if sha256 is None:
             return NetworkFile.of(self.open(key, build, bytes))
         return NetworkFile(sha256, lambda: self.open(key, build, bytes))
@@ -110,21 +114,21 @@ class EngineStore:
     def read(self, key: EngineKey) -> bytes | None:
         """The artifact of a key as it is stored; None where there is no whole one."""
         try:
-            return _read_checked(self.root / key.folder, key)
+            return read_checked(self.root / key.folder, key)
         except (EngineError, OSError):
             return None
 
     def replace(self, key: EngineKey, payload: bytes) -> None:
         """Stores an artifact in place of the one before; says nothing where that cannot be done."""
         with contextlib.suppress(OSError), self._lock(key):
-            self._write(key, payload)
+            write_artifact(self.root, key, payload)
 
     def entries(self) -> list[StoreEntry]:
         """What the store holds, by name."""
         if not self.root.is_dir():
             return []
-        folders = sorted(path for path in self.root.iterdir() if _is_entry(path))
-        return [StoreEntry(path, _size(path), _read_key(path)) for path in folders]
+        folders = sorted(path for path in self.root.iterdir() if is_artifact(path))
+        return [StoreEntry(path, folder_size(path), read_key(path)) for path in folders]
 
     def clean(self) -> list[StoreEntry]:
         """Empties the store.
@@ -152,7 +156,7 @@ class EngineStore:
         """What the stored artifact loads to, in a tuple; None where there is no usable one."""
         folder = self.root / key.folder
         try:
-            return (load(_read_checked(folder, key)),)
+            return (load(read_checked(folder, key)),)
         except (FileNotFoundError, NotADirectoryError):
             reason = self._what_changed(key)
         except (EngineError, OSError) as error:
@@ -164,7 +168,7 @@ class EngineStore:
     def _what_changed(self, key: EngineKey) -> str | None:
         """How the nearest stored relative of a missing artifact differs; None without one."""
         relatives = [
-            _differences(entry.key, key)
+            differences(entry.key, key)
             for entry in self.entries()
             if entry.key is not None
             and (entry.key.model, entry.key.backend) == (key.model, key.backend)
@@ -174,7 +178,7 @@ class EngineStore:
 
     def _keep(self, key: EngineKey, payload: bytes) -> None:
         try:
-            self._write(key, payload)
+            write_artifact(self.root, key, payload)
         except OSError as error:
             if self._told_unkept:  # one line: it is the same for every network
                 return
@@ -184,28 +188,6 @@ class EngineStore:
                 f"{key.model}: its engine could not be kept in {self.root} ({reason}),"
                 " so the next start compiles it again"
             )
-
-    def _write(self, key: EngineKey, payload: bytes) -> None:
-        """Puts an artifact in its place by one rename; the key's lock is held.
-
-        Raises:
-            OSError: it cannot be written; what was there before may be gone.
-        """
-        description = {"key": asdict(key), "sha256": _sha256(payload), "bytes": len(payload)}
-        building = self.root / f"{_BUILDING}{key.short_digest}"
-        folder = self.root / key.folder
-        try:
-            # The lock is held, so an old folder of this name was left by a killed process.
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir(parents=True)
-            _write_synced(building / _PAYLOAD, payload)
-            _write_synced(building / _DESCRIPTION, json.dumps(description, indent=2).encode())
-            if folder.exists():
-                shutil.rmtree(folder)
-            building.rename(folder)
-        except OSError:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
 
     @contextlib.contextmanager
     def _lock(self, key: EngineKey) -> Iterator[None]:
@@ -251,80 +233,3 @@ def default_root() -> Path:
             "this user has no home folder, where compiled engines would be kept; set STREAMFER_HOME"
             " to a folder for them"
         ) from error
-
-
-def _is_entry(path: Path) -> bool:
-    return path.is_dir() and (path.name.startswith(_BUILDING) or not path.name.startswith("."))
-
-
-def _read_checked(folder: Path, key: EngineKey) -> bytes:
-    """The artifact's bytes.
-
-    Raises:
-        FileNotFoundError: there is none.
-        EngineError: it is damaged or belongs to another key.
-    """
-    payload = (folder / _PAYLOAD).read_bytes()
-    if _read_description(folder, key) != (_sha256(payload), len(payload)):
-        raise EngineError("the stored one is damaged")
-    return payload
-
-
-def _described_sha256(folder: Path, key: EngineKey) -> str | None:
-    """What the artifact is said to be; None where it is missing, cut short or another key's."""
-    try:
-        sha256, size = _read_description(folder, key)
-        return sha256 if (folder / _PAYLOAD).stat().st_size == size else None
-    except (EngineError, OSError):
-        return None
-
-
-def _read_description(folder: Path, key: EngineKey) -> tuple[str, int]:
-    """SHA-256 (hex) and size in bytes that an artifact should have.
-
-    Raises:
-        EngineError: the description is missing or damaged, or of another key.
-    """
-    try:
-        description = json.loads((folder / _DESCRIPTION).read_bytes())
-        stored_key, sha256, size = (description[name] for name in ("key", "sha256", "bytes"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EngineError("its description is missing or damaged") from error
-    if stored_key != asdict(key):
-        raise EngineError("the stored one was made for something else")
-    return str(sha256), int(size)
-
-
-def _read_key(folder: Path) -> EngineKey | None:
-    try:
-        stored = json.loads((folder / _DESCRIPTION).read_bytes())["key"]
-        return EngineKey(**stored)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _differences(old: EngineKey, new: EngineKey) -> str:
-    names = {"model_sha256": "the model", "recipe": "the recipe", "shapes": "the shapes"}
-    changed = []
-    for name in (field.name for field in fields(EngineKey)):
-        before, now = getattr(old, name), getattr(new, name)
-        if before != now:
-            changed.append(
-                f"{names[name]} changed" if name in names else f"{name} was {before}, is {now}"
-            )
-    return ", ".join(changed)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-
-
-def _sha256(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -16,7 +16,7 @@ from streamfer.engine import Array, Engine
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.backends.openvino import OpenVinoEngine
 from streamfer.runtime.backends.tensorrt import TensorRtEngine
-from streamfer.runtime.store import store as store_module
+from streamfer.runtime.store import artifacts
 from streamfer.runtime.store.engine_key import EngineKey
 from streamfer.runtime.store.store import EngineStore
 from tests.support.fake_tensorrt import VERSIONS, FakeTensorRT
@@ -113,7 +113,7 @@ def test_a_full_disk_costs_a_line_and_the_next_start_s_time(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "_write_synced", full)
+        patch.setattr(artifacts, "_write_synced", full)
         np.testing.assert_allclose(shelf.probs(), expected, atol=1e-5)
     assert shelf.lines == [
         f"small: its engine could not be kept in {shelf.store.root} (No space left on device),"
