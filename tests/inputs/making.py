@@ -166,6 +166,8 @@ def _write_with_sound(path: Path, video_codec: str, codec: str, layout: str) -> 
         video.width, video.height = _SIZE
         video.pix_fmt = "yuv420p"
         audio = output.add_stream(codec, rate=rate, layout=layout)
+        if codec.startswith("wma"):
+            audio.bit_rate = 64_000  # they know no other way to be told the quality
         for number in range(round(SECONDS_OF_SOUND * 25)):
             picture = numbered_picture(number, _SIZE)
             output.mux(video.encode(av.VideoFrame.from_ndarray(picture)))
