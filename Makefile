@@ -13,7 +13,7 @@ WORKERS ?= 2
 MINUTES ?= 30
 SOURCE ?= demo:
 
-.PHONY: demo test check fmt bench soak clean
+.PHONY: demo test check fmt bench soak inputs clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,6 +43,9 @@ bench: $(INSTALLED)  ## speed of SOURCE (a file, a folder or demo:) and of the n
 
 soak: $(INSTALLED_DEV)  ## run for MINUTES against sources that keep going wrong
 	$(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --out runs/soak
+
+inputs: $(INSTALLED_DEV)  ## try every kind of input and output, and write docs/inputs.md
+	$(BIN)/python -m tests.inputs.inputs
 
 fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

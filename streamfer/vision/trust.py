@@ -17,6 +17,8 @@ import numpy as np
 from streamfer.errors import EngineError
 from streamfer.labels import LabelSet
 from streamfer.types import Detection, FloatArray
+from streamfer.vision.align import landmarks_reliable
+from streamfer.vision.heads.pose import pose_degrees
 from streamfer.vision.quality import frontal_score, size_score
 
 TRUST_SCHEMA = "streamfer.trust/1"
@@ -29,6 +31,16 @@ PRIOR_FEATURE = "activation"
 """What the model without the error says, in log-odds: all that the model with it builds on."""
 FIDELITY_FEATURE = "fidelity"
 """Negative log of the reconstruction error, where that is known."""
+
+_MOST_ROLL_DEG = 90.0
+"""A face that leans more than this hangs upside down."""
+_MOST_ROLL_OF_BLIND_DEG = 30.0
+"""The same of a face whose landmarks cannot carry an alignment: nothing turns it upright."""
+_TURNED_SHARE = 0.5
+"""Of the probability, for faces that lean more. Measured with 30 faces of 10 photographs, turned in
+steps of 20 degrees: at 140 degrees and more, 37 of 74 answers that were trusted with at least 0.5
+were those of the upright face. On some the detector puts the landmarks of an upright face: 8 of the
+74 are still trusted."""
 
 _LEAST = 1e-4
 _MOST = 50.0
@@ -71,11 +83,24 @@ class TrustModel:
             detection: the face in its frame.
             reconstruction_error: pixel MSE on a [0, 1] scale, where known.
         """
+        share = _TURNED_SHARE if is_turned(detection) else 1.0
         features = trust_features(probs, detection)
         if reconstruction_error is None or self.with_error is None:
-            return self.without_error.probability(features)
+            return share * self.without_error.probability(features)
         activation = self.without_error.activation(features)
-        return self.with_error.probability(error_features(activation, reconstruction_error))
+        known = error_features(activation, reconstruction_error)
+        return share * self.with_error.probability(known)
+
+
+def is_turned(detection: Detection) -> bool:
+    """Whether a face leans so far in the picture that what is read of it cannot be trusted.
+
+    The models were fitted to faces that lean as people's heads do.
+    """
+    roll = abs(float(pose_degrees(detection.landmarks[None])[0, 2]))
+    if not math.isfinite(roll):  # without landmarks nothing is known
+        return False
+    return roll > (_MOST_ROLL_DEG if landmarks_reliable(detection) else _MOST_ROLL_OF_BLIND_DEG)
 
 
 def trust_features(probs: FloatArray, detection: Detection) -> dict[str, float]:

@@ -32,10 +32,10 @@ class Terminal:
         with self._arrived:
             return bytes(self._shown)
 
-    def wait_for(self, content: bytes, timeout_s: float = 60.0) -> None:
-        """Waits until this has been shown."""
+    def wait_for(self, content: bytes, timeout_s: float = 60.0, times: int = 1) -> None:
+        """Waits until this has been shown, so many times."""
         with self._arrived:
-            there = self._arrived.wait_for(lambda: content in self._shown, timeout_s)
+            there = self._arrived.wait_for(lambda: self._shown.count(content) >= times, timeout_s)
             assert there, bytes(self._shown)
 
     def resize(self, rows: int, columns: int) -> None:

@@ -45,6 +45,38 @@ def test_trust_rises_with_confidence_and_size_and_falls_with_the_error() -> None
     assert good > bad
 
 
+def turned(degrees: float, eyes: float = 1.0) -> Detection:
+    """A face that leans by so much in its picture, its eyes as far apart as it says."""
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    points = LANDMARKS - 55
+    points[:2, 0] = (points[:2, 0] + 5) * eyes - 5
+    landmarks = (points @ turn + 100).astype(np.float32)
+    return Detection(np.array([40, 40, 160, 160], np.float32), 0.9, landmarks)
+
+
+def test_a_face_that_hangs_upside_down_is_not_trusted() -> None:
+    certain = answer(0.999)
+    upright = MODEL.trust(certain, turned(0), None)
+    assert upright > 0.9
+    for degrees in (-60, -30, 30, 60):
+        assert MODEL.trust(certain, turned(degrees), None) == pytest.approx(upright, abs=0.01)
+    for degrees in (-170, -130, 100, 130, 180):
+        assert MODEL.trust(certain, turned(degrees), None) < 0.5
+        assert MODEL.trust(certain, turned(degrees), 0.001) < 0.5
+
+
+def test_a_face_that_leans_and_cannot_be_turned_upright_is_not_trusted() -> None:
+    certain = answer(0.999)
+    assert MODEL.trust(certain, turned(0, eyes=0.2), None) > 0.5  # a profile
+    assert MODEL.trust(certain, turned(60, eyes=0.2), None) < 0.5
+
+
+def test_a_face_without_landmarks_is_as_upright_as_any() -> None:
+    blind = Detection(np.array([0, 0, 80, 100], np.float32), 0.9, np.full((5, 2), np.nan, "f4"))
+    assert MODEL.trust(answer(0.999), blind, None) > 0.5
+
+
 def test_features_are_finite_at_the_extremes() -> None:
     certain = np.eye(7, dtype=np.float32)[0]
     blind = Detection(np.zeros(4, np.float32), 0.0, np.full((5, 2), np.nan, np.float32))

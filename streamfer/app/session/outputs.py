@@ -98,8 +98,9 @@ def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaim
     claims = check_outputs(config, specs, inputs)
     _check_captions(config)
     if config.output is not None:
-        check_encoder(VideoConfig(config.encoder, config.preset, config.crf))
         address = network_output(config.output, "x")
+        suffix = config.output.suffix if address is None else None
+        check_encoder(VideoConfig(config.encoder, config.preset, config.crf), suffix)
         if address is not None:
             check_network_address(address)
     return claims

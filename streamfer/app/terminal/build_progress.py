@@ -68,4 +68,5 @@ class BuildProgress:
                 transient=True,
             )
             self._progress.start()
+            self._console.show_cursor()  # Ctrl-Z would leave a shell without one
         self._tasks[step] = self._progress.add_task(step, total=1.0)

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from rich.console import Console, Group
+from rich.control import Control
 from rich.live import Live
+from rich.segment import ControlType
 from rich.text import Text
 
 from streamfer.app.terminal.event_line import event_line, newest_event
@@ -16,6 +18,7 @@ from streamfer.app.terminal.glyphs import STATE_STYLES, format_duration, glyphs_
 from streamfer.app.terminal.resources import ResourceMeter, ResourceUse
 from streamfer.app.terminal.run_summary import print_summary
 from streamfer.app.terminal.stream_table import Row, done_fraction, table_lines
+from streamfer.app.terminal.suspension import Suspension
 from streamfer.labels import UNCERTAIN
 from streamfer.pipeline.stats.snapshots import RunSnapshot, StreamSnapshot
 from streamfer.types import StreamState
@@ -55,6 +58,9 @@ class LiveView:
         self._clock = clock
         self._glyphs = glyphs_for(console)
         self._live: Live | None = None
+        self._suspension = Suspension()
+        self._shown: list[int] = []
+        self._shown_width = 0
         self._meter: ResourceMeter | None = None
         self._states: dict[str, StreamState] = {}
         self._begun: dict[str, tuple[float, float]] = {}
@@ -64,41 +70,67 @@ class LiveView:
     def __enter__(self) -> LiveView:
         terminal = self._console.is_terminal and not self._console.is_dumb_terminal
         if terminal and not self._console.quiet:
-            self._live = Live(
-                console=self._console,
-                auto_refresh=False,
-                transient=True,
-                redirect_stderr=sys.stderr.isatty(),  # a log that goes to a file stays there
-            )
-            self._live.start()
+            self._suspension.__enter__()
+            self._start_table()
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self._show()
         finally:
-            if self._live is not None:
-                self._live.stop()
-                self._live = None
+            self._end_table()
+            self._suspension.__exit__()
 
     def refresh(self) -> None:
         """Shows the newest statistics, if it is time to, and announces changes of state."""
+        if self._suspension.wanted:
+            self._end_table()  # the shell gets its cursor, and a line of its own
+            self._suspension.stop()
+            self._start_table()
         if self._clock() >= self._next_look_s:
             self._next_look_s = self._clock() + _INTERVAL_S
             self._show()
 
+    def _start_table(self) -> None:
+        self._shown = []
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stderr=sys.stderr.isatty(),  # a log that goes to a file stays there
+        )
+        self._live.start()
+
+    def _end_table(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
     def _show(self) -> None:
         if self._console.quiet:
             return
+        self._erase_wrapped()
         snapshot = self._snapshot()
         self._announce(snapshot)
         rows = [Row(stream, self._eta_s(stream, snapshot.elapsed_s)) for stream in snapshot.streams]
         if self._live is not None:
-            self._live.update(Group(*self._screen(snapshot, rows)), refresh=True)
+            lines = self._screen(snapshot, rows)
+            self._live.update(Group(*lines), refresh=True)
+            self._shown = [line.cell_len for line in lines]
         elif self._clock() >= self._next_line_s:
             self._next_line_s = self._clock() + _PLAIN_INTERVAL_S
             for line in self._plain_lines(snapshot, rows):
                 self._console.print(line, soft_wrap=True, highlight=False)
+
+    def _erase_wrapped(self) -> None:
+        """Erases the rows that the table has got by being wrapped in a terminal made narrower;
+        the others are erased when it is drawn the next time."""
+        width = self._console.width
+        narrower, self._shown_width = width < self._shown_width, width
+        if self._live is not None and narrower:
+            rows = sum(max(1, -(-cells // width)) for cells in self._shown)
+            up = ((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
+            self._console.control(Control(*up * (rows - len(self._shown))))
 
     def _announce(self, snapshot: RunSnapshot) -> None:
         """One line for every stream that was lost, failed or came back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,6 +46,7 @@ _QUALITY_OPTIONS: dict[str, str] = {
 """What each encoder calls its constant quality."""
 _LARGEST_WH = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
 """Of a picture that an encoder takes, in pixels; what is not here takes more, or says so itself."""
+_CARRIED_BY_ALL = frozenset({"h264", "hevc"})
 _OTHER_ENCODERS = ("libopenh264", "h264_videotoolbox", "hevc_videotoolbox", "h264_amf", "h264_mf")
 """More that take pictures from main memory."""
 
@@ -61,11 +63,16 @@ class VideoConfig:
     """Constant quality, lower is better: 0–51."""
 
 
-def check_encoder(config: VideoConfig) -> None:
+def check_encoder(config: VideoConfig, suffix: str | None = None) -> None:
     """Opens and closes the encoder, so that a wrong setting is found before the run.
 
+    Args:
+        config: names it.
+        suffix: of the file that it is for, one of CONTAINERS; None where it is for no file.
+
     Raises:
-        ConfigError: FFmpeg lacks it, this machine cannot run it, or it refuses the settings.
+        ConfigError: FFmpeg lacks it, this machine cannot run it, it refuses the settings, or the
+            file cannot carry what it makes.
     """
     known = [name for name in (*_QUALITY_OPTIONS, *_OTHER_ENCODERS) if _exists(name)]
     if config.encoder not in known:
@@ -83,6 +90,8 @@ def check_encoder(config: VideoConfig) -> None:
             f"--encoder {config.encoder}: does not start with preset {config.preset or 'default'} "
             f"and crf {config.crf} ({reason(error)}); FFmpeg here has {', '.join(known)}"
         ) from error
+    if suffix is not None and context.codec.canonical_name not in _CARRIED_BY_ALL:
+        _check_carried(config, suffix)
 
 
 class VideoFile:
@@ -278,6 +287,27 @@ class VideoFile:
 
     def _failure(self, error: Exception) -> OutputError:
         return OutputError(f"{self.path}: cannot write the video ({reason(error)})")
+
+
+def _check_carried(config: VideoConfig, suffix: str) -> None:
+    carrying = [other for other in CONTAINERS if _carries(other, config)]
+    if suffix.lower() not in carrying:
+        raise ConfigError(
+            f"--encoder {config.encoder}: {suffix} cannot carry it; end the name of --output in"
+            f" {' or '.join(carrying)}"
+        )
+
+
+def _carries(suffix: str, config: VideoConfig) -> bool:
+    try:
+        with av.open(io.BytesIO(), "w", format=CONTAINERS[suffix]) as container:
+            context: Any = container.add_stream(config.encoder, rate=25).codec_context
+            context.width, context.height = 256, 256
+            _configure(context, config, Fraction(1, 25), Fraction(25))
+            container.start_encoding()
+    except (FFmpegError, ValueError):
+        return False
+    return True
 
 
 def _check_size(path: Path, encoder: str, size_wh: tuple[int, int]) -> None:

@@ -6,15 +6,15 @@ own rectangle and touches nothing else.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from streamfer.types import FloatArray, UInt8Array
+from streamfer.vision.overlay.lettering import Lettering, font
 
 Colour = tuple[int, int, int]
 """sRGB, 0–255."""
@@ -195,29 +195,12 @@ def _draw_edge(
     blend(image, Sprite(colour.repeat(length, axis), keep.repeat(length, axis)), x, y)
 
 
-@lru_cache(maxsize=32)
-def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)  # Aileron, which Pillow carries: no font file needed
-
-
-@lru_cache(maxsize=1024)
-def _has_glyph(character: str) -> bool:
-    missing = bytes(_font(32).getmask("\uffff"))
-    return character == " " or (
-        character.isprintable() and bytes(_font(32).getmask(character)) != missing
-    )
+_LETTERING = Lettering()
 
 
 def drawable(text: str) -> str:
-    """`text` in the characters that the font has: accents go, the rest become question marks."""
-    return "".join(_closest(c) for c in unicodedata.normalize("NFC", text))
-
-
-def _closest(character: str) -> str:
-    if _has_glyph(character):
-        return character
-    base = unicodedata.normalize("NFKD", character)[0]
-    return base if _has_glyph(base) else "?"
+    """`text` in characters that there is a font for; see `Lettering.drawable`."""
+    return _LETTERING.drawable(text)
 
 
 def _oversampling(size: int) -> int:
@@ -234,7 +217,8 @@ def text_width(text: str, size: int) -> int:
         size: font size (em) in px.
     """
     factor = _oversampling(size)
-    return int(np.ceil(_font(size * factor).getlength(text) / factor)) + 1
+    runs = _LETTERING.runs(text, size * factor)
+    return int(np.ceil(sum(face.getlength(piece) for piece, face in runs) / factor)) + 1
 
 
 def text_coverage(text: str, size: int, height: int, weight: float = 0.0) -> FloatArray:
@@ -251,13 +235,15 @@ def text_coverage(text: str, size: int, height: int, weight: float = 0.0) -> Flo
     """
     factor = _oversampling(size)
     width = text_width(text, size)
-    font = _font(size * factor)
-    capital = -font.getbbox("H", anchor="ls")[1] / factor
+    capital = -font(size * factor).getbbox("H", anchor="ls")[1] / factor
     baseline = round((height + capital) / 2) * factor  # on a whole pixel: sharp feet
     picture = Image.new("L", (width * factor, height * factor))
-    ImageDraw.Draw(picture).text(
-        (0, baseline), text, fill=255, font=font, anchor="ls", stroke_width=weight * size * factor
-    )
+    stroke, x = weight * size * factor, 0.0
+    for piece, face in _LETTERING.runs(text, size * factor):
+        ImageDraw.Draw(picture).text(
+            (x, baseline), piece, fill=255, font=face, anchor="ls", stroke_width=stroke
+        )
+        x += face.getlength(piece)
     coverage = cv2.resize(
         np.asarray(picture, dtype=np.float32) / 255, (width, height), interpolation=cv2.INTER_AREA
     )

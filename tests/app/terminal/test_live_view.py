@@ -41,8 +41,12 @@ class Terminal:
         )
 
     @property
+    def raw(self) -> str:
+        return self._bytes.getvalue().decode()
+
+    @property
     def text(self) -> str:
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._bytes.getvalue().decode())
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw)
 
 
 def test_a_terminal_gets_the_table_and_it_goes_away_at_the_end() -> None:
@@ -146,6 +150,25 @@ def test_the_screen_never_outgrows_the_terminal(width: int, height: int, count: 
         screen = terminal.text[start:].strip("\r\n").splitlines()
     assert len(screen) <= height
     assert all(len(line) <= width for line in screen)
+
+
+def test_a_terminal_made_narrower_keeps_no_old_lines() -> None:
+    terminal = Terminal(terminal=True, width=100, color_system=None)
+    with LiveView(lambda: run(stream()), terminal.console, Ticking()) as view:
+
+        def rows_erased() -> int:
+            before = len(terminal.raw)
+            view.refresh()
+            return terminal.raw[before:].count("\x1b[1A")
+
+        view.refresh()
+        view.refresh()  # from now on the resources are shown
+        table = terminal.text[terminal.text.rindex("Streamfer") :].split("\n")
+        assert rows_erased() == len(table) - 1
+        terminal.console.width = 40
+        wrapped = sum(-(-len(line) // 40) for line in table)
+        assert rows_erased() == wrapped - 1 > len(table) - 1
+        assert rows_erased() <= len(table) - 1
 
 
 def test_the_terminal_is_given_back_when_reading_the_statistics_fails() -> None:

@@ -341,6 +341,13 @@ def test_pictures_too_large_for_an_encoder_are_refused_with_one_that_takes_them(
     assert len(frame_times(tmp_path / "out.mp4")) == 1
 
 
+def test_an_encoder_must_suit_the_container() -> None:
+    check_encoder(VideoConfig(encoder="libsvtav1"), ".mp4")
+    check_encoder(VideoConfig(encoder="libx265"), ".mov")
+    with pytest.raises(ConfigError, match=r"libsvtav1: \.mov cannot carry it.*\.mp4 or \.m4v"):
+        check_encoder(VideoConfig(encoder="libsvtav1"), ".mov")
+
+
 @pytest.mark.parametrize("encoder", ["libx265", "libsvtav1"])
 def test_encoders_print_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], encoder: str

@@ -10,7 +10,6 @@ from streamfer.vision.overlay.drawing import (
     Canvas,
     blend,
     draw_frame,
-    drawable,
     frame_corner,
     pill,
     readable_on,
@@ -78,21 +77,6 @@ def test_text_stays_within_its_width_and_centres_its_capitals(size: int) -> None
     rows = np.flatnonzero(coverage.max(axis=1) > 0.4)
     assert abs((rows[0] + rows[-1]) / 2 - (2 * size - 1) / 2) <= 1
     assert coverage[:, -1].max() < 0.5
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("talk-2", "talk-2"),
-        ("Zoë…", "Zoe…"),
-        ("Zoe\u0308", "Zoe"),
-        ("a\nb\x00", "a?b?"),
-        ("顔", "?"),
-        ("🙂", "?"),
-    ],
-)
-def test_characters_that_the_font_lacks_become_question_marks(text: str, shown: str) -> None:
-    assert drawable(text) == shown
 
 
 @pytest.mark.parametrize("name", COLOURS_RGB)
