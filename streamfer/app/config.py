@@ -371,7 +371,7 @@ class RunConfig:
             )
         _check_device(self.device)
         _check_face_model(self.face_model)
-        if self.baseline is not None and not _is_baseline(self.baseline):
+        if self.baseline is not None and not is_baseline(self.baseline):
             raise ConfigError(
                 f"--baseline: expected a number of seconds above 0 or auto, got {self.baseline!r}"
             )
@@ -444,7 +444,8 @@ def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
         raise ConfigError(f"--{flag_name(spec.name)}: {span}, got {value}")
 
 
-def _is_baseline(text: str) -> bool:
+def is_baseline(text: str) -> bool:
+    """Whether a text says how long to learn a baseline: seconds above 0, or `auto`."""
     try:
         return text == "auto" or 0 < float(text) < float("inf")
     except ValueError:
