@@ -72,11 +72,25 @@ class Baseline:
         departure, emotion = None, None
         # Sums of many small steps may fall short of the time by their rounding.
         if usual.mean is not None and usual.seen_s >= enough_s - 1e-6:
-            change = face.smoothed - usual.mean
-            departure = round(float(np.abs(change).sum()) / 2, 4)
-            emotion = LABELS[int(change.argmax())] if departure >= _NOTHING_BELOW else None
+            departure, emotion = departed(face.smoothed, usual.mean)
         said = {"departure": departure, "departure_emotion": emotion}
         return replace(face, extra={**face.extra, **said})
+
+
+def departed(probs: FloatArray, usual: FloatArray) -> tuple[float, str | None]:
+    """How far an answer is from the usual one, and where to.
+
+    Args:
+        probs: (7,) probabilities, in the order of LABELS.
+        usual: (7,) their usual values.
+
+    Returns:
+        Total variation distance, 0 to 1, and the label that has risen most; None where that is
+        next to nothing.
+    """
+    change = probs - usual
+    departure = round(float(np.abs(change).sum()) / 2, 4)
+    return departure, LABELS[int(change.argmax())] if departure >= _NOTHING_BELOW else None
 
 
 def _learn(usual: _Usual, probs: FloatArray, step_s: float, learn_s: float | None) -> None:

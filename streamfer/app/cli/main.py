@@ -204,11 +204,23 @@ def measure_command(
         Path | None, typer.Option("--json", help="Write the figures as JSON.")
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write them as CSV.")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS|auto",
+            help="Also measure how each face departs from its usual look, learned from its first"
+            " seconds, or all of it.",
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACK=NAME", help="Tracks of one name have one usual look."),
+    ] = None,
 ) -> int:
     """Measure recorded faces: shares of time, transitions, synchrony and mimicry of pairs."""
     from streamfer.app.report.measure.command import measure
 
-    return measure(records, json_file, csv_file)
+    return measure(records, json_file, csv_file, baseline, name or ())
 
 
 add_export_command(app)

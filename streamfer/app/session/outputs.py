@@ -20,10 +20,10 @@ from streamfer.media.subtitles.wording import parse_names
 from streamfer.media.subtitles.writer import check_subtitles_path
 from streamfer.media.video.file import VideoConfig, check_encoder
 from streamfer.media.video.network import (
-    NetworkAddress,
     check_network_address,
     network_address,
 )
+from streamfer.media.video.network_connection import NetworkAddress
 from streamfer.media.video.picture_file import (
     check_picture_path,
     is_picture_path,

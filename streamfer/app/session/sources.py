@@ -14,6 +14,7 @@ from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.hardware import check_hwaccel
 from streamfer.media.sources.lavfi import LavfiSource
 from streamfer.media.sources.live import LiveCallbacks, LiveSource
+from streamfer.media.sources.live_sound import LiveSound
 from streamfer.media.sources.packets import PacketMemory
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.screen import screen_endpoint
@@ -147,9 +148,11 @@ def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> S
         tls_verify=config.tls_verify,
         tls_ca=config.tls_ca,
         hwaccel=config.hwaccel,
-        sound=config.clips is not None,
+        sound=config.clips is not None or config.output is not None,
     )
     endpoint = _endpoint(spec, live)
+    if config.output is not None:
+        endpoint = replace(endpoint, sound=LiveSound())
     if config.clips is not None:
         reach_s = config.clip_before + config.clip_after + _CLIP_SLACK_S
         endpoint = replace(endpoint, packets=PacketMemory(reach_s))

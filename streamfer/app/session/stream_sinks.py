@@ -35,6 +35,7 @@ from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
 from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.live import LiveSource
 from streamfer.media.sources.sound import TravellingSound
 from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.subtitles.captions import Captions
@@ -42,7 +43,8 @@ from streamfer.media.subtitles.wording import Wording, parse_names
 from streamfer.media.subtitles.writer import SubtitleWriter
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.file import VideoConfig
-from streamfer.media.video.network import NetworkAddress, NetworkVideo
+from streamfer.media.video.network import NetworkVideo
+from streamfer.media.video.network_connection import NetworkAddress
 from streamfer.media.video.picture_file import is_picture_path
 from streamfer.media.video.writer import VideoWriter, nominal_rate
 from streamfer.pipeline.baseline import BASELINE_FIELDS
@@ -124,7 +126,7 @@ def sink_factory(
             sinks.append(WindowSink(parts.feed, picture))
         address = None if config.output is None else network_output(config.output, info.stream)
         if address is not None:
-            sinks.append(_network(parts, info, address, picture))
+            sinks.append(_network(parts, info, address, picture, _audio_span(config, stream)))
         elif (path := annotated_path(config, stream.spec)) is not None:
             sinks.append(_annotated(parts, stream, info, path, picture))
         if config.snapshot_every is not None:
@@ -155,11 +157,15 @@ def _annotated(
 
 
 def _network(
-    parts: RunParts, info: StreamInfo, address: NetworkAddress, picture: AnnotatedPicture
+    parts: RunParts,
+    info: StreamInfo,
+    address: NetworkAddress,
+    picture: AnnotatedPicture,
+    audio: AudioSpan | TravellingSound | None,
 ) -> NetworkSink:
     settings, rate = _video_config(parts.config), nominal_rate(info)
     return NetworkSink(
-        address.label, lambda: NetworkVideo(address, settings, rate), picture, parts.notes
+        address.label, lambda: NetworkVideo(address, settings, rate, audio), picture, parts.notes
     )
 
 
@@ -186,7 +192,7 @@ def _video_config(config: RunConfig) -> VideoConfig:
 
 
 def _audio_span(config: RunConfig, stream: OpenedStream) -> AudioSpan | TravellingSound | None:
-    if isinstance(stream.source, FileSource) and stream.source.sound is not None:
+    if isinstance(stream.source, FileSource | LiveSource) and stream.source.sound is not None:
         return stream.source.sound
     if stream.spec.kind is not SourceKind.FILE:
         return None

@@ -63,10 +63,13 @@ class Connection:
         except IndexError:
             self._close()
             raise ConnectionLost("there is no video in it") from None
-        self._kept = [self._video]
+        sound = self._container.streams.audio[:1]
+        wanted = endpoint.packets is not None or endpoint.sound is not None
+        self._kept = [self._video, *(sound if wanted else ())]
         if endpoint.packets is not None:
-            self._kept.extend(self._container.streams.audio[:1])
             endpoint.packets.begin(self._kept)
+        if endpoint.sound is not None:
+            endpoint.sound.connect(sound[0] if sound and not self.untimed else None)
         context = self._video.codec_context
         # Threads per frame would add a frame's delay each.
         context.thread_type = ThreadType.SLICE
@@ -219,6 +222,8 @@ class Connection:
                 self._endpoint.packets.add(packet)
             if packet.stream.index == self._video.index:
                 yield packet
+            elif self._endpoint.sound is not None:
+                self._endpoint.sound.bring(packet)
 
 
 def _has_picture(container: av.container.InputContainer) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from streamfer.errors import ConfigError
 from streamfer.media.redact import redact_url
+from streamfer.media.sources.live_sound import LiveSound
 from streamfer.media.sources.loss import ConnectionLost, network_failure
 from streamfer.media.sources.packets import PacketMemory
 
@@ -95,6 +96,8 @@ class Endpoint:
     """Whether pictures may come in bursts and have to be spread over their own time."""
     packets: PacketMemory | None = None
     """What keeps the newest packets; None: nobody needs them."""
+    sound: LiveSound | None = None
+    """What takes the sound along; None: nobody needs it."""
     explain: Callable[[Exception, float | None], ConnectionLost] = network_failure
     """Says why it could not be opened, from PyAV's exception and the time-out that ran out."""
 

@@ -15,6 +15,7 @@ import av
 from streamfer.errors import SourceError
 from streamfer.media.sources.connection import Connection
 from streamfer.media.sources.endpoint import Endpoint, LiveConfig
+from streamfer.media.sources.live_sound import LiveSound
 from streamfer.media.sources.live_timing import LiveTimeline, Pace, backoff_s
 from streamfer.media.sources.loss import ConnectionLost, LossKind
 from streamfer.media.sources.packets import PacketMemory
@@ -88,6 +89,11 @@ class LiveSource:
         """What keeps its newest packets, if that is wanted."""
         return self._endpoint.packets
 
+    @property
+    def sound(self) -> LiveSound | None:
+        """Its sound, if that is wanted."""
+        return self._endpoint.sound
+
     def open(self) -> StreamInfo:
         """Promises the stream; its size comes with the `opened` event."""
         return StreamInfo(self._name, self._endpoint.label, width=None, height=None, live=True)
@@ -142,6 +148,9 @@ class LiveSource:
         instant = self._timeline.place(pts, arrived_s)
         if self.packets is not None and frame.pts is not None:
             self.packets.place(float(frame.pts * frame.time_base), instant.time_s)
+        if self.sound is not None and pts is not None:
+            placed_s = instant.pts * self._timeline.time_base
+            self.sound.place(placed_s, placed_s - pts * connection.time_base)
         picture = DecodedPicture(frame, self._converter, connection.sample_aspect)
         self._note_size(picture.size_wh)
         if self._timeline.jump_s is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-import av
+from streamfer.media.sources.live_sound import describe
 
 _MOST_BYTES = 128 << 20
 """Of packets kept for one stream: a minute at 16 Mbit/s."""
@@ -50,13 +49,6 @@ class KeptPacket:
         return float(self.pts * self.time_base)
 
 
-def _filler(stream: Any) -> Any:
-    packet = av.Packet(b"\0")
-    packet.stream, packet.time_base = stream, Fraction(1, 1000)
-    packet.pts = packet.dts = 0
-    return packet
-
-
 class PacketMemory:
     """What a live stream brought lately, from key frame to key frame; bounded in time and bytes.
 
@@ -76,17 +68,11 @@ class PacketMemory:
 
     def begin(self, streams: Sequence[Any]) -> None:
         """A new connection, of which these PyAV streams are kept; what was there is forgotten."""
-        described = io.BytesIO()
-        # NUT keeps the codecs' private data as it is; the connection's streams die with it.
-        with av.open(described, "w", format="nut") as header:
-            for stream in streams:
-                header.add_stream_from_template(stream)
-            header.start_encoding()
-            header.mux(_filler(header.streams[0]))  # a reader refuses a file without packets
+        described = describe(streams)  # the connection's own die with it
         with self._lock:
             self._packets.clear()
             self._bytes = 0
-            self._streams = described.getvalue()
+            self._streams = described
 
     def add(self, packet: Any) -> None:
         """Takes a PyAV packet of one of the streams."""

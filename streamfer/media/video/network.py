@@ -7,70 +7,32 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import av
 from av.error import FFmpegError
 
-from streamfer.errors import ConfigError
+from streamfer.errors import ConfigError, SourceError
 from streamfer.media.files.output_path import reason
-from streamfer.media.redact import redact_text, redact_url
+from streamfer.media.redact import redact_text
+from streamfer.media.sources.sound import Sound, TravellingSound
+from streamfer.media.video.audio import AudioReader, AudioSpan
 from streamfer.media.video.file import VideoConfig
-from streamfer.media.video.yuv import YuvConverter
+from streamfer.media.video.network_connection import (
+    NetworkAddress,
+    NetworkConnection,
+    SentPicture,
+)
 from streamfer.types import Frame, UInt8Array
 
 log = logging.getLogger(__name__)
 
 _ADDRESS = re.compile(r"(rtsp|rtsps|rtmp|rtmps|srt|udp):/+(?=[^/])", re.IGNORECASE)
-_FORMATS = {
-    "rtsp": "rtsp",
-    "rtsps": "rtsp",
-    "rtmp": "flv",
-    "rtmps": "flv",
-    "srt": "mpegts",
-    "udp": "mpegts",
-}
-"""Scheme to FFmpeg's name of what is sent there."""
-_OPTIONS: dict[str, dict[str, str]] = {
-    "rtsp": {"rtsp_transport": "tcp"},
-    "mpegts": {"flush_packets": "1", "muxdelay": "0", "muxpreload": "0"},
-    "flv": {"flush_packets": "1", "flvflags": "no_duration_filesize"},
-}
-_TICKS = 90_000
-"""PTS per second."""
-_KEYFRAME_EVERY_S = 1
-"""How long whoever joins waits for a picture, in seconds."""
-_TIMEOUT_S = 5.0
 _BACKOFF_S = (0.5, 10.0)
 """The first pause after a failure, and the longest."""
 _MOST_WAITING = 2
 """Pictures between the run and the encoder; of more the oldest are dropped."""
-_LOW_DELAY: dict[str, dict[str, str]] = {
-    "libx264": {"tune": "zerolatency", "preset": "superfast"},
-    "libx265": {"tune": "zerolatency", "preset": "ultrafast"},
-    "h264_nvenc": {"tune": "ull", "preset": "p2", "delay": "0", "zerolatency": "1"},
-    "hevc_nvenc": {"tune": "ull", "preset": "p2", "delay": "0", "zerolatency": "1"},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkAddress:
-    """Where video is sent to."""
-
-    url: str = field(repr=False)
-    """Credentials and all; never shown."""
-
-    @property
-    def label(self) -> str:
-        """Without credentials."""
-        return redact_url(self.url)
-
-    @property
-    def format(self) -> str:
-        """FFmpeg's name of what is sent there."""
-        return _FORMATS[self.url.partition(":")[0]]
 
 
 def network_address(output: str) -> NetworkAddress | None:
@@ -108,12 +70,6 @@ def check_network_address(address: NetworkAddress) -> None:
         pass  # nobody is there
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Picture:
-    time_s: Fraction
-    image: UInt8Array
-
-
 class NetworkVideo:
     """Encodes and sends pictures from a thread of its own; opened anew whenever it breaks off.
 
@@ -124,6 +80,7 @@ class NetworkVideo:
         address: where to.
         config: encoder settings; the preset and low-delay settings are its own where none is said.
         frame_rate: nominal frames/s.
+        audio: the sound to send along; None for none.
         open_output: opens the connection, as `av.open`.
         wait: waits for a flag at most so many seconds.
     """
@@ -133,6 +90,7 @@ class NetworkVideo:
         address: NetworkAddress,
         config: VideoConfig,
         frame_rate: Fraction,
+        audio: AudioSpan | TravellingSound | None = None,
         open_output: Callable[..., Any] = av.open,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
@@ -143,9 +101,10 @@ class NetworkVideo:
         self._address = address
         self._config = config
         self._rate = frame_rate
+        self._audio = audio
         self._open_output = open_output
         self._wait = wait
-        self._pictures: deque[_Picture] = deque()
+        self._pictures: deque[SentPicture] = deque()
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._complained = False
@@ -163,7 +122,8 @@ class NetworkVideo:
             while len(self._pictures) >= _MOST_WAITING:
                 self._pictures.popleft()
                 self.dropped += 1
-            self._pictures.append(_Picture(frame.pts * frame.time_base, picture))
+            time_s, shift_s = frame.pts * frame.time_base, frame.shift * frame.time_base
+            self._pictures.append(SentPicture(time_s, shift_s, picture))
             self._changed.notify()
 
     def close(self) -> None:
@@ -173,7 +133,7 @@ class NetworkVideo:
             self._changed.notify()
         self._thread.join()
 
-    def _next(self) -> _Picture | None:
+    def _next(self) -> SentPicture | None:
         """The next picture; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._pictures or self._closing.is_set())
@@ -182,17 +142,41 @@ class NetworkVideo:
             return taken
 
     def _run(self) -> None:
-        failures = 0
         picture = self._next()
+        if picture is None:
+            return
+        sound = self._open_sound(picture)
+        try:
+            self._send_all(picture, sound)
+        finally:
+            if sound is not None:
+                sound.close()
+
+    def _open_sound(self, first: SentPicture) -> Sound | None:
+        if self._audio is None:
+            return None
+        try:
+            sound = AudioReader(self._audio) if isinstance(self._audio, AudioSpan) else self._audio
+        except SourceError as error:
+            log.warning("--output %s: no sound: %s", self._address.label, error)
+            return None
+        if sound.stream is None or sound.stream.codec_context is None:
+            sound.close()
+            return None
+        sound.begin(first.time_s, first.shift_s)
+        return sound
+
+    def _send_all(self, picture: SentPicture | None, sound: Sound | None) -> None:
+        failures = 0
         while picture is not None:
             sent = 0
             try:
-                connection = _Connection(
-                    self._address, self._config, self._rate, picture, self._open_output
+                connection = NetworkConnection(
+                    self._address, self._config, self._rate, picture, sound, self._open_output
                 )
                 try:
                     while picture is not None and connection.fits(picture):
-                        connection.send(picture)  # the first one connects
+                        connection.send(picture)
                         self.connections += sent == 0
                         sent += 1
                         self._complained = False
@@ -211,74 +195,6 @@ class NetworkVideo:
         if not self._complained:
             self._complained = True
             log.warning("--output %s: %s; trying again", self._address.label, why)
-
-
-class _Connection:
-    """One encoder and one connection, for pictures of one size."""
-
-    def __init__(
-        self,
-        address: NetworkAddress,
-        config: VideoConfig,
-        rate: Fraction,
-        first: _Picture,
-        open_output: Callable[..., Any],
-    ) -> None:
-        self._size_wh = _size_wh(first)
-        self._begin_s = first.time_s
-        self._last_pts = -1
-        self._converter = YuvConverter(self._size_wh)
-        self._container = open_output(
-            address.url,
-            "w",
-            format=address.format,
-            container_options=_OPTIONS[address.format],
-            timeout=_TIMEOUT_S,
-        )
-        try:
-            self._stream = self._container.add_stream(config.encoder, rate=rate)
-            context = self._stream.codec_context
-            context.width, context.height = self._converter.size_wh
-            context.pix_fmt = "yuv420p"
-            context.time_base = Fraction(1, _TICKS)
-            context.framerate = rate
-            context.gop_size = max(round(rate * _KEYFRAME_EVERY_S), 1)
-            context.max_b_frames = 0
-            options = dict(_LOW_DELAY.get(config.encoder, {}))
-            if config.preset is not None:
-                options["preset"] = config.preset
-            if config.encoder.startswith("libx26"):
-                options["crf"] = str(config.crf)
-            context.options = options
-            self._converter.tag(context)
-        except BaseException:
-            self._container.close()
-            raise
-
-    def fits(self, picture: _Picture) -> bool:
-        """Whether it has the size that the encoder was opened with."""
-        return _size_wh(picture) == self._size_wh
-
-    def send(self, picture: _Picture) -> None:
-        """Encodes and sends one picture."""
-        frame = self._converter.convert(picture.image)
-        pts = max(round((picture.time_s - self._begin_s) * _TICKS), self._last_pts + 1)
-        self._last_pts = frame.pts = pts
-        frame.time_base = Fraction(1, _TICKS)
-        self._container.mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        """Sends what is inside the encoder and says goodbye."""
-        try:
-            if self._last_pts >= 0:
-                self._container.mux(self._stream.encode(None))
-        finally:
-            self._container.close()
-
-
-def _size_wh(picture: _Picture) -> tuple[int, int]:
-    height, width = picture.image.shape[:2]
-    return width, height
 
 
 def _pause_s(failures: int) -> float:

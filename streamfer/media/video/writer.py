@@ -174,8 +174,6 @@ class VideoWriter:
 
     def _open_audio(self, span: AudioSpan | TravellingSound | None) -> Sound | None:
         if span is None:
-            if self._info.live:
-                self._notes.append("the sound of live sources is not recorded")
             return None
         try:
             reader = AudioReader(span) if isinstance(span, AudioSpan) else span

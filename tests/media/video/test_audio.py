@@ -146,13 +146,6 @@ def test_a_file_whose_sound_cannot_be_read_is_noted(tmp_path: Path) -> None:
     assert "no sound" in writer.notes[0]
 
 
-def test_live_sources_say_that_their_sound_is_missing(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "in.mp4", ClipSpec(frames=5, audio="aac"))
-    path = tmp_path / "out.mp4"
-    writer = copy_stream(clip, path, PlaybackOptions(realtime=True), audio=None)
-    assert writer.notes == ("the sound of live sources is not recorded",)
-
-
 def test_a_file_without_sound_gets_none(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "in.mp4", ClipSpec(frames=5))
     path = tmp_path / "out.mp4"

@@ -16,11 +16,11 @@ import pytest
 from streamfer.errors import ConfigError
 from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.network import (
-    NetworkAddress,
     NetworkVideo,
     check_network_address,
     network_address,
 )
+from streamfer.media.video.network_connection import NetworkAddress
 from streamfer.types import Frame
 from tests.support.clips import numbered_picture, read_number
 
@@ -168,7 +168,7 @@ def test_it_connects_again_after_pauses_that_grow(
     server = Server(tmp_path, 0, 0, 0, 3, 0)
     address = NetworkAddress("rtsp://me:hunter2@host/cam")
     with caplog.at_level(logging.WARNING):
-        video = NetworkVideo(address, VideoConfig(), RATE, server, wait)
+        video = NetworkVideo(address, VideoConfig(), RATE, None, server, wait)
         with closing(video):
             sent_one_by_one(video, 20)
     assert pauses == [0.5, 1.0, 2.0, 0.5, 1.0]
@@ -187,7 +187,7 @@ def test_a_server_that_is_away_holds_nothing_and_the_queue_is_bounded(tmp_path: 
         let_go.wait()
         raise av.error.TimeoutError(110, "timed out", url)
 
-    video = NetworkVideo(NetworkAddress("srt://host:1"), VideoConfig(), RATE, hang)
+    video = NetworkVideo(NetworkAddress("srt://host:1"), VideoConfig(), RATE, None, hang)
     with closing(video):
         video.write(frame(0), numbered_picture(0, (96, 64)))
         assert hanging.wait(20)

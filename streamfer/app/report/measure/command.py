@@ -6,10 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
+from streamfer.app.config_fields import check_baseline
 from streamfer.app.report.faces import reading
 from streamfer.app.report.measure.synchrony import synchrony
 from streamfer.app.report.measure.tracks import (
@@ -20,16 +21,32 @@ from streamfer.app.report.measure.tracks import (
     shares,
     transitions,
 )
-from streamfer.errors import OutputError
+from streamfer.app.report.measure.usual import departures
+from streamfer.errors import ConfigError, OutputError
+from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_file import write_whole
 from streamfer.media.records.reader import read_records
+from streamfer.media.subtitles.wording import parse_names
 
 SCHEMA = "streamfer.measure/1"
 
 
-def measure(records: Sequence[Path], json_file: Path | None, csv_file: Path | None) -> int:
+def measure(
+    records: Sequence[Path],
+    json_file: Path | None,
+    csv_file: Path | None,
+    baseline: str | None = None,
+    names: Sequence[str] = (),
+) -> int:
     """Measures recorded faces, into files or, without any, onto standard output as JSON.
+
+    Args:
+        records: of one or several runs.
+        json_file: where the figures go as JSON.
+        csv_file: where they go as CSV.
+        baseline: seconds of each face to learn its usual look from, or `auto` for all of them.
+        names: `TRACK=NAME` each; tracks of one name are one person to the baseline.
 
     Returns:
         The exit code, 0.
@@ -39,13 +56,23 @@ def measure(records: Sequence[Path], json_file: Path | None, csv_file: Path | No
         SourceError: records cannot be read.
         OutputError: a file cannot be written.
     """
+    check_baseline(baseline)
+    if names and baseline is None:
+        raise ConfigError("--name: is of --baseline, which is not asked for")
+    persons = parse_names(names, "--name")
     claims = OutputClaims(records)
     wanted = [("--json", json_file), ("--csv", csv_file)]
     for flag, path in wanted:
         if path is not None:
             claims.name(flag, path)
     with reading(records[0]):
-        figures = measured(read_tracks(read_records(*records).frames))
+        tracks = read_tracks(read_records(*records).frames)
+    figures = measured(tracks)
+    if baseline is not None:
+        learn_s = None if baseline == "auto" else float(baseline)
+        found = departures(tracks, learn_s, persons)
+        for entry, departure in zip(figures["tracks"], found, strict=True):
+            entry["baseline"] = departure
     as_json = json.dumps(figures, indent=2) + "\n"
     for path, text in ((json_file, as_json), (csv_file, _as_csv(figures))):
         if path is None:
@@ -108,6 +135,11 @@ def _rows(figures: dict[str, Any]) -> Iterator[list[Any]]:
         of_one = [track["stream"], track["track"], None]
         for label, share in track["shares"].items():
             yield [*of_one, f"share_{label}", share["share"], share["low"], share["high"]]
+        if (baseline := track.get("baseline")) is not None:
+            yield [*of_one, "departure_mean", baseline["mean"], None, None]
+            for kind, label in product(("usual", "shares"), LABELS):
+                name = "usual" if kind == "usual" else "departure"
+                yield [*of_one, f"{name}_{label}", baseline[kind][label], None, None]
         for before, after in track["transitions"].items():
             for label, count in after.items():
                 yield [*of_one, f"transition_{before}_{label}", count, None, None]
