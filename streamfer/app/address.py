@@ -40,7 +40,10 @@ class ClusterAddress:
     def __str__(self) -> str:
         if self.nodes is not None:
             return f"local:{self.nodes}"
-        return "auto" if self.host is None else f"{self.host}:{self.port}"
+        if self.host is None:
+            return "auto"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 def parse_cluster(text: str) -> ClusterAddress:

@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
 from streamfer.app.cluster.folder import done_files
+from tests.support.cameras import http_cameras
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import record_lines, start, streamfer
 
@@ -39,21 +42,30 @@ def cluster_run(folder: Path, out: Path, *options: object) -> Iterator[subproces
     try:
         yield process
     finally:
-        if process.poll() is None:
-            for each in (*psutil.Process(process.pid).children(recursive=True), process):
-                each.kill()
-        process.communicate()
+        stop(process)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Kills what is left of a run."""
+    if process.poll() is None:
+        for each in (*psutil.Process(process.pid).children(recursive=True), process):
+            each.kill()
+    process.communicate()
 
 
 def wait_for_done(process: subprocess.Popen[str], out: Path, count: int) -> None:
     """Until so many files are done."""
+    wait_until(process, lambda: len(list(out.glob("done/*.json"))) >= count)
+
+
+def wait_until(process: subprocess.Popen[str], true: Callable[[], bool]) -> None:
     never = threading.Event()
     for _ in range(int(START_S / 0.05)):
-        if len(list(out.glob("done/*.json"))) >= count:
+        if true():
             return
         assert process.poll() is None, process.communicate()
         never.wait(0.05)
-    raise AssertionError(f"{count} files were not done in {START_S:.0f} s")
+    raise AssertionError(f"it did not come to that in {START_S:.0f} s")
 
 
 def actors(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -147,3 +159,60 @@ def kill_node(process: subprocess.Popen[str]) -> None:
     assert "raylet" in " ".join(daemon.cmdline())
     for each in (*daemon.children(recursive=True), daemon):
         each.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_twelve_cameras_go_on_with_one_worker_when_the_other_is_killed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with http_cameras(12) as addresses:
+        process = start(
+            "run", *addresses, "--cluster", "local:2", "--cpus-per-worker", 1, "--no-refine",
+            "--records", out / "{stream}.jsonl", "--json-summary", tmp_path / "s.json",
+        )  # fmt: skip
+        try:
+            wait_until(process, lambda: len(with_frames(out)) == 12)
+            killed_s = time.time()
+            actors(process)[0].kill()
+            wait_until(process, lambda: len(reassigned(out)) == 6)
+            process.send_signal(signal.SIGINT)
+            told, complaints = process.communicate(timeout=START_S)
+        finally:
+            stop(process)
+    assert process.returncode == 130, complaints
+    assert "hunter22" not in told + complaints
+    moved = reassigned(out)
+    origin, destination = {(event["from"], event["to"]) for event in moved.values()}.pop()
+    assert origin != destination
+    for stream, event in moved.items():
+        moved_s = datetime.fromisoformat(event["wall"]).timestamp()
+        print(f"{stream}: with {destination} {moved_s - killed_s:.1f} s after the kill")
+    assert len(set(moved)) == 6
+    figures = json.loads((tmp_path / "s.json").read_text())
+    assert (figures["outcome"], figures["cluster"]["moved"]) == ("interrupted", 6)
+    assert not any("hunter22" in text for text in ray_s_own_files())
+
+
+def with_frames(out: Path) -> set[str]:
+    return {path.name for path in out.glob("*cam*.jsonl") if '"frame"' in path.read_text()}
+
+
+def reassigned(out: Path) -> dict[str, dict[str, str]]:
+    """By stream, the line that says which worker has it now."""
+    return {
+        line["stream"]: line
+        for path in out.glob("*cam*.jsonl")
+        for line in map(json.loads, whole_lines(path))
+        if line.get("event") == "reassigned"
+    }
+
+
+def whole_lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def ray_s_own_files() -> Iterator[str]:
+    """What Ray has logged of the newest session on this machine."""
+    for path in Path("/tmp/ray/session_latest/logs").rglob("*"):
+        if path.is_file():
+            yield path.read_text(errors="replace")

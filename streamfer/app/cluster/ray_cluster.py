@@ -21,6 +21,9 @@ from streamfer.media.redact import redact_text
 log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT_S = 5.0
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_HTTP2_NO_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""A frame of the kind SETTINGS with nothing in it."""
 _STORE_BYTES = 80 * 2**20
 """Ray's object store of a node that is made here: only paths and figures travel."""
 _NO_TELEMETRY = {"RAY_USAGE_STATS_ENABLED": "0"}
@@ -130,15 +133,38 @@ def _connect(ray: Any, where: str, address: ClusterAddress) -> None:
 
 
 def _demand_listener(address: ClusterAddress) -> None:
+    """Finds out within seconds what Ray itself would try for minutes."""
     assert address.host is not None
     assert address.port is not None
     try:
-        socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_S).close()
+        with socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_S) as found:
+            if os.environ.get("RAY_USE_TLS", "0") != "1" and not _speaks_http2(found):
+                raise ConfigError(
+                    f"--cluster {address}: what answers there is no Ray; is it the port that `ray"
+                    " start --head` gave (6379), and not that of its dashboard or clients?"
+                )
     except OSError as error:
         raise ConfigError(
             f"--cluster {address}: nothing answers there ({error.strerror or error}); is it the"
             " address that `ray start --head` gave?"
         ) from error
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Whether the other side answers the beginning of HTTP/2 (RFC 9113, section 3.4), as gRPC
+    does."""
+    connection.settimeout(_CONNECT_TIMEOUT_S)
+    try:
+        connection.sendall(_HTTP2_PREFACE + _HTTP2_NO_SETTINGS)
+        head = b""
+        while len(head) < len(_HTTP2_NO_SETTINGS):
+            received = connection.recv(len(_HTTP2_NO_SETTINGS) - len(head))
+            if not received:
+                return False
+            head += received
+    except OSError:
+        return False
+    return head[3] == _HTTP2_NO_SETTINGS[3]
 
 
 def _warn_of_open_cluster(address: ClusterAddress) -> None:

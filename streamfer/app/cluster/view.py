@@ -77,7 +77,9 @@ class ClusterView:
 
     def _screen(self, figures: ClusterFigures) -> list[Text]:
         width, height = self._console.width, max(self._console.height - 1, 4)
-        lines = [Text("Streamfer  ", "bold", no_wrap=True).append(header(figures), "not bold")]
+        lines = [
+            Text("Streamfer  ", "bold", no_wrap=True).append(header(figures).plain, "not bold")
+        ]
         if not figures.live:
             lines.append(_bar(figures, self._glyphs))
         rest = height - len(lines)
