@@ -13,7 +13,7 @@ WORKERS ?= 2
 MINUTES ?= 30
 SOURCE ?= demo:
 
-.PHONY: demo test check fmt bench soak inputs clean
+.PHONY: demo test check fmt bench soak inputs web-load clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -46,6 +46,9 @@ soak: $(INSTALLED_DEV)  ## run for MINUTES against sources that keep going wrong
 
 inputs: $(INSTALLED_DEV)  ## try every kind of input and output, and write docs/inputs.md
 	$(BIN)/python -m tests.inputs.inputs
+
+web-load: $(INSTALLED_DEV)  ## what the live page and the report cost, in a browser: half an hour, idle machine
+	$(BIN)/python -m pytest -n0 -s -q -m slow tests/e2e/test_live_load.py tests/e2e/test_report_load.py
 
 fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +17,7 @@ from streamfer.types import UInt8Array
 from tests.support.browser import browser
 from tests.support.certificate import make_certificate
 from tests.support.http_server import http_server, mjpeg
+from tests.support.live_page import run, wait_for_newer
 from tests.support.program import frame_records, start
 
 # Two busy cores serve eight: waits are on conditions, and long enough for that.
@@ -36,39 +34,6 @@ class Camera:
     def pictures(self) -> Iterator[UInt8Array]:
         while not self.off.is_set() and not self.ending.wait(0.05):
             yield np.full((48, 64, 3), 90, dtype=np.uint8)
-
-
-@contextmanager
-def run(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A run with a page, and where that is."""
-    process = start("run", *arguments, "--no-refine", "--no-display", "--quiet")
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("live page: "), line + process.communicate()[1]
-        yield process, line.removeprefix("live page: ").strip()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 130, err
-        assert "Traceback" not in err, err
-        assert "ERROR" not in err, err
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def frame_of(page: Page, canvas: str) -> int:
-    return int(page.locator(canvas).get_attribute("data-frame") or -1)
-
-
-def wait_for_newer(page: Page, canvas: str) -> None:
-    """Waits until a canvas shows a later frame."""
-    shown = frame_of(page, canvas)
-    page.wait_for_function(
-        "([canvas, shown]) => Number(document.querySelector(canvas).dataset.frame ?? -1) > shown",
-        arg=[canvas, shown],
-        timeout=60_000,
-    )
 
 
 def look_at_the_single_view(page: Page) -> None:

@@ -76,6 +76,8 @@ class StreamsApi:
         source, name = asked.get("source"), asked.get("name")
         if not (isinstance(source, str) and isinstance(name, str | None)) or name == "":
             return problem(400, 'expected {"source": "…", "name": "…"?}')
+        if not (_is_text(source) and _is_text(name or "")):
+            return problem(400, "expected text; this holds characters that are none")
         try:
             info = await asyncio.to_thread(self._run.add, source, name)
         except StreamferError as error:
@@ -95,6 +97,14 @@ class StreamsApi:
 def problem(status: int, message: str) -> Response:
     """An answer that says what is wrong."""
     return JSONResponse({"error": message}, status)
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written down: JSON may hold halves of characters, and zeros."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 async def _json_object(request: Request) -> dict[str, Any]:

@@ -68,11 +68,12 @@ class Client:
             self._texts.put_nowait(json.dumps(message))
             self._ready.set()
 
-    def acknowledged(self, stream: str) -> None:
-        """The page is ready for the stream's next frame."""
-        self._in_flight.pop(stream, None)
+    def acknowledged(self, stream: str) -> bool:
+        """The page is ready for the stream's next frame; whether one was on its way."""
+        was_in_flight = self._in_flight.pop(stream, None) is not None
         if stream in self._waiting:
             self._ready.set()
+        return was_in_flight
 
     def forget_waiting(self, stream: str) -> None:
         """Lets go of a stream's frame that has not been sent."""

@@ -38,6 +38,8 @@ _FILES = {
 _STATUS_INTERVAL_S = 0.5
 _MOST_CLIENTS = 64
 _TRY_AGAIN_LATER = 1013
+_PAUSE_S = 0.02
+"""How long a page is not listened to after it has said something that nobody waited for."""
 
 
 class Pages:
@@ -158,6 +160,9 @@ class Pages:
             while True:
                 said = json.loads(await socket.receive_text())
                 if "ack" in said:
-                    self._watchers.acknowledged(client, str(said["ack"]))
+                    expected = self._watchers.acknowledged(client, str(said["ack"]))
                 else:
                     self._watchers.set_views(client, wanted_views(said["watch"]))
+                    expected = False
+                if not expected:  # who talks without end must not take the run's time
+                    await asyncio.sleep(_PAUSE_S)

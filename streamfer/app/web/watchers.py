@@ -61,12 +61,13 @@ class Watchers:
             self._pause(client, view)
         client.paused &= client.views
 
-    def acknowledged(self, client: Client, stream: str) -> None:
-        """A page is ready for a stream's next frame."""
-        client.acknowledged(stream)
+    def acknowledged(self, client: Client, stream: str) -> bool:
+        """A page is ready for a stream's next frame; whether it was sent one."""
+        expected = client.acknowledged(stream)
         for view in [view for view in client.paused if view.stream == stream]:
             client.paused.remove(view)
             self._begin(view)
+        return expected
 
     def listen(self, listener: Callable[[StreamEvent], None]) -> Callable[[], None]:
         """Hands events to a listener; returns what ends that."""
