@@ -71,9 +71,13 @@ def print_folds(figures: Mapping[str, Any], console: Console) -> None:
         result = figures[by]
         if result:
             spread = float(np.std(result["per_fold"], ddof=1))
+            low, high = result["confidence_95"] or (None, None)
             console.print(
-                f"{figures['folds']} folds by {by}: accuracy {result['accuracy']:.4f} "
-                f"(sample SD {spread:.4f} over the folds) on {result['n']} faces"
+                f"{figures['folds']} folds by {by}: accuracy {result['accuracy']:.4f}"
+                f" (sample SD {spread:.4f} over the folds), 95 % between {_shown(low)} and"
+                f" {_shown(high)} by {result['confidence_95_by']}; UAR {_shown(result['uar'])};"
+                f" {result['n']} faces",
+                soft_wrap=True,
             )
 
 

@@ -24,7 +24,7 @@ from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.inversion.inversion import Inverter
 from streamfer.models.shipped import SHIPPED, weights_sha256
 from streamfer.models.stylegan2 import from_uint8
-from streamfer.training.latent.coded_faces import CodedFaces, CodeShards
+from streamfer.training.latent.optimised_faces import CodeShards, OptimisedFaces
 from streamfer.training.runs.command import (
     ProgressLine,
     config_from,
@@ -90,7 +90,7 @@ def optimise_codes(
             faces = torch.from_numpy(crops[rows])
             with torch.no_grad():
                 first = models.encoder(from_uint8(faces.to(models.device)))
-            shards.write(number, CodedFaces(faces, inverter.invert(faces, first).latent))
+            shards.write(number, OptimisedFaces(faces, inverter.invert(faces, first).latent))
         done += len(rows)
         advance(len(rows))
     return done

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 
 from streamfer.errors import ConfigError, OutputError
 from streamfer.labels import LABELS, NUM_LABELS
@@ -19,9 +20,10 @@ from streamfer.models.directions import Directions, index_mask, save_directions
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.storage import load_encoder
 from streamfer.models.stylegan2 import from_uint8
+from streamfer.training.data_summary import print_summary
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
-from streamfer.training.faces.persons import read_with_persons
+from streamfer.training.faces.sources import read_faces
 from streamfer.training.latent.direction_fit import (
     CodedFaces,
     circumstances,
@@ -29,7 +31,7 @@ from streamfer.training.latent.direction_fit import (
     fit_directions,
     stability,
 )
-from streamfer.training.runs.command import pick_device, run_command
+from streamfer.training.runs.command import pick_device, run_command, show_faceless
 from streamfer.training.vgg.card import commit_of_checkout
 from streamfer.types import FloatArray
 from streamfer.vision.align import crop_matrix
@@ -123,21 +125,23 @@ def encode_sets(
     """Codes and circumstances of labelled faces.
 
     Args:
-        sets: what `read_with_persons` takes.
+        sets: what `read_faces` takes.
         landmarks: cache of detected landmarks (NPZ); None detects and forgets.
         encoder: weights.
         device: where it runs.
         most: at most this many faces of each set.
     """
-    network = load_encoder(encoder).to(device)
+    network, console = load_encoder(encoder).to(device), Console(stderr=True)
     parts: list[CodedFaces] = []
     first = 0
     for path in sets:
-        faces = read_with_persons(path)
+        faces = read_faces(path, "train")
+        print_summary(path.name, faces.summary, console)
         classes = _classes(faces)
         rows = np.flatnonzero(classes != NO_LABEL)[:most]
         faces, classes = faces.subset(rows), classes[rows]
         cache = open_landmarks(landmarks, faces.pictures)
+        show_faceless(faces, cache, console)
         crops = align_pictures(faces.pictures, cache)
         with torch.no_grad():
             batches = torch.split(torch.from_numpy(crops), _BATCH)

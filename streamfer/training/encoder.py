@@ -27,7 +27,7 @@ from streamfer.models.storage import load_encoder, load_generator, save_encoder
 from streamfer.models.stylegan2 import Generator, from_uint8, style_spread, to_uint8
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.latent.adversarial import mix_styles
-from streamfer.training.latent.coded_faces import CodedFaces, read_coded_faces
+from streamfer.training.latent.optimised_faces import OptimisedFaces, read_optimised_faces
 from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
 from streamfer.training.latent.reconstruction import (
     ReconstructionWeights,
@@ -91,7 +91,7 @@ class EncoderTrainer:
         generator: Generator,
         lens: Lens,
         config: EncoderTraining,
-        known: CodedFaces | None = None,
+        known: OptimisedFaces | None = None,
         initial: Encoder | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
@@ -187,7 +187,7 @@ def train_encoder(
     config: EncoderTraining,
     out: Path,
     *,
-    known: CodedFaces | None = None,
+    known: OptimisedFaces | None = None,
     initial: Encoder | None = None,
     resume: bool = False,
     clock: Callable[[], float] = time.monotonic,
@@ -258,7 +258,7 @@ def _train(options: argparse.Namespace) -> None:
     generator = load_generator(options.generator).to(device)
     lens = Lens(load_face_vgg(options.classifier)).to(device)
     shape = EncoderConfig(num_ws=generator.config.num_ws, w_dim=generator.config.w_dim)
-    known = read_coded_faces(options.codes) if options.codes else None
+    known = read_optimised_faces(options.codes) if options.codes else None
     initial = load_encoder(options.initial) if options.initial else None
     if initial is not None:
         if (initial.config.num_ws, initial.config.w_dim) != (shape.num_ws, shape.w_dim):

@@ -50,10 +50,12 @@ def _classifiers(options: argparse.Namespace) -> list[TimedStep]:
     teacher, student = (_file(options, name, "face_vgg19") for name in ("teacher", "classifier"))
     common = (*_data(options), *_batch(options), "--workers", str(options.workers))
     common += ("--sizes", "48", "--resume")
-    taught = ("--preset=half", "--epochs=60", "--cooldown=0.8", "--learning-rate=0.05")
-    taught += ("--mixup=0.2", "--augment=0.5", "--dropout=0.3", "--label-smoothing=0.5")
-    taught += ("--initial", str(SHIPPED.classifier))
-    taught += ("--teacher", str(teacher), str(SHIPPED.classifier))
+    taught = (
+        *("--preset=half", "--epochs=60", "--cooldown=0.8", "--learning-rate=0.05"),
+        *("--mixup=0.2", "--augment=0.5", "--dropout=0.3", "--label-smoothing=0.5"),
+        *("--initial", str(SHIPPED.classifier)),
+        *("--teacher", str(teacher), str(SHIPPED.classifier)),
+    )
     share = options.share
     return [
         _step("classifier", (*common, "--preset=full"), teacher, 165 * share, 185),

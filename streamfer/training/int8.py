@@ -39,6 +39,7 @@ from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.model import Int8Form, NetworkFile, OnnxModel
 from streamfer.runtime.open_engine import open_engine
 from streamfer.runtime.store.store import EngineStore
+from streamfer.training.data_summary import print_summary
 from streamfer.training.faces.data import NO_LABEL
 from streamfer.training.faces.landmarks import align_pictures, open_landmarks
 from streamfer.training.faces.sources import held_out_split, read_faces
@@ -81,7 +82,9 @@ def calibrate_int8(config: Int8Config) -> Int8Calibration:
     """
     model = load_face_vgg(config.weights.classifier)
     limits = activation_limits(model, _training_crops(config), config.clipped)
-    faces = read_faces(config.data, held_out_split(config.data))
+    split = held_out_split(config.data)
+    faces = read_faces(config.data, split)
+    print_summary(split, faces.summary, Console(stderr=True))
     exam = evaluation_faces(faces, open_landmarks(config.landmarks, faces.pictures))
     backend, scores = _measure(config.weights, limits, exam)
     return Int8Calibration(
@@ -123,6 +126,7 @@ def activation_limits(model: FaceVGG, crops: UInt8Array, clipped: float) -> dict
 
 def _training_crops(config: Int8Config) -> UInt8Array:
     faces = read_faces(config.data, "train")
+    print_summary("training", faces.summary, Console(stderr=True))
     rows = np.random.default_rng(config.seed).permutation(len(faces))[: config.faces]
     chosen = faces.subset(np.sort(rows))
     return align_pictures(chosen.pictures, open_landmarks(config.landmarks, chosen.pictures))

@@ -79,11 +79,13 @@ def test_files_that_cannot_be_written(evaluation: Evaluation, tmp_path: Path) ->
 
 def test_folds_are_shown_where_they_were_run() -> None:
     console = Console(file=StringIO(), width=120)
-    result = {"accuracy": 0.9, "n": 30, "per_fold": [0.8, 1.0]}
+    result = {"accuracy": 0.9, "n": 30, "per_fold": [0.8, 1.0], "uar": None}
+    result |= {"confidence_95": [0.85, 0.95], "confidence_95_by": "subject"}
     print_folds({"folds": 2, "image": result, "subject": None}, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "2 folds by image: accuracy 0.9000 (sample SD 0.1414" in text
-    assert "subject" not in text
+    assert "95 % between 0.8500 and 0.9500 by subject; UAR –; 30 faces" in text
+    assert text.count("folds by") == 1
 
 
 def test_a_table_for_a_paper(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from streamfer.errors import ConfigError
 from streamfer.evaluation.inverted import LatentModels, load_latent_models
 from streamfer.models.stylegan2 import from_uint8
 from streamfer.training.codes import CodesConfig, main, optimise_codes
-from streamfer.training.latent.coded_faces import CodeShards, read_coded_faces
+from streamfer.training.latent.optimised_faces import CodeShards, read_optimised_faces
 from tests.support.labelled_faces import drawn_face, drawn_set, write_parquet
 from tests.support.latent import save_latent_networks
 
@@ -34,7 +34,7 @@ def test_codes_draw_their_faces_better_than_the_encoder_s(
     tmp_path: Path, models: LatentModels, crops: np.ndarray
 ) -> None:
     assert optimise_codes(models, crops, _CONFIG, CodeShards(tmp_path, {})) == 5
-    known = read_coded_faces(tmp_path)
+    known = read_optimised_faces(tmp_path)
     assert len(known.crops) == 5
     target = from_uint8(known.crops)
     with torch.no_grad():
@@ -58,17 +58,19 @@ def test_what_is_there_is_not_made_again(
     assert (tmp_path / "codes-00000.npz").stat().st_mtime_ns == first
     whole = CodeShards(tmp_path / "whole", {})
     optimise_codes(models, crops, _CONFIG, whole)
-    assert torch.equal(read_coded_faces(tmp_path).codes, read_coded_faces(tmp_path / "whole").codes)
+    assert torch.equal(
+        read_optimised_faces(tmp_path).codes, read_optimised_faces(tmp_path / "whole").codes
+    )
     with pytest.raises(ConfigError, match=r"holds codes of another seed \(0, not 1\)"):
         CodeShards(tmp_path, {"seed": 1})
 
 
 def test_a_folder_without_codes_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no optimised codes in it"):
-        read_coded_faces(tmp_path)
+        read_optimised_faces(tmp_path)
     (tmp_path / "codes-00000.npz").write_bytes(b"none")
     with pytest.raises(ConfigError, match=r"codes-00000\.npz: not optimised codes"):
-        read_coded_faces(tmp_path)
+        read_optimised_faces(tmp_path)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

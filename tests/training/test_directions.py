@@ -18,7 +18,7 @@ from streamfer.models.directions import load_directions
 from streamfer.models.storage import load_encoder, save_encoder
 from streamfer.training.directions import FILE_NAME, encode_sets, parse_layers
 from streamfer.training.faces.landmarks import LandmarkCache, picture_key
-from streamfer.training.faces.persons import read_with_persons
+from streamfer.training.faces.sources import read_faces
 from streamfer.training.runs.command import pick_device
 from tests.support.latent import save_latent_networks
 
@@ -38,7 +38,7 @@ def write_persons(path: Path, **changes: list[object]) -> Path:
 
 def cache_without_faces(folder: Path, data: Path) -> Path:
     """A landmark cache that knows every picture, so that no detector is needed."""
-    faces = read_with_persons(data)
+    faces = read_faces(data, "train")
     cache = LandmarkCache({picture_key(picture): None for picture in faces.pictures})
     cache.save(folder / "landmarks.npz")
     return folder / "landmarks.npz"
@@ -89,5 +89,6 @@ def test_layers_that_cannot_be_are_refused(text: str) -> None:
 def test_rows_that_are_no_label_are_named(tmp_path: Path) -> None:
     labels: list[object] = [0] * 27 + [9]
     path = write_persons(tmp_path / "persons.parquet", label=labels)
-    with pytest.raises(ConfigError, match="row 27: label 9"):
-        read_with_persons(path)
+    faces = read_faces(path, "train")
+    assert len(faces) == 27
+    assert faces.summary.lines()[-1] == "passed over 1: label 9 is not between 0 and 6 (row 27)"

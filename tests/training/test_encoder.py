@@ -19,7 +19,7 @@ from streamfer.training.encoder import (
     EncoderTraining,
     train_encoder,
 )
-from streamfer.training.latent.coded_faces import CodedFaces
+from streamfer.training.latent.optimised_faces import OptimisedFaces
 from streamfer.training.runs.loop import learning_rate_factor
 
 TINY = EncoderTraining(
@@ -103,7 +103,7 @@ def test_optimised_codes_are_learned(
     tmp_path: Path, faces: Tensor, generator: Generator, lens: Lens
 ) -> None:
     codes = generator.mapping(torch.randn(32, 8, generator=torch.Generator().manual_seed(2)))
-    known = CodedFaces(faces, codes[:, None].repeat(1, 6, 1))
+    known = OptimisedFaces(faces, codes[:, None].repeat(1, 6, 1))
     trainer = EncoderTrainer(faces, generator, lens, TINY, known)
     trainer.step(0.0)
     first = trainer.metrics()
@@ -117,7 +117,7 @@ def test_optimised_codes_are_learned(
 def test_a_run_with_codes_is_resumed_and_may_start_from_an_encoder(
     tmp_path: Path, faces: Tensor, generator: Generator, lens: Lens
 ) -> None:
-    known = CodedFaces(faces, torch.zeros(32, 6, 8))
+    known = OptimisedFaces(faces, torch.zeros(32, 6, 8))
     initial = Encoder(TINY.shape)
     given = {"known": known, "initial": initial, "clock": lambda: 0.0}
     whole = train_encoder(faces, generator, lens, TINY, tmp_path / "whole", **given)  # type: ignore[arg-type]

@@ -152,6 +152,8 @@ def eval_classifier_command(
         )
 
         def keep_folds(kind: str, evaluation: Evaluation) -> None:
+            if evaluation.summary:
+                print_summary(f"by {kind}", evaluation.summary, console)
             # Where both kinds are run, each has files of its own.
             end = f"-{kind}" if by is None else ""
             files = (predictions, confusion, table)

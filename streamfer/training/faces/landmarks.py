@@ -24,6 +24,7 @@ from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face, whole_picture
+from streamfer.vision.detection.search_plan import SMALLEST_INPUT_PX
 from streamfer.vision.detection.served import SERVED
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 _ADMISSION = TrackerConfig()
 """What a run takes for a face in a picture that it sees for the first time."""
-_FINDER = f"centerface {SERVED} {_ADMISSION}"
+_FINDER = f"centerface {SERVED} {SMALLEST_INPUT_PX} {_ADMISSION}"
 """How the faces of a cache were found: those found in another way are placed otherwise."""
 _BATCH = 64
 _DIGEST_BYTES = 16

@@ -27,8 +27,9 @@ LARGEST_PX = 192.0
 224 px, 78 % at 320 px."""
 _SCALE_STEP = 4.0
 """From one scale to the next finer one: what both surely see overlaps, as 32 · 4 < 192."""
-_SMALLEST_INPUT_PX = 128
-"""A picture is not looked at in a smaller size."""
+SMALLEST_INPUT_PX = 128
+"""A picture is not looked at in a smaller size; one that is smaller is enlarged to it. Of 400 of
+FER2013's pictures, 48 px, 94 % had a face of score 0.5 or more at 96 px, and 97 % at 128 px."""
 _WORTH_A_SCALE = 1.25
 """A scale is looked at where it is finer than the last one by more than this."""
 _TILE_PX = 450_000
@@ -157,8 +158,9 @@ def plan_search(
 
 def _whole_looks(width: int, height: int, long_side: int, max_enlarge: float) -> tuple[Look, ...]:
     """At the configured size, half of it, and so on."""
+    max_enlarge = max(max_enlarge, SMALLEST_INPUT_PX / max(width, height))
     sizes = [network_size(width, height, long_side, max_enlarge)]
-    while (side := max(sizes[-1]) // 2) >= _SMALLEST_INPUT_PX:
+    while (side := max(sizes[-1]) // 2) >= SMALLEST_INPUT_PX:
         sizes.append(network_size(width, height, side, max_enlarge))
     return tuple(Look((0, 0, width, height), size, whole=True) for size in sizes)
 

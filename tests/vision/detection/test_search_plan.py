@@ -35,6 +35,22 @@ def test_network_size(
     assert network_size(width, height, long_side, max_enlarge) == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "long_side", "expected"),
+    [
+        ((48, 48), 640, (128, 128)),
+        ((60, 30), 640, (128, 64)),
+        ((64, 64), 640, (128, 128)),
+        ((80, 80), 640, (160, 160)),
+        ((48, 48), 96, (96, 96)),
+    ],
+)
+def test_small_pictures_are_enlarged_to_what_the_network_needs(
+    size: tuple[int, int], long_side: int, expected: tuple[int, int]
+) -> None:
+    assert plan_search(*size, long_side, 2.0, 16).base.network_wh == expected
+
+
 SIZES = [(1920, 1080), (1080, 1920), (960, 540), (1000, 667), (3840, 2160), (6000, 400), (1, 5000)]
 
 

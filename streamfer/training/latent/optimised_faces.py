@@ -19,7 +19,7 @@ _BEGINNING = "config.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CodedFaces:
+class OptimisedFaces:
     """Faces and the codes that draw them."""
 
     crops: Tensor = field(repr=False)
@@ -61,7 +61,7 @@ class CodeShards:
         """Whether a shard is there, whole."""
         return self._path(number).exists()
 
-    def write(self, number: int, faces: CodedFaces) -> None:
+    def write(self, number: int, faces: OptimisedFaces) -> None:
         """Writes a shard, whole or not at all.
 
         Raises:
@@ -81,7 +81,7 @@ class CodeShards:
         return self._folder / f"codes-{number:05d}.npz"
 
 
-def read_coded_faces(folder: Path) -> CodedFaces:
+def read_optimised_faces(folder: Path) -> OptimisedFaces:
     """All shards of a folder together.
 
     Raises:
@@ -99,4 +99,4 @@ def read_coded_faces(folder: Path) -> CodedFaces:
         raise ConfigError(
             f"{folder}: no optimised codes in it; streamfer.training.codes makes them"
         )
-    return CodedFaces(concatenate(crops), concatenate(codes))
+    return OptimisedFaces(concatenate(crops), concatenate(codes))
