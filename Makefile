@@ -12,8 +12,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 WORKERS ?= 2
 MINUTES ?= 30
 SOURCE ?= demo:
+VIDEO ?= ../shared/media/WolfgangLanger_Pexels.mp4
 
-.PHONY: demo test check fmt bench soak inputs web-load clean
+.PHONY: demo test check fmt bench bench-peer soak inputs web-load clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,6 +41,15 @@ check: $(INSTALLED_DEV)  ## format, lint, types, import rules, spelling
 
 bench: $(INSTALLED)  ## speed of SOURCE (a file, a folder or demo:) and of the networks on this machine
 	$(BIN)/streamfer bench $(SOURCE) --engines
+
+PEER := runs/peer
+
+$(PEER)/bin/python:
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet fer==25.10.3 'setuptools<81' || { rm -rf $(PEER); false; }
+
+bench-peer: $(INSTALLED) $(PEER)/bin/python  ## VIDEO (a file) through streamfer and through fer, in turns
+	$(BIN)/python -m tests.peer.compare $(VIDEO) --peer $(PEER)/bin/python
 
 soak: $(INSTALLED_DEV)  ## run for MINUTES against sources that keep going wrong
 	$(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --out runs/soak

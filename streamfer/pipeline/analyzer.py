@@ -167,6 +167,7 @@ class Analyzer:
         searches += [self._memory(frames[i]).search for i in between]
         with self._times.stage("detect", len(members)):
             found = pictures.detect(members, searches)
+        self._times.wrote("detect", 3 * sum(search.pixels for search in searches))
         for i in due:
             self._memory(frames[i]).schedule.detected(frames[i].index, frames[i].time_s)
         for place, i in enumerate(between, start=len(due)):
@@ -205,6 +206,7 @@ class Analyzer:
         probs_output = f"probs_{self._config.label_set}"
         with self._times.stage("classify", len(members)):
             read = batch.read((probs_output, "latent"))
+        self._times.wrote("align", read.crops.nbytes)
         latents = read.answers.get("latent", [None] * len(members))
         triples = zip(read.crops, read.answers[probs_output], latents, strict=True)
         return [_Reading(*each) for each in triples]

@@ -74,7 +74,9 @@ class Feeder:
             same = item.stream == lane.name and item.dropped == dropped
             return item if same else dataclasses.replace(item, stream=lane.name, dropped=dropped)
         with self._times.stage("convert"):
-            return item.to_frame(lane.name, dropped)
+            frame = item.to_frame(lane.name, dropped)
+        self._times.wrote("convert", frame.image.nbytes)
+        return frame
 
     @staticmethod
     def close(lane: Lane) -> None:

@@ -1,4 +1,4 @@
-"""`streamfer bench SOURCE`: frames/s, latency, stage shares and memory of the whole program."""
+"""`streamfer bench SOURCE`: frames/s, latency, core time, memory of the whole program."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import math
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from streamfer.app.bench.floor import Floor, measure_floor
 from streamfer.app.config import RunConfig
 from streamfer.app.session.session import Session
 from streamfer.app.session.signals import StopSignals
@@ -34,6 +36,31 @@ class ProgramBenchConfig:
     short_run_s: float = 4.0
     """The rate is the difference between a run of at least this length, in seconds, and one three
     times as long, so that start and end cancel out."""
+    cores: bool = True
+    """Whether to measure core time by stage, and the least that the video costs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoreTimes:
+    """CPU time and memory traffic by stage."""
+
+    floor: Floor
+    stages: dict[str, StageTime]
+    """Of a run with networks on one thread, so that a stage's thread does its work."""
+    frames: int
+    """Of that run."""
+
+    def core_ms(self, stage: str) -> float | None:
+        """Core-milliseconds a frame; None where the run had no such stage."""
+        if stage == "decode":  # FFmpeg's own threads do it
+            return self.floor.decode
+        time = self.stages.get(stage)
+        return None if time is None else time.core_seconds / self.frames * 1000
+
+    def written_kb(self, stage: str) -> float | None:
+        """Kilobytes of pictures that it writes for a frame."""
+        time = self.stages.get(stage)
+        return None if time is None else time.written_bytes / self.frames / 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +77,17 @@ class ProgramResult:
     """Frames of the long runs."""
     long: RunSnapshot
     """The last long run."""
+    core_ms: tuple[float, ...]
+    """Core-milliseconds a frame of each round, of all the process's threads; the same slope."""
+    cores: CoreTimes | None = None
+    """None where they were not measured: they mean little where a GPU works."""
+
+    @property
+    def floor_share(self) -> float | None:
+        """How much of the core time the video alone would have cost, 0–1."""
+        if self.cores is None:
+            return None
+        return self.cores.floor.total / max(statistics.median(self.core_ms), 1e-6)
 
     @property
     def fps(self) -> float:
@@ -78,8 +116,13 @@ def bench_program(
                 config, output=Path(folder, "{stream}.mp4"), records=Path(folder, "records.jsonl")
             )
         config = measured_config(config)
+        settings = settings or ProgramBenchConfig()
         with measuring_session(config) as session:
-            result = _measure(config, session, console, settings or ProgramBenchConfig())
+            result = _measure(config, session, console, settings)
+        if settings.cores and result.long.device == "cpu":
+            console.print("measuring core time, networks on one thread …")
+            cores = _measure_cores(config, Path(folder))
+            result = dataclasses.replace(result, cores=cores)
     _print(result, console)
     return result
 
@@ -132,19 +175,33 @@ def _measure(
         warm = measured_run(config, session, signals, StageTimes())
         loops = max(math.ceil(settings.short_run_s / max(warm.seconds, 1e-3)), 1)
         times = StageTimes()
-        rates = []
+        rates, core_ms = [], []
         frames = 0
         for number in range(1, settings.rounds + 1):
             console.print(f"measuring, round {number} of {settings.rounds} …")
+            began_s = time.process_time()
             short = measured_run(_looped(config, loops), session, signals, StageTimes())
+            between_s = time.process_time()
             long = measured_run(_looped(config, 3 * loops), session, signals, times)
+            cores_s = time.process_time() - between_s - (between_s - began_s)
             frames += long.frames
             rates.append(_slope(short, long))
+            core_ms.append(cores_s / max(long.frames - short.frames, 1) * 1000)
         console.print("measuring latency at the source's own rate …")
         live = measured_run(
             dataclasses.replace(config, realtime=True), session, signals, StageTimes()
         )
-    return ProgramResult(tuple(rates), live, times.snapshot(), frames, long)
+    stages = times.snapshot()
+    return ProgramResult(tuple(rates), live, stages, frames, long, tuple(core_ms))
+
+
+def _measure_cores(config: RunConfig, folder: Path) -> CoreTimes:
+    """One more run, and the floor; refinement works in a process of its own."""
+    alone = dataclasses.replace(config, threads=1, refine=False)
+    times = StageTimes()
+    with measuring_session(alone) as session, StopSignals() as signals:
+        run = measured_run(alone, session, signals, times)
+    return CoreTimes(measure_floor(config, folder), times.snapshot(), max(run.frames, 1))
 
 
 def _looped(config: RunConfig, loops: int) -> RunConfig:
@@ -169,13 +226,32 @@ def _print(result: ProgramResult, console: Console) -> None:
             f" p99 {latency.p99:.1f} ms; {result.live.dropped} frames dropped"
         )
     console.print(f"peak memory: {peak_rss_mb():.0f} MB")
+    console.print(f"core time: {statistics.median(result.core_ms):.1f} ms a frame")
+    if result.cores is not None:
+        floor = result.cores.floor
+        console.print(
+            f"floor of this machine: {floor.total:.1f} ms a frame (decode {floor.decode:.1f},"
+            f" convert {floor.convert:.1f}, encode {floor.encode:.1f});"
+            f" {result.floor_share:.0%} of the core time"
+        )
+    console.print(_table(result))
+
+
+def _table(result: ProgramResult) -> Table:
     table = Table(title="Where the time goes", title_justify="left")
     table.add_column("stage")
-    for heading in ("ms a frame", "share", "calls a frame"):
+    cores = result.cores
+    headings = ["ms a frame", "share", "calls a frame"]
+    for heading in headings + (["core-ms a frame", "kB written"] if cores else []):
         table.add_column(heading, justify="right")
     for name, (per_frame_ms, share, calls) in _stage_rows(result).items():
-        table.add_row(name, f"{per_frame_ms:.2f}", f"{share:.0%}", f"{calls:.2f}")
-    console.print(table)
+        cells = [f"{per_frame_ms:.2f}", f"{share:.0%}", f"{calls:.2f}"]
+        if cores is not None:
+            core_ms, written_kb = cores.core_ms(name), cores.written_kb(name)
+            cells.append("–" if core_ms is None else f"{core_ms:.2f}")
+            cells.append(f"{written_kb:.0f}" if written_kb else "–")
+        table.add_row(name, *cells)
+    return table
 
 
 def _stage_rows(result: ProgramResult) -> dict[str, tuple[float, float, float]]:
@@ -201,4 +277,24 @@ def program_as_json(result: ProgramResult) -> dict[str, Any]:
         "stages_ms_per_frame": {
             name: round(row[0], 3) for name, row in _stage_rows(result).items()
         },
+        "core_ms_per_frame": round(statistics.median(result.core_ms), 3),
+        **({} if result.cores is None else _cores_as_json(result, result.cores)),
+    }
+
+
+def _cores_as_json(result: ProgramResult, cores: CoreTimes) -> dict[str, Any]:
+    return {
+        "stages_core_ms_per_frame": {
+            name: round(core_ms, 3)
+            for name in STAGES
+            if (core_ms := cores.core_ms(name)) is not None
+        },
+        "stages_written_kb_per_frame": {
+            name: round(written_kb, 1) for name in STAGES if (written_kb := cores.written_kb(name))
+        },
+        "floor_core_ms_per_frame": {
+            field.name: round(getattr(cores.floor, field.name), 3)
+            for field in dataclasses.fields(cores.floor)
+        },
+        "floor_share": round(result.floor_share or 0.0, 3),
     }

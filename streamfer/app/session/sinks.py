@@ -69,7 +69,10 @@ class AnnotatedPicture:
             )
             with self._times.stage("overlay"):
                 self._image = frame.image if self._in_place else frame.image.copy()
-                self._overlay.draw(self._image, result.faces, strip)
+                changed = self._overlay.draw(self._image, result.faces, strip)
+            written = sum((right - left) * (low - top) for left, top, right, low in changed)
+            copied = 0 if self._in_place else self._image.nbytes
+            self._times.wrote("overlay", 3 * written + copied)
             self._drawn = result
         return self._image
 
@@ -173,6 +176,7 @@ class VideoSink:
                 self._writer.roll()
             self._segment = segment
             self._writer.write(result.frame, image, result.faces)
+        self._times.wrote("encode", image.nbytes // 2)  # YUV 4:2:0
 
     def event(self, event: StreamEvent) -> None:
         """Events do not show in the video."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 STAGES = (
     "decode", "convert", "detect", "track", "align", "classify", "heads", "overlay", "encode",
@@ -24,6 +24,10 @@ class StageTime:
     calls: int
     items: int = 0
     """Frames or faces that it worked on, where that was told."""
+    core_seconds: float = 0.0
+    """CPU time of the threads in this stage; that of others which work for them is not in it."""
+    written_bytes: int = 0
+    """Of the pictures that it wrote to memory."""
 
 
 class StageTimes:
@@ -31,29 +35,47 @@ class StageTimes:
 
     Args:
         clock: monotonic seconds.
+        core_clock: seconds of CPU time that the calling thread has used.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        core_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._clock = clock
+        self._core_clock = core_clock
         self._lock = threading.Lock()
         self._times: dict[str, StageTime] = {}
 
     @contextmanager
     def stage(self, name: str, items: int = 0) -> Iterator[None]:
         """Counts the time spent in the `with` block, and what it works on."""
-        began = self._clock()
+        began, core_began = self._clock(), self._core_clock()
         try:
             yield
         finally:
-            self.add(name, self._clock() - began, items)
+            self._count(
+                name,
+                seconds=self._clock() - began,
+                calls=1,
+                items=items,
+                core_seconds=self._core_clock() - core_began,
+            )
 
     def add(self, name: str, seconds: float, items: int = 0) -> None:
         """Counts time measured elsewhere."""
+        self._count(name, seconds=seconds, calls=1, items=items)
+
+    def wrote(self, name: str, pictures_bytes: int) -> None:
+        """Counts pictures that a stage has written to memory."""
+        self._count(name, written_bytes=pictures_bytes)
+
+    def _count(self, name: str, **more: float) -> None:
         with self._lock:
             before = self._times.get(name, StageTime(0.0, 0))
-            self._times[name] = StageTime(
-                before.seconds + seconds, before.calls + 1, before.items + items
-            )
+            sums = {field: getattr(before, field) + value for field, value in more.items()}
+            self._times[name] = replace(before, **sums)
 
     def snapshot(self) -> dict[str, StageTime]:
         """Every stage's time so far."""

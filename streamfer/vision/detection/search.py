@@ -210,6 +210,11 @@ class StreamSearch:
             and not any(on_same_head(face, other) for other in others)
         ]
 
+    @property
+    def pixels(self) -> int:
+        """Of the network's input that the last detection took."""
+        return sum(look.pixels for look in self._looks)
+
     def _look_after(self, plan: SearchPlan) -> tuple[Look, ...]:
         """A look at the whole picture, and what it takes besides."""
         if self._everywhere:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from streamfer.pipeline.stats.timing import STAGES
 from tests.support.clips import ClipSpec, make_clip
 
 QUICK = BenchConfig(
-    program=ProgramBenchConfig(rounds=1, short_run_s=0.01), streams=StreamsBenchConfig(run_s=0.2)
+    program=ProgramBenchConfig(rounds=1, short_run_s=0.01, cores=False),
+    streams=StreamsBenchConfig(run_s=0.2),
 )
 
 
@@ -24,7 +26,8 @@ def test_figures_are_printed_and_written(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "a.mp4", ClipSpec(frames=10, fps=Fraction(50)))
-    assert bench(RunConfig(source=(str(clip),)), tmp_path / "bench.json", QUICK) == 0
+    settings = replace(QUICK, program=replace(QUICK.program, cores=True))
+    assert bench(RunConfig(source=(str(clip),)), tmp_path / "bench.json", settings) == 0
     figures = json.loads((tmp_path / "bench.json").read_text())
     assert figures["schema"] == "streamfer.summary/1"
     assert figures["fps"] > 0
@@ -32,8 +35,17 @@ def test_figures_are_printed_and_written(
     assert set(figures["latency_ms"]) == {"p50", "p95", "p99"}
     faceless = [stage for stage in STAGES if stage not in ("align", "classify", "heads")]
     assert list(figures["stages_ms_per_frame"]) == faceless
+    floor = figures["floor_core_ms_per_frame"]
+    assert set(floor) == {"decode", "convert", "encode"}
+    assert min(floor.values()) > 0
+    assert figures["floor_share"] > 0
+    assert list(figures["stages_core_ms_per_frame"]) == faceless
+    written = figures["stages_written_kb_per_frame"]
+    assert written["convert"] == round(96 * 64 * 3 / 1000, 1)
+    assert written["encode"] == round(96 * 64 * 1.5 / 1000, 1)
     out = capsys.readouterr().out
     assert "frames/s" in out
+    assert "floor of this machine" in out
     assert figures["hardware"] in out
     assert f"streamfer {__version__}, " in out
     assert figures["versions"]["streamfer"] == __version__
