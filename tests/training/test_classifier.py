@@ -21,52 +21,19 @@ from streamfer.training.classifier import (
     train_classifier,
 )
 from streamfer.training.faces.data import concatenate
-from streamfer.training.faces.landmarks import LandmarkCache, picture_key
-from streamfer.training.runs.run_state import load_checkpoint
+from streamfer.training.faces.landmarks import picture_key
 from streamfer.training.splits import read_splits
 from streamfer.training.vgg.classifier_options import PRESETS, parse_arguments
-from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun, TrainingFiles
-from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
-
-_TINY = ClassifierConfig(
-    width=0.125, epochs=2, batch_size=14, sizes=(16, 24), workers=0, learning_rate=0.02
-)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
-    """Two Parquet files and a cache that knows their pictures, so that no detector runs."""
-    root = tmp_path_factory.mktemp("fer")
-    sets = {"train-0": drawn_set(70), "public_test": drawn_set(21, seed=500)}
-    for name, faces in sets.items():
-        write_parquet(root / f"{name}.parquet", faces)
-    cache = LandmarkCache({picture_key(p): None for s in sets.values() for p in s.pictures})
-    cache.save(root / "landmarks.npz")
-    return TrainingFiles(data=root, out=root / "run", landmarks=root / "landmarks.npz")
-
-
-class StopsAfter(Console):
-    """A console that ends the run once it has shown a line, as Ctrl-C does."""
-
-    def __init__(self, start: str) -> None:
-        super().__init__(file=StringIO(), width=200)
-        self._start = start
-
-    def print(self, *objects: object, **settings: object) -> None:  # type: ignore[override]
-        if objects and str(objects[0]).startswith(self._start):
-            raise KeyboardInterrupt
-
-
-def _weights(run: Path) -> torch.Tensor:
-    average = load_checkpoint(run / "last.pt")["average"]
-    return torch.cat([value.flatten().float() for value in average.values()])
+from streamfer.training.vgg.classifier_run import TrainingFiles
+from tests.support.classifier_runs import TINY, weights_of
+from tests.support.labelled_faces import drawn_set, write_tree
 
 
 def test_a_run_leaves_weights_metrics_curves_and_a_card(
     files: TrainingFiles, tmp_path: Path
 ) -> None:
     console = Console(file=StringIO(), width=100)
-    weights = train_classifier(_TINY, replace(files, out=tmp_path), console)
+    weights = train_classifier(TINY, replace(files, out=tmp_path), console)
     model = load_face_vgg(weights)
     assert model.config.width == 0.125
     assert (model.temperature != 1).any()
@@ -82,81 +49,8 @@ def test_a_run_leaves_weights_metrics_curves_and_a_card(
     assert "epoch   2" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_a_resumed_run_ends_as_an_unbroken_one(files: TrainingFiles, tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    config = replace(_TINY, epochs=3, cooldown=0.0, sizes=(16,))
-    train_classifier(config, replace(files, out=whole))
-    with pytest.raises(KeyboardInterrupt):
-        train_classifier(config, replace(files, out=broken), StopsAfter("epoch   1"))
-    train_classifier(config, replace(files, out=broken, resume=True))
-    assert torch.equal(_weights(whole), _weights(broken))
-    assert len((broken / "metrics.jsonl").read_text().splitlines()) == 3
-
-
-def test_the_time_limit_ends_a_run_and_the_schedule_follows(
-    files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = replace(_TINY, epochs=100, max_seconds=10.0)
-    positions: list[float] = []
-
-    def factor(position: float, *_: float) -> float:
-        positions.append(position)
-        return 0.1
-
-    monkeypatch.setattr("streamfer.training.vgg.classifier_run.learning_rate_factor", factor)
-    readings = iter([0.0, 0.0, 5.0, 10.0])
-    weights = train_classifier(config, replace(files, out=tmp_path), clock=lambda: next(readings))
-    assert weights.with_suffix(".md").exists()
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [row["input_size"] for row in rows] == [16, 24]
-    assert positions[0] == 0
-    assert positions[-1] == 50
-
-
-@pytest.mark.parametrize(("name", "value"), [("epochs", 2), ("cooldown", 0.1)])
-def test_resuming_to_another_length_is_refused(
-    files: TrainingFiles, tmp_path: Path, name: str, value: float
-) -> None:
-    config = replace(_TINY, epochs=1)
-    card = train_classifier(config, replace(files, out=tmp_path)).with_suffix(".md")
-    before = card.read_text()
-    changed = replace(config, **{name: value})  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=f"was trained with {name} "):
-        train_classifier(changed, replace(files, out=tmp_path, resume=True))
-    assert card.read_text() == before
-
-
-def test_resuming_on_other_data_is_refused(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=1)
-    card = train_classifier(config, replace(files, out=tmp_path)).with_suffix(".md")
-    before = card.read_text()
-    other = write_parquet(tmp_path / "other.parquet", drawn_set(70, seed=900))
-    with pytest.raises(ConfigError, match="was trained on other faces"):
-        train_classifier(config, replace(files, data=other, out=tmp_path, resume=True))
-    assert card.read_text() == before
-
-
-def test_resuming_with_other_settings_is_refused(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=1)
-    train_classifier(config, replace(files, out=tmp_path))
-    with pytest.raises(ConfigError, match="was trained with batch_size 14, not 7"):
-        train_classifier(replace(config, batch_size=7), replace(files, out=tmp_path, resume=True))
-
-
-@pytest.mark.parametrize("name", ["initial", "teacher"])
-def test_resuming_from_other_weights_is_refused(
-    files: TrainingFiles, tmp_path: Path, name: str
-) -> None:
-    config = replace(_TINY, epochs=1)
-    first = train_classifier(config, replace(files, out=tmp_path))
-    changes = {name: first if name == "initial" else (first,)}
-    other = replace(files, out=tmp_path, resume=True, **changes)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=f"other --{name} weights .SHA-256 none, not"):
-        train_classifier(config, other)
-
-
 def test_a_run_learns(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=40, sizes=(16,), ema_decay=0.9, dropout=0.0, augment=0.0)
+    config = replace(TINY, epochs=40, sizes=(16,), ema_decay=0.9, dropout=0.0, augment=0.0)
     train_classifier(config, replace(files, out=tmp_path))
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.8
@@ -174,14 +68,14 @@ def test_the_mean_over_the_classes_may_choose_the_epoch(
 
     monkeypatch.setattr("streamfer.training.classifier.score", scored)
     for choose_by, epoch in (("accuracy", 2), ("recall", 1)):
-        config = replace(_TINY, choose_by=choose_by)  # type: ignore[arg-type]
+        config = replace(TINY, choose_by=choose_by)  # type: ignore[arg-type]
         weights = train_classifier(config, replace(files, out=tmp_path / choose_by))
         card = weights.with_suffix(".md").read_text()
         assert f"Epoch {epoch} of 2" in card
 
 
 def test_a_score_has_the_mean_recall_of_the_classes(files: TrainingFiles, tmp_path: Path) -> None:
-    train_classifier(replace(_TINY, epochs=1), replace(files, out=tmp_path))
+    train_classifier(replace(TINY, epochs=1), replace(files, out=tmp_path))
     (row,) = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     # The drawn faces are spread evenly over the classes, so both are the same.
     assert row["recall_ferplus"] == pytest.approx(row["accuracy_ferplus"], abs=1e-4)
@@ -199,12 +93,12 @@ def test_a_score_has_the_mean_recall_of_the_classes(files: TrainingFiles, tmp_pa
 def test_other_losses_draws_and_optimisers_run(
     files: TrainingFiles, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    config = replace(_TINY, epochs=1, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
+    config = replace(TINY, epochs=1, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
     assert train_classifier(config, replace(files, out=tmp_path)).exists()
 
 
 def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=1)
+    config = replace(TINY, epochs=1)
     first = train_classifier(config, replace(files, out=tmp_path / "first"))
     wider = replace(config, width=0.1875)
     second = train_classifier(wider, replace(files, out=tmp_path / "second", initial=first))
@@ -215,24 +109,24 @@ def test_a_run_may_start_from_narrower_weights(files: TrainingFiles, tmp_path: P
 
 
 def test_a_teacher_takes_part_in_the_targets(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=1, sizes=(16,), ema_decay=0.0, label_smoothing=0.5)
+    config = replace(TINY, epochs=1, sizes=(16,), ema_decay=0.0, label_smoothing=0.5)
     alone = replace(files, out=tmp_path / "alone")
     taught = replace(files, out=tmp_path / "taught", teacher=(train_classifier(config, alone),))
     card = train_classifier(config, taught).with_suffix(".md").read_text()
     assert "from random weights, taught by weights (SHA-256 `" in card
-    assert not torch.equal(_weights(alone.out), _weights(taught.out))
+    assert not torch.equal(weights_of(alone.out), weights_of(taught.out))
 
 
 def test_a_teacher_with_no_share_changes_nothing(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=1, sizes=(16,), label_smoothing=0.0)
+    config = replace(TINY, epochs=1, sizes=(16,), label_smoothing=0.0)
     alone = replace(files, out=tmp_path / "alone")
     taught = replace(files, out=tmp_path / "taught", teacher=(train_classifier(config, alone),))
     train_classifier(config, taught)
-    assert torch.equal(_weights(alone.out), _weights(taught.out))
+    assert torch.equal(weights_of(alone.out), weights_of(taught.out))
 
 
 def test_frozen_stages_stay_as_they_were(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=1, sizes=(32,), ema_decay=0.0)
+    config = replace(TINY, epochs=1, sizes=(32,), ema_decay=0.0)
     first = train_classifier(config, replace(files, out=tmp_path / "first"))
     frozen = replace(config, frozen_stages=2)
     second = train_classifier(frozen, replace(files, out=tmp_path / "second", initial=first))
@@ -247,7 +141,7 @@ def test_frozen_stages_stay_as_they_were(files: TrainingFiles, tmp_path: Path) -
 
 def test_frozen_stages_need_weights_to_start_from(files: TrainingFiles, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="need initial weights"):
-        train_classifier(replace(_TINY, frozen_stages=1), replace(files, out=tmp_path))
+        train_classifier(replace(TINY, frozen_stages=1), replace(files, out=tmp_path))
 
 
 def test_copies_of_a_picture_are_held_out_together() -> None:
@@ -277,7 +171,7 @@ def test_copies_of_a_picture_are_held_out_together() -> None:
 )
 def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
-        replace(_TINY, **bad)  # type: ignore[arg-type]
+        replace(TINY, **bad)  # type: ignore[arg-type]
 
 
 def test_the_command_line_overrides_the_preset() -> None:
@@ -306,21 +200,6 @@ def test_a_folder_that_cannot_be_made_ends_with_exit_code_4(
     assert "cannot make the folder" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_says_how_to_go_on(
-    files: TrainingFiles,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ClassifierRun, "train_epoch", interrupt)
-    arguments = ["--data", str(files.data), "--landmarks", str(files.landmarks)]
-    assert main([*arguments, "--out", str(tmp_path), "--width", "0.125"]) == 130
-    assert "--resume" in capsys.readouterr().err
-
-
 def test_training_needs_no_serving_stack(files: TrainingFiles) -> None:
     """The machine that trains has torch, numpy, OpenCV, pyarrow, safetensors and rich."""
     missing = ("av", "onnx", "onnxruntime", "openvino", "typer", "sklearn", "scipy", "skimage")
@@ -345,7 +224,7 @@ def test_curves_of_one_epoch_can_be_drawn() -> None:
 def test_a_set_without_validation_faces_is_split(files: TrainingFiles, tmp_path: Path) -> None:
     console = Console(file=StringIO(), width=160)
     alone = replace(files, data=files.data / "train-0.parquet", out=tmp_path, validation_share=0.2)
-    card = train_classifier(replace(_TINY, epochs=1), alone, console).with_suffix(".md").read_text()
+    card = train_classifier(replace(TINY, epochs=1), alone, console).with_suffix(".md").read_text()
     said = console.file.getvalue()  # type: ignore[attr-defined]
     how = "14 of 70 training faces, whole faces chosen with seed 0, no near-duplicate on the other"
     for text in (card, said):
@@ -359,7 +238,7 @@ def test_the_data_of_a_tree_are_recorded(tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "tree", [(f"{i % 3}/a-{i}.png", i % 3) for i in range(30)])
     (tree / "1" / "broken.png").write_bytes(b"no picture")
     files = TrainingFiles(tree, tmp_path / "run", coding="fer2013")
-    config = replace(_TINY, epochs=1, batch_size=8, sizes=(16,))
+    config = replace(TINY, epochs=1, batch_size=8, sizes=(16,))
     card = train_classifier(config, files).with_suffix(".md").read_text()
     assert "classes: 0 → angry, 1 → disgust, 2 → fear" in card
     assert "passed over 1: the image cannot be decoded (1/broken.png)" in card
@@ -368,7 +247,7 @@ def test_the_data_of_a_tree_are_recorded(tmp_path: Path) -> None:
 
 
 def test_one_seed_is_one_file(files: TrainingFiles, tmp_path: Path) -> None:
-    config = replace(_TINY, epochs=1, sizes=(16,))
+    config = replace(TINY, epochs=1, sizes=(16,))
     first, again, other = (
         train_classifier(replace(config, seed=seed), replace(files, out=tmp_path / name))
         for name, seed in (("a", 5), ("b", 5), ("c", 6))
@@ -378,7 +257,7 @@ def test_one_seed_is_one_file(files: TrainingFiles, tmp_path: Path) -> None:
 
 def test_weights_say_which_heads_they_have_and_what_they_learned_from(tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "tree", [(f"happy/a-{i}.png", 3) for i in range(20)])
-    config = replace(_TINY, epochs=1, batch_size=8, sizes=(16,))
+    config = replace(TINY, epochs=1, batch_size=8, sizes=(16,))
     weights = train_classifier(config, TrainingFiles(tree, tmp_path / "run"))
     assert load_face_vgg(weights).heads == ("fer2013",)
     card = weights.with_suffix(".md").read_text()

@@ -6,98 +6,20 @@ import http.client
 import json
 import socket
 import ssl
-import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 from streamfer.app.web.frames import LiveFrames
 from streamfer.app.web.listening import WebConfig
 from streamfer.app.web.server import WebServer
-from streamfer.errors import ConfigError, SourceError
-from streamfer.pipeline.stats.snapshots import RunSnapshot
-from streamfer.pipeline.stats.stats import RunStatistics
-from streamfer.types import StreamEvent, StreamInfo
-from tests.support.analysed import make_result
+from streamfer.errors import ConfigError
+from streamfer.types import StreamEvent
 from tests.support.certificate import make_certificate
-
-
-class Run:
-    """A run of two cameras, to which others may be added."""
-
-    def __init__(self) -> None:
-        self.statistics = RunStatistics(lambda: 0.0, "openvino", "cpu")
-        self.removed: list[str] = []
-        for name in ("cam", "door"):
-            self.statistics.add_stream(StreamInfo(name, "rtsp://***@cam/1", 240, 180, live=True))
-
-    def snapshot(self) -> RunSnapshot:
-        return self.statistics.snapshot()
-
-    def metrics(self) -> bytes:
-        return b"streamfer_frames 1\n"
-
-    def add(self, source: str, name: str | None) -> StreamInfo:
-        if source == "broken":
-            raise SourceError("cannot open rtsp://***@cam/2")
-        if source == "nonsense":
-            raise ConfigError("unknown kind of source")
-        info = StreamInfo(name or "new", source, None, None, live=True)
-        self.statistics.add_stream(info)
-        return info
-
-    def remove(self, stream: str) -> bool:
-        self.removed.append(stream)
-        return stream == "cam"
-
-
-class Page:
-    """A running server with what it serves."""
-
-    def __init__(self, config: WebConfig) -> None:
-        self.run = Run()
-        self.frames = LiveFrames()
-        self.server = WebServer(config, self.run, self.frames)
-        self.port = int(self.server.url.split(":")[2].split("/")[0])
-
-    def ask(
-        self, method: str, path: str, body: Any = None, **headers: str
-    ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-            if body is not None:
-                headers = {"Content-Type": "application/json", **headers}
-            connection.request(method, path, sent, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read(), answer.headers
-        finally:
-            connection.close()
-
-    def live(self, path: str = "/live", **headers: str) -> ClientConnection:
-        return connect(
-            f"ws://127.0.0.1:{self.port}{path}", additional_headers=headers, open_timeout=10
-        )
-
-
-@contextmanager
-def serving(config: WebConfig | None = None) -> Iterator[Page]:
-    page = Page(config or WebConfig())
-    with page.server:
-        yield page
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with serving() as page:
-        yield page
-
+from tests.support.served_page import Page, Run, feed, serving
 
 # Pages and pictures.
 
@@ -135,20 +57,6 @@ def test_nothing_else_is_served(page: Page, path: str) -> None:
 def test_everything_that_the_page_asks_for_is_small(page: Page) -> None:
     folder = Path(__file__).parents[3] / "streamfer" / "app" / "web" / "static"
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 200_000
-
-
-def feed(page: Page, count: int = 1000) -> threading.Event:
-    """Writes frames of `cam` until the event is set."""
-    stop = threading.Event()
-
-    def write() -> None:
-        for index in range(count):
-            if stop.wait(0.01):
-                return
-            page.frames.write(make_result(index, stream="cam"))
-
-    threading.Thread(target=write, name="feeder").start()
-    return stop
 
 
 def test_a_snapshot_and_a_stream_of_pictures(page: Page) -> None:
@@ -230,103 +138,6 @@ def test_a_form_of_another_site_cannot_add_a_source(page: Page) -> None:
 
 
 # The WebSocket.
-
-
-def split(message: str | bytes) -> tuple[dict[str, Any], bytes]:
-    assert isinstance(message, bytes)
-    (length,) = struct.unpack(">I", message[:4])
-    return json.loads(message[4 : 4 + length]), message[4 + length :]
-
-
-def next_frame(live: ClientConnection) -> tuple[dict[str, Any], bytes]:
-    while True:
-        message = live.recv(timeout=10)
-        if isinstance(message, bytes):
-            return split(message)
-
-
-def test_a_client_gets_the_newest_frame_once_it_has_taken_the_last(page: Page) -> None:
-    with page.live() as live:
-        assert json.loads(live.recv(timeout=10))["type"] == "status"
-        live.send(json.dumps({"watch": {"tiles": [], "stream": "cam"}}))
-        stop = feed(page)
-        try:
-            record, jpeg = next_frame(live)
-            assert jpeg[:2] == b"\xff\xd8"
-            assert record["stream"] == "cam"
-            first = record["frame"]
-            # The client sleeps while many frames come and none is sent.
-            page.ask("GET", "/snapshot/cam.jpg")
-            page.ask("GET", "/snapshot/cam.jpg")
-            live.send(json.dumps({"ack": "cam"}))
-            record, _ = next_frame(live)
-            assert record["frame"] > first + 1
-        finally:
-            stop.set()
-
-
-def test_two_clients_of_which_one_sleeps(page: Page) -> None:
-    with page.live() as awake, page.live() as asleep:
-        for live in (awake, asleep):
-            live.send(json.dumps({"watch": {"tiles": ["cam"], "stream": None}}))
-        stop = feed(page)
-        try:
-            frames = []
-            for _ in range(4):
-                frames.append(next_frame(awake)[0]["frame"])
-                awake.send(json.dumps({"ack": "cam"}))
-            assert frames == sorted(set(frames))
-        finally:
-            stop.set()
-
-
-def test_nothing_is_watched_any_more_when_a_page_is_closed(page: Page) -> None:
-    gone = threading.Event()
-    unwatch = page.frames.unwatch
-
-    def noted(view: Any) -> None:
-        unwatch(view)
-        gone.set()
-
-    page.frames.unwatch = noted  # type: ignore[method-assign]
-    with page.live() as live:
-        live.send(json.dumps({"watch": {"tiles": ["cam"], "stream": None}}))
-        stop = feed(page)
-        next_frame(live)
-        stop.set()
-    assert gone.wait(10)
-    assert page.frames._wanted == {}
-
-
-def receive_all(live: ClientConnection) -> None:
-    while True:
-        live.recv(timeout=10)
-
-
-@pytest.mark.parametrize(
-    "said", ["nonsense", "[]", "{}", '{"watch": {"tiles": 3}}', '{"watch": {"tiles": [3]}}', "3"]
-)
-def test_a_client_that_says_what_it_should_not_is_sent_away(page: Page, said: str) -> None:
-    with page.live() as live:
-        live.send(said)
-        with pytest.raises(ConnectionClosed):
-            receive_all(live)
-    assert page.ask("GET", "/api/streams")[0] == 200
-
-
-def test_events_reach_the_page(page: Page) -> None:
-    with page.live() as live:
-        live.recv(timeout=10)
-        page.frames.event(StreamEvent("cam", "reconnected", 2.0))
-        while (message := json.loads(live.recv(timeout=10)))["type"] != "event":
-            pass
-    assert (message["stream"], message["event"]) == ("cam", "reconnected")
-
-
-@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}])
-def test_other_sites_get_no_socket(page: Page, headers: dict[str, str]) -> None:
-    with pytest.raises((InvalidStatus, OSError, EOFError)), page.live(**headers) as live:
-        live.recv(timeout=10)
 
 
 # Where it listens.
