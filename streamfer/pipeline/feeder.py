@@ -14,7 +14,7 @@ from streamfer.media.sources.source import PendingFrame
 from streamfer.pipeline.lane import Lane
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import Frame, StreamEvent
+from streamfer.types import Frame, StreamEvent, StreamInfo
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,14 @@ class Feeder:
             self._open(lane)
         if not lane.info.unrepeatable:  # live sources say themselves when they are up
             self._statistics.set_state(lane.name, "running")
+            log.info("%s: begins%s", lane.name, _said_of(lane.info))
         frames = iter(lane.plan.source.frames())
         last_s = -math.inf
         while True:
             with self._times.stage("decode"):
                 item = next(frames, None)
             if item is None:
+                log.info("%s: no more frames", lane.name)
                 return
             if isinstance(item, StreamEvent):
                 self._post(dataclasses.replace(item, stream=lane.name))
@@ -94,6 +96,11 @@ class Feeder:
             # The records' header was written before this file's size was known.
             size = {"width": lane.info.width, "height": lane.info.height}
             lane.outbox.push(StreamEvent(lane.name, "opened", 0.0, details=size))
+
+
+def _said_of(info: StreamInfo) -> str:
+    size = f", {info.width} × {info.height} px" if info.width else ""
+    return size + (f", {info.frame_rate:.4g} frames/s" if info.frame_rate else "")
 
 
 def _check(frame: Frame, last_s: float, name: str) -> None:

@@ -251,6 +251,8 @@ class Job:
             if self.live:
                 load_solver()
             self.statistics.set_engine(models.face.backend, models.face.device)
+            face = models.face
+            log.info("faces are read by %s on %s in %s", face.backend, face.device, face.precision)
             done = self._resumption.done if self._resumption else ()
             records = open_record_writer(
                 config, models, [*done, *self.streams], self.claims, self._heads

@@ -69,6 +69,8 @@ def conclude(
         tuple(written),
         tuple(parts.notes),
     )
+    end = outcome.snapshot
+    log.info("%s: %d frames, %d dropped", outcome.ended, end.frames, end.dropped)
     if config.json_summary:
         summary = summarise(outcome.snapshot, outcome.notes, outcome.ended, failed_outputs)
         try:

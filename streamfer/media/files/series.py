@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,6 +18,8 @@ from streamfer.media.files.claims import (
     numbered,
 )
 from streamfer.media.files.output_path import dated_path, segment_path
+
+_log = logging.getLogger(__name__)
 
 _MOST_NAMES = 3
 """Files that a note lists by name."""
@@ -88,6 +91,7 @@ class FileSeries:
         """
         claimed = self._next_live(wall) if self._live else self._next_numbered()
         self.paths.append(claimed)
+        _log.info("%s: begun", claimed)
         return claimed
 
     def _next_numbered(self) -> ClaimedPath:

@@ -176,6 +176,7 @@ def _check_url(url: str, scheme: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        _network_name(url)  # as it is shown it may be none
     except ValueError as error:
         raise ConfigError(
             f"{redact_url(url)} is no valid URL; percent-encode what is special in a user name or"
@@ -227,7 +228,11 @@ def _stream_name(kind: SourceKind, location: str) -> str:
 
 
 def _network_name(url: str) -> str:
-    """Host and path of a URL, without what is secret in them."""
+    """Host and path of a URL, without what is secret in them.
+
+    Raises:
+        ValueError: there is no host to be made out.
+    """
     # Once more as it reads decoded: `password%3Dx` says nothing before that.
     shown = redact_url(re.sub(r"\s", "-", unquote(redact_url(url))))
     scheme, _, rest = shown.partition("://")

@@ -112,6 +112,8 @@ def test_missing_file_among_others_is_kept_for_its_turn(tmp_path: Path) -> None:
         ("http:///path", "names no host"),
         ("rtsp://host:notaport/", "no valid URL"),
         ("rtsp://joe:se#same@cam/1", "percent-encode .* %40"),
+        ("rtsp://joe#$:sesame@[::/", "percent-encode .* %40"),
+        ("http://joe:a?b@[::/", "percent-encode .* %40"),
         ("rtsp:/cam/1.mp4", "two slashes"),
         ("rtsp:cam/1", "two slashes"),
         ("rtsp://[::1/x", "no valid URL"),
