@@ -48,9 +48,7 @@ def places(nodes: list[Node], cpus: int, gpus: float) -> int:
 
 
 @contextmanager
-def open_cluster(
-    address: ClusterAddress, cpus_per_node: int, gpus_per_node: float
-) -> Iterator[Any]:
+def open_cluster(address: ClusterAddress, cpus_per_node: int, gpus_per_node: int) -> Iterator[Any]:
     """Connects to a cluster, or makes one that ends with the context.
 
     Args:
@@ -94,7 +92,7 @@ def cluster_nodes() -> list[Node]:
     return [Node(r.get("CPU", 0.0), r.get("GPU", 0.0)) for r in found]
 
 
-def _made(stack: ExitStack, nodes: int, cpus: int, gpus: float) -> Any:
+def _made(stack: ExitStack, nodes: int, cpus: int, gpus: int) -> Any:
     from ray.cluster_utils import Cluster
 
     size = {"object_store_memory": _STORE_BYTES}
@@ -105,9 +103,7 @@ def _made(stack: ExitStack, nodes: int, cpus: int, gpus: float) -> Any:
         for _ in range(nodes):
             made.add_node(num_cpus=cpus, num_gpus=gpus, wait=False, **size)
     except Exception as error:  # Ray raises what it likes
-        raise EngineError(
-            f"--cluster local:{nodes}: cannot start ({_first_line(error)})"
-        ) from error
+        raise EngineError(f"--cluster local:{nodes}: cannot start ({first_line(error)})") from error
     return made
 
 
@@ -126,7 +122,7 @@ def _connect(ray: Any, where: str, address: ClusterAddress) -> None:
             " run this program on one of its machines"
         ) from error
     except Exception as error:  # other versions, tokens that do not fit, and more
-        raise ConfigError(f"--cluster {address}: {_first_line(error)}") from error
+        raise ConfigError(f"--cluster {address}: {first_line(error)}") from error
     finally:
         for number, handler in before.items():  # Ray has put its own in their place
             signal.signal(number, handler)
@@ -225,6 +221,7 @@ def _handlers() -> dict[signal.Signals, Any]:
     return {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException | None) -> str:
+    """What an error of Ray's says first, without credentials."""
     lines = [line.strip() for line in redact_text(str(error)).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
