@@ -8,8 +8,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -48,8 +48,8 @@ def cluster_run(folder: Path, out: Path, *options: object) -> Iterator[subproces
 def stop(process: subprocess.Popen[str]) -> None:
     """Kills what is left of a run."""
     if process.poll() is None:
-        for each in (*psutil.Process(process.pid).children(recursive=True), process):
-            each.kill()
+        kill(psutil.Process(process.pid).children(recursive=True))
+        process.kill()
     process.communicate()
 
 
@@ -71,7 +71,21 @@ def wait_until(process: subprocess.Popen[str], true: Callable[[], bool]) -> None
 def actors(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes of the workers."""
     children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if " ".join(child.cmdline()).startswith("ray::Worker")]
+    return [child for child in children if command_of(child).startswith("ray::Worker")]
+
+
+def command_of(process: psutil.Process) -> str:
+    """Its command line; empty where it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    for each in processes:
+        with suppress(psutil.Error):
+            each.kill()
 
 
 def lines(folder: Path) -> list[str]:
@@ -156,9 +170,8 @@ def kill_node(process: subprocess.Popen[str]) -> None:
     worker = actors(process)[0]
     daemon = worker.parent()
     assert daemon is not None
-    assert "raylet" in " ".join(daemon.cmdline())
-    for each in (*daemon.children(recursive=True), daemon):
-        each.kill()
+    assert "raylet" in command_of(daemon)
+    kill((*daemon.children(recursive=True), daemon))
 
 
 @pytest.mark.slow

@@ -17,7 +17,6 @@ from streamfer.app.cluster.reports import (
     StreamFigures,
     Workers,
 )
-from streamfer.errors import EngineError
 from streamfer.media.sources.source_list import SourceSpec
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,6 @@ log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 0.25
 _GATHER_S = 60.0
 """How long the first workers wait for the others, so that cameras are shared evenly."""
-START_TIMEOUT_S = 600.0
 _OVER = frozenset({"done", "failed", "interrupted"})
 
 
@@ -48,10 +46,9 @@ class CameraRun:
     ) -> None:
         self._cameras = {spec.name: spec for spec in cameras}
         self._workers = workers
-        self._fleet = Fleet(min(wanted, len(cameras)))
+        self._fleet = Fleet(min(wanted, len(cameras)), clock)
         self._clock = clock
         self._began_s = clock()
-        self._alone_since_s = clock()
         self._first_ready_s: float | None = None
         self._unassigned: dict[str, str | None] = dict.fromkeys(self._cameras)
         """Cameras that no worker has, and the node that lost them."""
@@ -86,7 +83,7 @@ class CameraRun:
             for report in self._workers.wait(_LONGEST_WAIT_S):
                 self._take(report)
             self._assign()
-            self._demand_workers()
+            self._fleet.demand_anybody()
             on_tick()
         return not self._stopping
 
@@ -172,8 +169,6 @@ class CameraRun:
         self._moved += len(lost)
         log.warning("%s is gone (%s): its %d cameras go to others", node, reason, len(lost))
         self._fleet.gone(worker, reason)
-        if not self._fleet.ready:
-            self._alone_since_s = self._clock()
 
     def _assign(self) -> None:
         """Gives cameras that nobody has to the workers that have the fewest."""
@@ -202,13 +197,3 @@ class CameraRun:
             return False
         assert self._first_ready_s is not None
         return self._clock() - self._first_ready_s < _GATHER_S
-
-    def _demand_workers(self) -> None:
-        if self._fleet.wanted <= 0:
-            raise EngineError(f"no worker can take part: {'; '.join(self._fleet.reasons)}")
-        waited_s = self._clock() - self._alone_since_s
-        if not self._fleet.ready and waited_s > START_TIMEOUT_S:
-            raise EngineError(
-                f"no worker has started for {waited_s / 60:.0f} minutes: the cluster has no free"
-                " place of the size that is asked for (--cpus-per-worker, --gpu-share)"
-            )

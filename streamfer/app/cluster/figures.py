@@ -35,9 +35,11 @@ class ClusterFigures:
     waiting: int
     running: int
     done: int
+    """Also by earlier runs."""
     failed: Mapping[str, str]
     """Why, by stream."""
     frames: int
+    """Analysed by this run."""
     faces: int
     dropped: int
     workers: tuple[WorkerFigures, ...]

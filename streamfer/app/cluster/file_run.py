@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from streamfer.app.cluster.figures import ClusterFigures, WorkerFigures, remaining_s
 from streamfer.app.cluster.fleet import Fleet
-from streamfer.app.cluster.folder import DoneFile, JobFolder
+from streamfer.app.cluster.folder import JobFolder
 from streamfer.app.cluster.queue import FileQueue
 from streamfer.app.cluster.reports import (
     Attempt,
@@ -21,14 +21,12 @@ from streamfer.app.cluster.reports import (
     StreamFigures,
     Workers,
 )
-from streamfer.errors import EngineError, OutputError
+from streamfer.errors import OutputError
 
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 0.25
 """Between two looks of the caller's, where nothing happens."""
-START_TIMEOUT_S = 600.0
-"""For the first worker: a cluster may have to start machines first."""
 
 
 class FileRun:
@@ -40,7 +38,7 @@ class FileRun:
         folder: where results go.
         wanted: how many workers to keep.
         clock: monotonic seconds.
-        before: what earlier runs have done.
+        before: how many files earlier runs have done.
     """
 
     def __init__(
@@ -50,23 +48,20 @@ class FileRun:
         folder: JobFolder,
         wanted: int,
         clock: Callable[[], float],
-        before: Iterable[DoneFile] = (),
+        before: int = 0,
     ) -> None:
         self._queue = queue
         self._workers = workers
         self._folder = folder
-        self._fleet = Fleet(wanted)
+        self._fleet = Fleet(wanted, clock)
         self._clock = clock
         self._began_s = clock()
         self._first_given_s: float | None = None
-        self._alone_since_s = clock()
-        """Since when no worker is ready."""
         self._attempts: dict[str, Attempt] = {}
         self._progress: dict[str, tuple[StreamFigures, ...]] = {}
-        earlier = list(before)
-        self._before = len(earlier)
-        self._frames = sum(done.frames for done in earlier)
-        self._faces = sum(done.faces for done in earlier)
+        self._before = before
+        self._frames = 0
+        self._faces = 0
         self._moved = 0
         self.notes: list[str] = []
         """What else there is to say."""
@@ -95,7 +90,8 @@ class FileRun:
             for report in self._workers.wait(_LONGEST_WAIT_S):
                 self._take(report)
             self._feed_all()
-            self._demand_workers()
+            if not self._queue.finished:
+                self._fleet.demand_anybody()
             on_tick()
         return not self._stopping
 
@@ -191,8 +187,6 @@ class FileRun:
     def _forget(self, worker: str, reason: str) -> None:
         self._progress.pop(worker, None)
         self._fleet.gone(worker, reason)
-        if not self._fleet.ready:
-            self._alone_since_s = self._clock()
 
     def _feed_all(self) -> None:
         for member in self._fleet:
@@ -212,20 +206,3 @@ class FileRun:
         if self._first_given_s is None:
             self._first_given_s = self._clock()
         self._workers.give(worker, attempt)
-
-    def _demand_workers(self) -> None:
-        """Ends a run for which there is nobody.
-
-        Raises:
-            EngineError: always, where that is so.
-        """
-        if self._queue.finished:
-            return
-        if self._fleet.wanted <= 0:
-            raise EngineError(f"no worker can take part: {'; '.join(self._fleet.reasons)}")
-        waited_s = self._clock() - self._alone_since_s
-        if not self._fleet.ready and waited_s > START_TIMEOUT_S:
-            raise EngineError(
-                f"no worker has started for {waited_s / 60:.0f} minutes: the cluster has no free"
-                " place of the size that is asked for (--cpus-per-worker, --gpu-share)"
-            )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from streamfer.errors import EngineError
 
 _MOST_FAILURES = 3
 """In a row, with nothing done in between, until one worker less is wanted."""
+START_TIMEOUT_S = 600.0
+"""Without any worker that is ready: a cluster may have to start machines first."""
 
 
 @dataclass(slots=True)
@@ -24,6 +28,7 @@ class Fleet:
 
     Args:
         wanted: how many.
+        clock: monotonic seconds.
 
     Attributes:
         wanted: how many still are: one that cannot come up is given up.
@@ -31,7 +36,9 @@ class Fleet:
         reasons: why workers were given up.
     """
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._alone_since_s = clock()
         self.wanted = wanted
         self.lost = 0
         self.reasons: list[str] = []
@@ -83,6 +90,8 @@ class Fleet:
     def gone(self, name: str, reason: str) -> Member:
         """Notes that a worker is no more, or did not come up."""
         member = self._members.pop(name)
+        if not self.ready:
+            self._alone_since_s = self._clock()
         if member.node is not None:
             self.lost += 1
         self._failures += 1
@@ -90,6 +99,21 @@ class Fleet:
             self._failures = 0
             self._give_one_up(reason)
         return member
+
+    def demand_anybody(self) -> None:
+        """Makes sure that there is somebody to work, now or soon.
+
+        Raises:
+            EngineError: there is not.
+        """
+        if self.wanted <= 0:
+            raise EngineError(f"no worker can take part: {'; '.join(self.reasons)}")
+        waited_s = self._clock() - self._alone_since_s
+        if not self.ready and waited_s > START_TIMEOUT_S:
+            raise EngineError(
+                f"no worker has started for {waited_s / 60:.0f} minutes: the cluster has no free"
+                " place of the size that is asked for (--cpus-per-worker, --gpu-share)"
+            )
 
     def _give_one_up(self, reason: str) -> None:
         self.wanted -= 1

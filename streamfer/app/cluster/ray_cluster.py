@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ _HTTP2_NO_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """A frame of the kind SETTINGS with nothing in it."""
 _STORE_BYTES = 80 * 2**20
 """Ray's object store of a node that is made here: only paths and figures travel."""
+_STARTS = 3
 _NO_TELEMETRY = {"RAY_USAGE_STATS_ENABLED": "0"}
 _TOKEN = Path(".ray") / "auth_token"
 """In the user's home: where Ray keeps its token."""
@@ -48,9 +49,7 @@ def places(nodes: list[Node], cpus: int, gpus: float) -> int:
 
 
 @contextmanager
-def open_cluster(
-    address: ClusterAddress, cpus_per_node: int, gpus_per_node: float
-) -> Iterator[Any]:
+def open_cluster(address: ClusterAddress, cpus_per_node: int, gpus_per_node: int) -> Iterator[Any]:
     """Connects to a cluster, or makes one that ends with the context.
 
     Args:
@@ -94,21 +93,34 @@ def cluster_nodes() -> list[Node]:
     return [Node(r.get("CPU", 0.0), r.get("GPU", 0.0)) for r in found]
 
 
-def _made(stack: ExitStack, nodes: int, cpus: int, gpus: float) -> Any:
+def _made(stack: ExitStack, nodes: int, cpus: int, gpus: int) -> Any:
     from ray.cluster_utils import Cluster
 
     size = {"object_store_memory": _STORE_BYTES}
-    try:
-        head = {"num_cpus": 0, "include_dashboard": False, **size}
-        made = Cluster(initialize_head=True, head_node_args=head)
-        stack.callback(made.shutdown)
-        for _ in range(nodes):
-            made.add_node(num_cpus=cpus, num_gpus=gpus, wait=False, **size)
-    except Exception as error:  # Ray raises what it likes
-        raise EngineError(
-            f"--cluster local:{nodes}: cannot start ({_first_line(error)})"
-        ) from error
+    head = {"num_cpus": 0, "include_dashboard": False, **size}
+    made = _tried(nodes, lambda: Cluster(initialize_head=True, head_node_args=head))
+    stack.callback(made.shutdown)
+    for _ in range(nodes):
+        _tried(nodes, lambda: made.add_node(num_cpus=cpus, num_gpus=gpus, wait=False, **size))
     return made
+
+
+def _tried(nodes: int, start: Callable[[], Any]) -> Any:
+    """Starts a part of Ray; once more where it took longer than the half minute that Ray allows
+    itself, as on a machine that has much else to do.
+
+    Raises:
+        EngineError: it does not start.
+    """
+    for left in reversed(range(_STARTS)):
+        try:
+            return start()
+        except Exception as error:  # Ray raises what it likes
+            if not left:
+                raise EngineError(
+                    f"--cluster local:{nodes}: cannot start ({first_line(error)})"
+                ) from error
+    raise AssertionError("the last try returns or raises")
 
 
 def _connect(ray: Any, where: str, address: ClusterAddress) -> None:
@@ -126,7 +138,7 @@ def _connect(ray: Any, where: str, address: ClusterAddress) -> None:
             " run this program on one of its machines"
         ) from error
     except Exception as error:  # other versions, tokens that do not fit, and more
-        raise ConfigError(f"--cluster {address}: {_first_line(error)}") from error
+        raise ConfigError(f"--cluster {address}: {first_line(error)}") from error
     finally:
         for number, handler in before.items():  # Ray has put its own in their place
             signal.signal(number, handler)
@@ -211,12 +223,16 @@ def _quiet(ray: Any) -> Iterator[None]:
     passwords, on its dashboard, and writes to this program's standard output."""
     private, worker = ray._private.utils, ray._private.worker
     before = private.get_entrypoint_name, worker.print_to_stdstream
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # what matters becomes an error of this program's
     private.get_entrypoint_name = lambda: "streamfer run"
     worker.print_to_stdstream = lambda told, *_, **__: log.debug("ray: %s", told.get("lines"))
     try:
         yield
     finally:
         private.get_entrypoint_name, worker.print_to_stdstream = before
+        logger.setLevel(level)
 
 
 def _handlers() -> dict[signal.Signals, Any]:
@@ -225,6 +241,7 @@ def _handlers() -> dict[signal.Signals, Any]:
     return {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException | None) -> str:
+    """What an error of Ray's says first, without credentials."""
     lines = [line.strip() for line in redact_text(str(error)).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from streamfer.app.cluster.probe import is_answered
+from streamfer.app.cluster.ray_cluster import first_line
 from streamfer.app.cluster.reports import (
     Attempt,
     AttemptResult,
@@ -24,7 +25,6 @@ from streamfer.app.cluster.reports import (
 )
 from streamfer.app.cluster.worker import AttemptError, Prepared, Worker, WorkerSetup
 from streamfer.errors import EngineError
-from streamfer.media.redact import redact_text
 from streamfer.media.sources.source_list import SourceSpec
 
 _PROGRESS_INTERVAL_S = 1.0
@@ -163,7 +163,7 @@ class RayWorkers:
         try:
             value = ray.get(ref)
         except RayTaskError as error:
-            return self._lost(actor, f"a bug in streamfer: {_first_line(error.cause)}")
+            return self._lost(actor, f"a bug in streamfer: {first_line(error.cause)}")
         except RayError as error:
             return self._lost(actor, _loss(error))
         if what == "prepare":
@@ -207,17 +207,12 @@ class _cluster_errors:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, RayError | ConnectionError | RuntimeError):
             raise EngineError(
-                f"the cluster is lost ({_first_line(error)}); the same command goes on where this"
+                f"the cluster is lost ({first_line(error)}); the same command goes on where this"
                 " one ends"
             ) from error
 
 
 def _loss(error: RayError) -> str:
     if isinstance(error, RayActorError) and error.actor_init_failed:
-        return f"it cannot start; is streamfer installed there? ({_first_line(error)})"
-    return _first_line(error)
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = [line.strip() for line in redact_text(str(error)).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+        return f"it cannot start; is streamfer installed there? ({first_line(error)})"
+    return first_line(error)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
@@ -16,10 +18,10 @@ from streamfer.app.cluster.camera_run import CameraRun
 from streamfer.app.cluster.figures import ClusterFigures
 from streamfer.app.cluster.file_run import FileRun
 from streamfer.app.cluster.fingerprint import Fingerprint, fingerprint
-from streamfer.app.cluster.folder import ATTEMPTS, DoneFile, JobFolder, done_files
+from streamfer.app.cluster.folder import ATTEMPTS, JobFolder, done_files
 from streamfer.app.cluster.plan import ClusterPlan, cluster_plan
 from streamfer.app.cluster.probe import ask
-from streamfer.app.cluster.queue import FileQueue
+from streamfer.app.cluster.queue import FileQueue, Unit
 from streamfer.app.cluster.summary import cluster_summary
 from streamfer.app.cluster.view import print_conclusion
 from streamfer.app.cluster.views import ClusterViews
@@ -29,7 +31,7 @@ from streamfer.app.session.outputs import write_text
 from streamfer.app.session.signals import StopSignals
 from streamfer.app.session.summary import RunEnd, write_summary
 from streamfer.app.terminal.logs import complain, configure_logging
-from streamfer.errors import ConfigError, SourceError
+from streamfer.errors import ConfigError, SourceError, StreamferError
 
 _INTERRUPTED = 130
 _CPUS = 4
@@ -53,7 +55,9 @@ def run_on_cluster(config: RunConfig) -> int:
         ModuleNotFoundError: Ray is not installed.
     """
     console = Console(quiet=config.quiet)
-    configure_logging(config.log_level, Console(stderr=True))
+    # Where both are the terminal, the log must know of the live view to stay above it.
+    shared = console.is_terminal and sys.stderr.isatty() and not config.quiet
+    configure_logging(config.log_level, console if shared else Console(stderr=True))
     plan = cluster_plan(config)
     if find_spec("ray") is None:  # not imported yet: its settings come first
         raise ModuleNotFoundError("No module named 'ray'", name="ray")
@@ -88,9 +92,15 @@ def _run_files(
         console.print(f"{len(before)} of {len(units)} files are done already", highlight=False)
     with ExitStack() as stack:
         workers, wanted = _open_workers(stack, plan, folder, found)
-        run = FileRun(FileQueue(left), workers, folder, wanted, time.monotonic, before)
-        complete = _follow(run, plan, folder, signals, console)
-    return _conclude(plan, run.figures(), complete, done_of(folder, known), run.notes, console)
+        run = FileRun(FileQueue(left), workers, folder, wanted, time.monotonic, len(before))
+        try:
+            complete = _follow(run, plan, folder, signals, console)
+        except StreamferError:
+            _write_summary(plan, folder, run.figures(), "failed", left, run.notes)
+            raise
+    outcome: RunEnd = "interrupted" if not complete else "done"
+    _write_summary(plan, folder, run.figures(), outcome, left, run.notes)
+    return _conclude(run.figures(), outcome, run.notes, console)
 
 
 def _run_cameras(
@@ -106,9 +116,15 @@ def _run_cameras(
         if parse_cluster(plan.config.cluster or "").nodes is None:
             wanted = min(places, -(-len(plan.specs) // plan.config.streams_per_worker))
         run = CameraRun(plan.specs, workers, wanted, time.monotonic)
-        complete = _follow(run, plan, folder, signals, console)
+        try:
+            complete = _follow(run, plan, folder, signals, console)
+        except StreamferError:
+            _write_summary(plan, folder, run.figures(), "failed", [], [])
+            raise
         figures = run.figures()
-    return _conclude(plan, figures, complete, [], [], console)
+    outcome: RunEnd = "interrupted" if not complete else "done"
+    _write_summary(plan, folder, figures, outcome, [], [])
+    return _conclude(figures, outcome, [], console)
 
 
 def _follow(
@@ -127,11 +143,6 @@ def _follow(
             views.refresh()
 
         return run.run(tick)
-
-
-def done_of(folder: JobFolder, units: set[str]) -> list[DoneFile]:
-    """What is done of some files."""
-    return [done for done in done_files(folder.path) if done.unit in units]
 
 
 def _open_workers(
@@ -154,7 +165,7 @@ def _open_workers(
     cpus = config.cpus_per_worker or _CPUS
     if address.nodes is not None and config.cpus_per_worker is None:
         cpus = max(1, (os.cpu_count() or 1) // address.nodes)
-    stack.enter_context(open_cluster(address, cpus, config.gpu_share or 0.0))
+    stack.enter_context(open_cluster(address, cpus, 1 if config.gpu_share else 0))
     from streamfer.app.cluster.ray_workers import Place, RayWorkers  # Ray, now that it is set up
 
     nodes = cluster_nodes()
@@ -177,23 +188,32 @@ def _open_workers(
     return workers, wanted
 
 
-def _conclude(
+def _write_summary(
     plan: ClusterPlan,
+    folder: JobFolder,
     figures: ClusterFigures,
-    complete: bool,
-    done: list[DoneFile],
-    notes: list[str],
-    console: Console,
+    outcome: RunEnd,
+    units: Sequence[Unit],
+    notes: Sequence[str],
+) -> None:
+    """Writes the summary, if it is asked for."""
+    if plan.config.json_summary is None:
+        return
+    wanted = {unit.id for unit in units}
+    done = [file for file in done_files(folder.path) if file.unit in wanted]
+    ended: RunEnd = "failed" if outcome == "done" and figures.failed else outcome
+    summary = cluster_summary(figures, ended, done, notes)
+    write_summary(plan.claims.replace(plan.config.json_summary), summary)
+
+
+def _conclude(
+    figures: ClusterFigures, outcome: RunEnd, notes: Sequence[str], console: Console
 ) -> int:
-    """Says what came of it, and writes the summary."""
-    outcome: RunEnd = "interrupted" if not complete else "failed" if figures.failed else "done"
-    if plan.config.json_summary:
-        summary = cluster_summary(figures, outcome, done, notes)
-        write_summary(plan.claims.replace(plan.config.json_summary), summary)
+    """Says what came of it; the exit code."""
     print_conclusion(figures, console)
     for note in notes:
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    if not complete:
+    if outcome == "interrupted":
         return _INTERRUPTED
     for stream, reason in figures.failed.items():
         complain(f"{stream}: {reason}")

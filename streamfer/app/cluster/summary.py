@@ -20,7 +20,7 @@ def cluster_summary(
     Args:
         figures: at the end of the run.
         outcome: how it has ended.
-        done: every file that is done, also by earlier runs.
+        done: every file that this run has done.
         notes: what else the user should know.
     """
     seconds = figures.elapsed_s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import platform
 import threading
@@ -15,17 +14,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from streamfer.app.cluster.attempt import attempt_config, demand_whole, written
 from streamfer.app.cluster.fingerprint import Fingerprint, fingerprint
 from streamfer.app.cluster.folder import stamp
 from streamfer.app.cluster.probe import answer
-from streamfer.app.cluster.reports import Attempt, AttemptResult, StreamFigures, WrittenFile
+from streamfer.app.cluster.reports import Attempt, AttemptResult, StreamFigures
 from streamfer.app.config import RunConfig
 from streamfer.app.session.job import Job
-from streamfer.app.session.outcome import Outcome
-from streamfer.app.session.resume import resume
 from streamfer.app.session.session import Session
 from streamfer.app.terminal.logs import configure_logging
-from streamfer.errors import EngineError, OutputError, PipelineError, SourceError, StreamferError
+from streamfer.errors import EngineError, PipelineError, StreamferError
 from streamfer.media.redact import redact_text
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.pipeline.stats.snapshots import RunSnapshot
@@ -114,8 +112,8 @@ class Worker:
             config = attempt_config(self._config, attempt)
             self._job = self._session.job(config, specs=[attempt.spec])
             outcome = self._job.run()
-            _demand_whole(config, attempt.spec, outcome)
-            files = tuple(_written(attempt.folder))
+            demand_whole(config, attempt.spec, outcome)
+            files = tuple(written(attempt.folder))
         except StreamferError as error:
             return AttemptError(_words(error), _is_the_worker_s(error))
         except OSError as error:
@@ -226,60 +224,6 @@ class Worker:
         with self._lock:
             coming, self._coming = self._coming, []
         return coming
-
-
-def attempt_config(config: RunConfig, attempt: Attempt) -> RunConfig:
-    """A run's configuration with the outputs of one attempt.
-
-    Args:
-        config: of the whole run.
-        attempt: its folder gets a sub-folder for each kind of output.
-
-    Raises:
-        OSError: a folder cannot be made.
-    """
-    changes: dict[str, Path] = {}
-    for name in ("output", "records"):
-        template: Path | None = getattr(config, name)
-        if template is not None:
-            changes[name] = attempt.folder / name / template.name
-    if config.snapshot_every is not None:
-        changes["snapshot_dir"] = attempt.folder / "snapshots"
-    if config.clips is not None:
-        changes["clips"] = attempt.folder / "clips"
-    for name, path in changes.items():
-        folder = path.parent if name in ("output", "records") else path
-        folder.mkdir()
-    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
-
-
-def _demand_whole(config: RunConfig, spec: SourceSpec, outcome: Outcome) -> None:
-    """Makes sure that an attempt's outputs hold all of its input.
-
-    Raises:
-        StreamferError: what failed.
-        OutputError: an output is not complete.
-    """
-    for _, error in outcome.failures:
-        raise error
-    if outcome.interrupted:
-        raise SourceError(f"{spec}: the attempt was interrupted")
-    parts = (config.start, config.duration, config.max_frames, config.loop) != (0.0, None, None, 1)
-    if spec.kind is not SourceKind.FILE or parts or config.segment is not None:
-        return
-    if resume(dataclasses.replace(config, skip_existing=True), [spec]).specs:
-        raise OutputError(f"{spec}: the outputs do not hold all of its frames")
-
-
-def _written(folder: Path) -> list[WrittenFile]:
-    """Everything that an attempt has left."""
-    found = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        output, *parts = path.relative_to(folder).parts
-        with path.open("rb") as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        found.append(WrittenFile(output, "/".join(parts), path.stat().st_size, sha256))
-    return found
 
 
 def _figures(snapshot: RunSnapshot) -> tuple[StreamFigures, ...]:
