@@ -76,6 +76,20 @@ class StreamInfo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """The YUV 4:2:0 picture, limited range, that an RGB image was made of pixel by pixel."""
+
+    luma: UInt8Array = field(repr=False)
+    """(H, W) uint8."""
+    blue: UInt8Array = field(repr=False)
+    """(H / 2, W / 2) uint8, Cb."""
+    red: UInt8Array = field(repr=False)
+    """(H / 2, W / 2) uint8, Cr."""
+    of_image: UInt8Array = field(repr=False)
+    """The image. They say nothing of any other, such as a copy with faces covered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One decoded, upright video frame."""
 
@@ -100,6 +114,9 @@ class Frame:
     """Counts changes of picture size within the stream."""
     shift: int = 0
     """How far the repaired `pts` of this part of the stream lie after the input's own."""
+    planes: Planes | None = field(default=None, repr=False)
+    """What the image was made of, for outputs that take YUV; None where that is another picture:
+    turned, scaled, of another kind."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -226,7 +226,8 @@ class Pipeline:
             open_files = sum(1 for lane in self._active.values() if not lane.plan.info.live)
             for plan in due(self._waiting, self._config.concurrent_files - open_files):
                 self._waiting.remove(plan)
-                lane = Lane(self._group, plan, self._config.queue_size, self._config.max_frames)
+                waiting = self._config.queue_size_of(plan.info)
+                lane = Lane(self._group, plan, waiting, self._config.max_frames)
                 self._active[lane.name] = lane
                 starting.append(lane)
         for lane in starting:

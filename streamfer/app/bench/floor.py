@@ -65,7 +65,7 @@ def measure_floor(config: RunConfig, folder: Path) -> Floor:
                 frames = [_converted(each, info.stream) for each in pending]
                 converted_s = time.process_time()
                 for frame in frames:
-                    writer.write(frame, frame.image)
+                    writer.write(frame, frame.image, changed=())
                 seconds[1] += converted_s - began_s
                 seconds[2] += time.process_time() - converted_s
                 count += len(frames)

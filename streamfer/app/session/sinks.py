@@ -18,6 +18,7 @@ from streamfer.media.video.writer import VideoWriter
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.types import FrameResult, StreamEvent, UInt8Array
+from streamfer.vision.overlay.drawing import Rect
 from streamfer.vision.overlay.overlay import Overlay, StripInfo
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class AnnotatedPicture:
         self._times = times
         self._statistics = statistics
         self._drawn: FrameResult | None = None
+        self.changed: tuple[Rect, ...] = ()
+        """Where the last picture differs from its frame's."""
 
     def draw(self, result: FrameResult) -> UInt8Array:
         """The frame with the overlay: (H, W, 3) uint8 RGB."""
@@ -69,8 +72,8 @@ class AnnotatedPicture:
             )
             with self._times.stage("overlay"):
                 self._image = frame.image if self._in_place else frame.image.copy()
-                changed = self._overlay.draw(self._image, result.faces, strip)
-            written = sum((right - left) * (low - top) for left, top, right, low in changed)
+                self.changed = self._overlay.draw(self._image, result.faces, strip)
+            written = sum((right - left) * (low - top) for left, top, right, low in self.changed)
             copied = 0 if self._in_place else self._image.nbytes
             self._times.wrote("overlay", 3 * written + copied)
             self._drawn = result
@@ -175,7 +178,7 @@ class VideoSink:
             elif segment != self._segment:
                 self._writer.roll()
             self._segment = segment
-            self._writer.write(result.frame, image, result.faces)
+            self._writer.write(result.frame, image, result.faces, self._picture.changed)
         self._times.wrote("encode", image.nbytes // 2)  # YUV 4:2:0
 
     def event(self, event: StreamEvent) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -13,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from streamfer.errors import SourceError
 from streamfer.media.sources.tone import ToneMapper, is_hdr
-from streamfer.types import UInt8Array
+from streamfer.types import Planes, UInt8Array
 
 _MATRICES = {
     1: Colorspace.ITU709,
@@ -159,6 +160,37 @@ class DecodedPicture:
             return image
         return np.ascontiguousarray(_TURNS[self._turn](image))
 
+    def planes(self, image: UInt8Array) -> Planes | None:
+        """The decoder's own planes, where they show `image` pixel by pixel, and in the colours that
+        a video of this size has."""
+        frame = self._frame
+        width, height = frame.width, frame.height
+        if (
+            frame.format.name != "yuv420p"
+            or width % 2
+            or height % 2
+            or image.shape != (height, width, 3)
+            or self._turn != _IDENTITY
+            or frame.color_range == ColorRange.JPEG
+            or is_hdr(frame)
+            or color_matrix(frame) != usual_matrix(width, height)
+        ):
+            return None
+        luma, blue, red = (_plane(plane) for plane in frame.planes)
+        return Planes(luma, blue, red, image)
+
+
+def _plane(plane: Any) -> UInt8Array:
+    """(h, w) uint8, a view of FFmpeg's memory."""
+    rows = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size]
+    return rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def high_definition(width: int, height: int) -> bool:
+    """Whether players take a video of this size for BT.709, where it doesn't say; below it is
+    BT.601."""
+    return width >= 1280 or height > 576
+
 
 def _has_alpha(frame: av.VideoFrame) -> bool:
     # A palette may hold transparent colours, and its only component is the number in it.
@@ -197,8 +229,12 @@ def color_matrix(frame: av.VideoFrame) -> Colorspace:
     tagged = _MATRICES.get(int(frame.colorspace))
     if tagged is not None:
         return tagged
-    high_definition = frame.width >= 1280 or frame.height > 576
-    return Colorspace.ITU709 if high_definition else Colorspace.ITU601
+    return usual_matrix(frame.width, frame.height)
+
+
+def usual_matrix(width: int, height: int) -> Colorspace:
+    """The matrix that players assume for a size."""
+    return Colorspace.ITU709 if high_definition(width, height) else Colorspace.ITU601
 
 
 def square_size(width: int, height: int, sample_aspect: Fraction | None) -> tuple[int, int]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from streamfer.types import Frame, StreamEvent, StreamInfo, UInt8Array
+from streamfer.types import Frame, Planes, StreamEvent, StreamInfo, UInt8Array
 
 
 class Picture(Protocol):
@@ -15,6 +15,15 @@ class Picture(Protocol):
 
     def to_rgb(self) -> UInt8Array:
         """The upright picture, (H, W, 3) uint8 RGB."""
+        ...
+
+
+@runtime_checkable
+class PlanarPicture(Picture, Protocol):
+    """A picture that may have come as YUV that outputs can take as it is."""
+
+    def planes(self, image: UInt8Array) -> Planes | None:
+        """The decoder's own planes, where they show `image` pixel by pixel."""
         ...
 
 
@@ -49,6 +58,8 @@ class PendingFrame:
         Raises:
             SourceError: the picture cannot be converted.
         """
+        picture = self.picture
+        image = picture.to_rgb()
         return Frame(
             stream=stream,
             index=self.index,
@@ -56,11 +67,12 @@ class PendingFrame:
             time_base=self.time_base,
             time_s=self.time_s,
             decoded_at_s=self.decoded_at_s,
-            image=self.picture.to_rgb(),
+            image=image,
             dropped=dropped,
             wall=self.wall,
             segment=self.segment,
             shift=self.shift,
+            planes=picture.planes(image) if isinstance(picture, PlanarPicture) else None,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -19,8 +20,8 @@ from streamfer.media.video.audio_track import AudioKind, AudioTrack, CopiedAudio
 from streamfer.media.video.caption_track import Caption, CaptionTrack
 from streamfer.media.video.container import CONTAINERS, carried_time_base, container_options
 from streamfer.media.video.encoder import VideoConfig, check_encoder, check_size, configure
-from streamfer.media.video.yuv import YuvConverter
-from streamfer.types import UInt8Array
+from streamfer.media.video.yuv import Rect, YuvConverter
+from streamfer.types import Planes, UInt8Array
 
 __all__ = ["VideoConfig", "VideoFile", "check_encoder"]
 
@@ -88,19 +89,31 @@ class VideoFile:
         """Damaged audio packets left out so far."""
         return self._audio.skipped if self._audio is not None else 0
 
-    def write(self, pts: int, time_base: Fraction, picture: UInt8Array) -> None:
+    def write(
+        self,
+        pts: int,
+        time_base: Fraction,
+        picture: UInt8Array,
+        planes: Planes | None = None,
+        changed: Sequence[Rect] = (),
+    ) -> None:
         """Encodes one picture.
 
         Args:
             pts: presentation time in `time_base` units, later than the one before.
             time_base: seconds per unit; where it is the file's own, PTS are kept exactly.
             picture: (H, W, 3) uint8 RGB of the file's size; not changed afterwards.
+            planes: what it was made of, where that is known.
+            changed: where it has been drawn over since.
 
         Raises:
             OutputError: it cannot be written.
         """
         try:
-            frame = self._converter.convert(picture)
+            if planes is None:
+                frame = self._converter.convert(picture)
+            else:
+                frame = self._converter.repaint(planes, picture, changed)
             frame.pts = self._own_pts(pts, time_base)
             frame.time_base = self._time_base
             frame.duration = max(1, round(1 / (self._frame_rate * self._time_base)))

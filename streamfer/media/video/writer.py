@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from streamfer.media.video.audio_trial import audio_kind
 from streamfer.media.video.caption_track import Caption, CaptionSource
 from streamfer.media.video.container import CONTAINERS, longest_gap_s
 from streamfer.media.video.file import VideoConfig, VideoFile
-from streamfer.types import FaceResult, Frame, FrameResult, StreamInfo, UInt8Array
+from streamfer.media.video.yuv import Rect
+from streamfer.types import FaceResult, Frame, FrameResult, Planes, StreamInfo, UInt8Array
 
 _DEFAULT_FRAME_RATE = Fraction(30)
 """Frames/s told to the encoder where the source declares none."""
@@ -111,13 +112,20 @@ class VideoWriter:
         """The files written so far, without one that could not be completed."""
         return tuple(self._series.paths[:-1] if self._broken else self._series.paths)
 
-    def write(self, frame: Frame, picture: UInt8Array, faces: tuple[FaceResult, ...] = ()) -> None:
+    def write(
+        self,
+        frame: Frame,
+        picture: UInt8Array,
+        faces: tuple[FaceResult, ...] = (),
+        changed: Sequence[Rect] | None = None,
+    ) -> None:
         """Encodes one annotated picture, with the sound and the captions up to it.
 
         Args:
             frame: whose time it has.
             picture: (H, W, 3) uint8 RGB, which must not change afterwards.
             faces: the frame's, for captions.
+            changed: where it differs from what the frame's image was when it came; None: anywhere.
 
         Raises:
             OutputError: it cannot be written; the file keeps what it has.
@@ -141,7 +149,8 @@ class VideoWriter:
                 self._captions.add(FrameResult(frame, faces))
                 self._write_captions(self._captions.ready())
             offset = round(self._offset_s / frame.time_base)
-            self._file.write(frame.pts + offset, frame.time_base, picture)
+            planes = None if changed is None else _planes(frame)
+            self._file.write(frame.pts + offset, frame.time_base, picture, planes, changed or ())
             self._last_s, self._time_base = time_s, frame.time_base
         except OutputError:
             self._broken = True
@@ -273,6 +282,13 @@ class VideoWriter:
                 self._notes.append(f"sound incomplete: {self._audio.problem}")
             self._audio.close()
             self._audio = None
+
+
+def _planes(frame: Frame) -> Planes | None:
+    """What the frame's image was made of, unless it has been replaced since."""
+    if frame.planes is None or frame.planes.of_image is not frame.image:
+        return None
+    return frame.planes
 
 
 def _is_indexed(info: StreamInfo) -> bool:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
-from streamfer.types import UInt8Array
+from streamfer.media.sources.picture import high_definition
+from streamfer.types import Planes, UInt8Array
+
+Rect = tuple[int, int, int, int]
+"""Left, top, right, bottom, in pixels; right and bottom excluded."""
+
+_LUMA_WEIGHTS = {True: (0.2126, 0.0722), False: (0.299, 0.114)}
+"""Of red and blue: BT.709 for high definition, BT.601 below."""
 
 
 class YuvConverter:
@@ -27,7 +36,8 @@ class YuvConverter:
         self._padding = (height % 2, width % 2)
         self.size_wh = (width + width % 2, height + height % 2)
         """Of the YUV pictures."""
-        self._high_definition = width >= 1280 or height > 576
+        self._high_definition = high_definition(width, height)
+        self._matrix = _yuv_matrix(*_LUMA_WEIGHTS[self._high_definition])
         self._reformatter = VideoReformatter()
 
     def tag(self, context: Any) -> None:
@@ -57,3 +67,42 @@ class YuvConverter:
             dst_color_range=ColorRange.MPEG,
             threads=1,
         )
+
+    def repaint(self, planes: Planes, picture: UInt8Array, changed: Sequence[Rect]) -> Any:
+        """The picture as a new `av.VideoFrame`, made of the planes that it came from.
+
+        What nobody has drawn over keeps the very pixels of the input, and costs a copy instead of
+        a conversion.
+
+        Args:
+            planes: of the size that the converter is for.
+            picture: (H, W, 3) uint8 RGB.
+            changed: where it is not as it came.
+        """
+        height, width = planes.luma.shape
+        packed = np.empty((height * 3 // 2, width), dtype=np.uint8)
+        luma = packed[:height]
+        chroma = packed[height:].reshape(2, height // 2, width // 2)
+        luma[...], chroma[0], chroma[1] = planes.luma, planes.blue, planes.red
+        for left, top, right, bottom in changed:
+            left, top, right, bottom = left & -2, top & -2, (right + 1) & -2, (bottom + 1) & -2
+            part = cv2.transform(picture[top:bottom, left:right], self._matrix)
+            luma[top:bottom, left:right] = part[:, :, 0]
+            halved = ((right - left) // 2, (bottom - top) // 2)
+            small = cv2.resize(part, halved, interpolation=cv2.INTER_AREA)
+            target = chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]
+            target[0], target[1] = small[:, :, 1], small[:, :, 2]
+        return av.VideoFrame.from_numpy_buffer(packed, "yuv420p")
+
+
+def _yuv_matrix(red: float, blue: float) -> NDArray[np.float32]:
+    """(3, 4) from R'G'B' of 0 to 255 to Y'CbCr of limited range (ITU-T H.273, 8.3)."""
+    luma = np.array([red, 1 - red - blue, blue, 0])
+    rows = [
+        luma * 219,
+        (np.array([0, 0, 1, 0]) - luma) / (2 * (1 - blue)) * 224,
+        (np.array([1, 0, 0, 0]) - luma) / (2 * (1 - red)) * 224,
+    ]
+    matrix = np.stack(rows) / 255
+    matrix[:, 3] = 16, 128, 128
+    return matrix.astype(np.float32)

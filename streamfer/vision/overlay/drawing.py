@@ -182,6 +182,18 @@ def draw_frame(image: UInt8Array, rect: Rect, sprite: Sprite) -> None:
         _draw_edge(image, sprite, (rows, right - left - 2 * half), left + half, y, upright=False)
 
 
+def frame_edges(rect: Rect, sprite: Sprite) -> tuple[Rect, ...]:
+    """The parts of `rect` that `draw_frame` draws into: its four sides."""
+    left, top, right, bottom = rect
+    half = sprite.width // 2
+    return (
+        (left, top, right, top + half),
+        (left, bottom - half, right, bottom),
+        (left, top + half, left + half, bottom - half),
+        (right - half, top + half, right, bottom - half),
+    )
+
+
 def _draw_edge(
     image: UInt8Array, sprite: Sprite, part: tuple[slice, int], x: int, y: int, *, upright: bool
 ) -> None:

@@ -8,12 +8,19 @@ GAN".
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamfer.labels import COLOURS_RGB, LABELS, UNCERTAIN
 from streamfer.types import FaceResult, UInt8Array
-from streamfer.vision.overlay.drawing import Colour, Rect, draw_frame, frame_corner
+from streamfer.vision.overlay.drawing import (
+    Colour,
+    Rect,
+    draw_frame,
+    frame_corner,
+    frame_edges,
+)
 from streamfer.vision.overlay.face_panel import (
     NUM_PANEL_VARIANTS,
     TagText,
@@ -128,7 +135,8 @@ class Overlay:
         }
         if band is not None:
             draw_strip(image, band, strip, self._config.opacity)
-        return (*touched, *boxes, *scene.placed)
+        edges = (frame_edges(*pair) for pair in zip(boxes, corners, strict=True))
+        return (*touched, *scene.placed, *itertools.chain.from_iterable(edges))
 
     def _with_panel(
         self, faces: Sequence[FaceResult], boxes: Sequence[Rect], before: Mapping[int, _Look]

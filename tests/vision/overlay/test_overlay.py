@@ -101,7 +101,7 @@ def test_low_trust_shows_no_guess(trust: float | None, guess: bool) -> None:
     image = np.zeros((360, 640, 3), dtype=np.uint8)
     face = replace(make_face((200, 100, 300, 220)), trust=trust)
     rects = Overlay(OverlayConfig(bars=False, strip=False)).draw(image, [face], STRIP)
-    assert len(rects) == 2
+    assert len(rects) == 1 + 4
     yellow = (image == COLOURS_RGB["happy"]).all(axis=2)
     assert bool(yellow.any()) is guess
 
@@ -122,7 +122,7 @@ def test_panels_and_tags_keep_off_other_faces() -> None:
     ]
     faces = [make_face(box, track_id=i + 1) for i, box in enumerate(boxes)]
     rects = Overlay(OverlayConfig(strip=False)).draw(noise(640, 360), faces, STRIP)
-    marks = rects[len(faces) :]
+    marks = rects[: -4 * len(faces)]
     assert len(marks) == 8
     assert not any(overlap(mark, tuple(map(int, box))) for mark in marks for box in boxes)
     assert not any(overlap(a, b) for i, a in enumerate(marks) for b in marks[:i])
@@ -153,12 +153,12 @@ def test_in_a_crowd_only_the_largest_faces_keep_their_bars() -> None:
 def test_in_a_crowd_tags_are_short_and_keep_off_other_faces() -> None:
     faces = crowd(14)
     rects = Overlay(OverlayConfig(bars=False)).draw(noise(1280, 720), faces, STRIP)
-    tags = rects[1 + len(faces) :]
-    boxes = rects[1 : 1 + len(faces)]
+    tags = rects[1 : -4 * len(faces)]
+    boxes = [tuple(map(int, face.detection.box_xyxy)) for face in faces]
     assert len(tags) == len(faces)
     for i, tag in enumerate(tags):
         assert all(overlap(tag, box) == 0 for j, box in enumerate(boxes) if j != i)
-    alone = Overlay(OverlayConfig(bars=False)).draw(noise(1280, 720), faces[:1], STRIP)[2]
+    alone = Overlay(OverlayConfig(bars=False)).draw(noise(1280, 720), faces[:1], STRIP)[1]
     assert tags[0][2] - tags[0][0] < alone[2] - alone[0]
 
 
@@ -177,7 +177,7 @@ def test_a_panel_does_not_change_sides_for_a_pixel() -> None:
     lefts = []
     for shift in (0, 3, -3, 3, -3, 3):
         box = (435 + shift, 100, 535 + shift, 220)
-        _, _, panel = overlay.draw(noise(640, 360), [make_face(box)], STRIP)
+        _, panel, *_ = overlay.draw(noise(640, 360), [make_face(box)], STRIP)
         lefts.append(panel[0] - shift)
     assert max(lefts) - min(lefts) < 20
 
@@ -197,8 +197,8 @@ def test_the_reconstruction_is_shown_beside_the_face(shape: tuple[int, ...]) -> 
     plain = Overlay().draw(noise(1920, 1080), [face], STRIP)
     image = noise(1920, 1080)
     rects = Overlay().draw(image, [pictured], STRIP)
-    left, top, right, bottom = rects[-1]
-    assert right - left > plain[-1][2] - plain[-1][0]
+    left, top, right, bottom = rects[2]
+    assert right - left > plain[2][2] - plain[2][0]
     assert (image[top:bottom, left:right] == 77).all(axis=2).sum() > 10_000
 
 
