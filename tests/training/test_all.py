@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from streamfer.models.shipped import WeightFiles, digest, file_digest, weights_sha256
 from streamfer.models.storage import load_encoder, save_encoder
+from streamfer.models.structures import structure_path
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.all import main
 from tests.support.labelled_faces import drawn_set, write_parquet
@@ -27,11 +29,18 @@ def _with_cards(weights: WeightFiles) -> None:
             card.write("\n## Recipe\n\nAs it was before.\n\n## Intended use, and limits\n")
 
 
+def _named_structures(names: Iterable[str], files: object, folder: Path) -> None:
+    """Exports take minutes, and are tested elsewhere."""
+    for name in names:
+        structure_path(name, folder).write_bytes(b"structure")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("streamfer.training.trust.make_detector", EveryOther)
     # Random networks don't stand being rounded; that int8 is measured is another test's matter.
     monkeypatch.setattr("streamfer.training.int8._measure", lambda *_: ("none", {}))
+    monkeypatch.setattr("streamfer.training.all.write_structures", _named_structures)
     (tmp_path / "base").mkdir()
     base = save_all_networks(tmp_path / "base")
     encoder = load_encoder(base.encoder)  # a new one gives all faces the same code
