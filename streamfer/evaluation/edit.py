@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,9 +150,9 @@ def resumed(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]
             found: dict[str, Any] = json.loads(path.read_text("utf-8"))
             return found
         result = compute()
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(result, indent=1), "utf-8")
-        partial.replace(path)
+        unfinished = path.with_suffix(".partial")
+        unfinished.write_text(json.dumps(result, indent=1), "utf-8")
+        unfinished.replace(path)
     except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot keep the results: {error}") from error
     return result
@@ -187,10 +188,9 @@ def _evaluate(options: argparse.Namespace) -> None:
         for name, directions in sets.items():
             for emotion in options.emotions:
                 vector, target = directions.vector(emotion), LABELS.index(emotion)
-                figures = resumed(
-                    folder / f"{name}.{_digest(vector)}.{emotion}.json",
-                    lambda v=vector, t=target: judge_direction(editor, judge, faces, v, t),
-                )
+                compute = partial(judge_direction, editor, judge, faces, vector, target)
+                path = folder / f"{name}.{_digest(vector)}.{emotion}.json"
+                figures = resumed(path, compute)
                 results.setdefault(name, {})[emotion] = figures
                 line.advance(1)
     Console().print(table(results), markup=False, highlight=False, soft_wrap=True)
