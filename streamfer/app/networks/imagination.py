@@ -21,9 +21,9 @@ _STRENGTH = 2.5
 """Standard deviations by which a face is moved to look otherwise (docs/latent-per.md)."""
 _NOBODIES = 16
 """Faces of nobody among which tracks are spread."""
-_PSI = 0.7
+_PSI = 0.5
 """How far these lie from the average face: far enough to differ, near enough to be drawn well."""
-_EMPHASIS = 1.5
+_EMPHASIS = 1.0
 """Standard deviations by which what is read of a face is brought out in the face of nobody."""
 _SLOPE, _GAIN, _RATE = 0.2, np.float32(np.sqrt(2)), 0.01
 """Of the mapping's layers; see `models.stylegan2_layers`."""
