@@ -30,6 +30,7 @@ from streamfer.evaluation.edit_curves import (
     success_interval,
 )
 from streamfer.evaluation.editor import Editor, codes_for_editing
+from streamfer.evaluation.report import write_json
 from streamfer.labels import LABELS
 from streamfer.models.directions import Directions, load_directions
 from streamfer.models.inversion.descent import InversionConfig, LossWeights
@@ -44,9 +45,8 @@ ORDERED = tuple(float(s) for s in np.linspace(-3, 3, 13))
 """Strengths over which the order is looked at (papers/README's protocol)."""
 _FURTHER = (4.0, 5.0, 6.0, 8.0)
 """More of them, where so little does not change enough faces."""
-SHARE = 0.8
-"""Methods are compared where they change so many of the faces."""
-_BATCH = 20
+SHARE, _BATCH = 0.8, 20
+"""Methods are compared where they change this share of the faces; so many are encoded at once."""
 
 
 class Judge(Protocol):
@@ -195,7 +195,9 @@ def _evaluate(options: argparse.Namespace) -> None:
                 line.advance(1)
     Console().print(table(results), markup=False, highlight=False, soft_wrap=True)
     if options.json:
-        _write(options.json, {"faces": options.faces, "fit": options.fit, "directions": results})
+        write_json(
+            {"faces": options.faces, "fit": options.fit, "directions": results}, options.json
+        )
 
 
 def _editor(options: argparse.Namespace) -> Editor:
@@ -260,13 +262,6 @@ def table(results: dict[str, Any]) -> str:
                 f" | {who['brightness']:+.0f} |"
             )
     return "\n".join(rows)
-
-
-def _write(path: Path, figures: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
 
 
 def _parser() -> argparse.ArgumentParser:

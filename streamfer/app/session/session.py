@@ -43,8 +43,7 @@ _OF_THE_NETWORKS = frozenset(
     {
         *("detector", "detect_size", "min_face", "face_model"),
         *("backend", "device", "precision", "threads"),
-        *("refine", "refine_every", "refine_steps"),
-        *("show", "faces"),
+        *("refine", "refine_every", "refine_steps", "show", "faces"),
     }
 )
 """Options that decide what is opened, and so hold for a whole session."""
@@ -165,8 +164,7 @@ class Session:
             heads = chosen_heads(self._config.heads, self._own_heads)
             config = dataclasses.replace(self._config, detect_every="1")
             (result,) = build_analyzer(config, models, StageTimes(), heads=heads)([frame])
-        (covered,) = face_cover(config, live=True).take(result)
-        return covered
+        return face_cover(config, live=True).take(result)[0]
 
     def run(
         self,
