@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -30,13 +30,15 @@ from streamfer.evaluation.edit_curves import (
     success_interval,
 )
 from streamfer.evaluation.editor import Editor, codes_for_editing
+from streamfer.evaluation.outside_judge import OutsideJudge
 from streamfer.evaluation.report import write_json
 from streamfer.labels import LABELS
 from streamfer.models.directions import Directions, load_directions
 from streamfer.models.inversion.descent import InversionConfig, LossWeights
 from streamfer.models.shipped import SHIPPED
 from streamfer.training.faces.aligned import aligned
-from streamfer.training.faces.persons import read_with_persons
+from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.landmarks import open_landmarks
 from streamfer.training.faces.sources import held_out_split, read_faces
 from streamfer.training.runs.command import ProgressLine, pick_device, run_command
 from streamfer.types import FloatArray, UInt8Array
@@ -47,18 +49,6 @@ _FURTHER = (4.0, 5.0, 6.0, 8.0)
 """More of them, where so little does not change enough faces."""
 SHARE, _BATCH = 0.8, 20
 """Methods are compared where they change this share of the faces; so many are encoded at once."""
-
-
-class Judge(Protocol):
-    """Reads expressions and tells persons apart; see `OutsideJudge`."""
-
-    def read(self, pictures: UInt8Array) -> FloatArray:
-        """(n, 7) probabilities."""
-        ...
-
-    def embed(self, pictures: UInt8Array) -> FloatArray:
-        """(n, d), near for the same person."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +62,7 @@ class EditedSet:
 
 
 def judge_direction(
-    editor: Editor, judge: Judge, faces: EditedSet, vector: FloatArray, target: int
+    editor: Editor, judge: OutsideJudge, faces: EditedSet, vector: FloatArray, target: int
 ) -> dict[str, Any]:
     """Edits all faces along one direction.
 
@@ -117,7 +107,7 @@ def _curve(probs: FloatArray, strengths: FloatArray, target: int) -> dict[str, A
 
 
 def _identity(
-    editor: Editor, judge: Judge, faces: EditedSet, vector: FloatArray, strength: float
+    editor: Editor, judge: OutsideJudge, faces: EditedSet, vector: FloatArray, strength: float
 ) -> dict[str, Any]:
     before = editor.draw(faces.codes)
     after = editor.draw((faces.codes + np.float32(strength) * vector).astype(np.float32))
@@ -165,8 +155,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from streamfer.evaluation.outside_judge import OutsideJudge
-
     if options.faces < 2:
         raise ConfigError(f"--faces {options.faces}: needs at least 2")
     if not 0 <= options.fit <= 1:
@@ -209,23 +197,30 @@ def _editor(options: argparse.Namespace) -> Editor:
     return TorchEditor(models, InversionConfig(weights=LossWeights(pull=options.pull)))
 
 
-def _prepared(options: argparse.Namespace, editor: Editor, judge: Judge, folder: Path) -> EditedSet:
+def _prepared(
+    options: argparse.Namespace, editor: Editor, judge: OutsideJudge, folder: Path
+) -> EditedSet:
     path = folder / "faces.npz"
     if path.exists():
         with np.load(path) as kept:
             return EditedSet(kept["codes"], kept["strangers"])
-    public = aligned(read_faces(options.data, held_out_split(options.data)), options.landmarks)
-    crops = public.crops[: options.faces]
+    public = read_faces(options.data, held_out_split(options.data))
+    crops = _aligned(public, range(min(options.faces, len(public))), options.landmarks)
     parts = [crops[i : i + _BATCH] for i in range(0, len(crops), _BATCH)]
     codes = np.concatenate([codes_for_editing(editor, part, options.fit) for part in parts])
-    persons = read_with_persons(options.persons)
+    persons = read_faces(options.persons, "train")
     # One picture of each person, drawn as the edited faces are.
     _, rows = np.unique(persons.subjects, return_index=True)
-    others = aligned(persons.subset(rows), options.landmarks)
-    drawn = editor.draw(editor.encode(others.crops))
+    others = _aligned(persons, rows.tolist(), options.landmarks)
+    drawn = editor.draw(editor.encode(others))
     faces = EditedSet(codes, judge.embed(drawn))
     np.savez(path, codes=faces.codes, strangers=faces.strangers)
     return faces
+
+
+def _aligned(faces: LabelledFaces, rows: Sequence[int], landmarks: Path | None) -> UInt8Array:
+    chosen = faces.subset(rows)
+    return aligned(chosen, open_landmarks(landmarks, chosen.pictures)).crops
 
 
 def _task(options: argparse.Namespace) -> str:
