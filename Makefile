@@ -14,7 +14,7 @@ MINUTES ?= 30
 SOURCE ?= demo:
 VIDEO ?= ../shared/media/WolfgangLanger_Pexels.mp4
 
-.PHONY: demo test check fmt bench bench-peer soak inputs web-load clean
+.PHONY: demo test check fmt bench bench-peer soak inputs drawing web-load clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -59,6 +59,9 @@ inputs: $(INSTALLED_DEV)  ## try every kind of input and output, and write docs/
 
 web-load: $(INSTALLED_DEV)  ## what the live page and the report cost, in a browser: half an hour, idle machine
 	$(BIN)/python -m pytest -n0 -s -q -m slow tests/e2e/test_live_load.py tests/e2e/test_report_load.py
+
+drawing: $(INSTALLED_DEV)  ## how well the drawing in a run fits, against the encoder's: idle machine
+	$(BIN)/python -m pytest -n0 -s -q -m slow tests/e2e/test_drawing.py
 
 fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

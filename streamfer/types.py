@@ -166,6 +166,10 @@ class FaceResult:
     reconstruction_error: float | None = None
     """Pixel MSE on a [0, 1] scale between face and reconstruction."""
     refined_age_s: float | None = None
+    imagined: UInt8Array | None = field(default=None, repr=False)
+    """As `reconstruction`: the face as it would look otherwise, where that is asked for."""
+    imagined_as: str | None = None
+    """The expression of `imagined`."""
     trust: float | None = None
     """Probability that `emotion` is right, 0–1."""
     extra: Mapping[str, FieldValue] = field(default_factory=dict)

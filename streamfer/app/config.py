@@ -19,6 +19,7 @@ from streamfer.app.config_fields import (
     check_detection,
     check_device,
     check_face_model,
+    check_likeness,
     check_range,
     flag_name,
     option,
@@ -150,6 +151,13 @@ class RunConfig(AnalysisOptions):
         check_detection(self.detect_every, self.detect_size)
         check_device(self.device)
         check_face_model(self.face_model)
+        check_likeness(
+            faces=self.faces,
+            show=self.show,
+            face_model=self.face_model,
+            clips=self.clips,
+            latents=self.latents,
+        )
         check_baseline(self.baseline)
         if self.segment is not None and self.skip_existing:
             raise ConfigError(

@@ -16,6 +16,8 @@ Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 DetectorName = Literal["auto", "centerface", "retinaface-mobilenet0.25", "retinaface-resnet50"]
 FaceModelName = Literal["shipped", "e4e-ffhq", "psp-ffhq"]
 DropPolicy = Literal["auto", "never", "oldest"]
+Show = Literal["drawing", "neutral", "runner-up"]
+Faces = Literal["shown", "blurred", "synthetic"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -112,4 +114,33 @@ def check_face_model(name: str) -> None:
         raise ConfigError(
             f"--face-model: expected one of {', '.join(known)}, or a .safetensors file,"
             f" got {name!r}"
+        )
+
+
+def check_likeness(
+    *, faces: str, show: str, face_model: str, clips: Path | None, latents: Path | None
+) -> None:
+    """Checks that `--faces` and `--show` go with each other and with the other outputs.
+
+    Raises:
+        ConfigError: something would show the faces that are to be covered, or cannot draw.
+    """
+    if show != "drawing" and face_model != "shipped":
+        raise ConfigError(f"--show {show}: needs the shipped networks, not --face-model")
+    if faces == "shown":
+        return
+    if faces == "synthetic" and face_model != "shipped":
+        raise ConfigError("--faces synthetic: needs the shipped networks, not --face-model")
+    if clips is not None:
+        raise ConfigError(
+            f"--clips cannot go with --faces {faces}: clips are cut from the source's own packets,"
+            " which show the faces"
+        )
+    if latents is not None:
+        raise ConfigError(
+            f"--latents cannot go with --faces {faces}: a face can be drawn from its code"
+        )
+    if show != "drawing":
+        raise ConfigError(
+            f"--show cannot go with --faces {faces}: what is drawn would show the face"
         )

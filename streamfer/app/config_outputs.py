@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamfer.app.config_fields import option
+from streamfer.app.config_fields import Faces, Show, option
 from streamfer.media.subtitles.wording import Language
 
 
@@ -30,6 +30,17 @@ class OutputOptions:
     )
     latents: Path | None = option(
         None, "Latent code of every face: .parquet. Biometric data!", group="Outputs"
+    )
+    faces: Faces = option(
+        "shown",
+        "In all pictures that leave the program: as they are, blurred, or replaced by drawn faces"
+        " of nobody with the same expression.",
+        group="Outputs",
+    )
+    show: Show = option(
+        "drawing",
+        "Beside a face: its drawing, how it would look neutral, or as the second-likeliest answer.",
+        group="Outputs",
     )
     subtitles: Path | None = option(
         None,

@@ -33,6 +33,8 @@ class Directions:
     training codes along the direction."""
     scores: FloatArray = field(repr=False)
     """(n, num_ws · w_dim) float32, signed: how much each index of a code has to do with it."""
+    mean: FloatArray | None = field(default=None, repr=False)
+    """(num_ws, w_dim) float32 mean of the training codes; None in files of earlier versions."""
 
     @property
     def code_shape(self) -> tuple[int, int]:
@@ -95,6 +97,8 @@ def save_directions(directions: Directions, path: Path, notes: Mapping[str, str]
         "vectors": directions.vectors.astype(np.float16),
         "scores": directions.scores.astype(np.float16),
     }
+    if directions.mean is not None:
+        tensors["mean"] = directions.mean.astype(np.float16)
     partial = path.with_suffix(path.suffix + ".partial")
     metadata = {"schema": SCHEMA, "names": json.dumps(directions.names), **notes}
     save_file(tensors, partial, metadata)
@@ -116,8 +120,10 @@ def load_directions(path: Path) -> Directions:
             names = tuple(json.loads(metadata["names"]))
             vectors = file.get_tensor("vectors").astype(np.float32)
             scores = file.get_tensor("scores").astype(np.float32)
+            kept = list(file.keys())
+            mean = file.get_tensor("mean").astype(np.float32) if "mean" in kept else None
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise EngineError(f"{path.name}: cannot read the directions: {error}") from error
     if vectors.ndim != 3 or not len(names) == len(vectors) == len(scores):
         raise EngineError(f"{path.name}: names and directions do not match")
-    return Directions(names, vectors, scores)
+    return Directions(names, vectors, scores, mean)

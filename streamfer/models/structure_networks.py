@@ -25,8 +25,16 @@ from streamfer.models.structure_export import (
     origins_of_vgg,
     state_of,
 )
-from streamfer.models.structures import CLASSIFIER, ENCODER, FUSED, STEP, TARGET, read_shape
-from streamfer.models.stylegan2 import from_uint8
+from streamfer.models.structures import (
+    CLASSIFIER,
+    DRAW,
+    ENCODER,
+    FUSED,
+    STEP,
+    TARGET,
+    read_shape,
+)
+from streamfer.models.stylegan2 import Generator, from_uint8, to_pictures
 from streamfer.models.vgg import ServedFaceVGG, example_faces, load_face_vgg
 from streamfer.runtime.structure import with_notes
 
@@ -49,6 +57,7 @@ def make_structure(name: str, files: Files) -> bytes:
         ENCODER: _encoder,
         TARGET: _target,
         STEP: _step,
+        DRAW: _draw,
     }[name]
     return with_notes(make(files), {key: read_shape(path) for key, path in files.items()})
 
@@ -125,4 +134,34 @@ def _step(files: Files) -> bytes:
         body,
         origins_of_vgg(network, "lens.network.") | own | {"spread": "generator/spread"},
         weights | {"generator/spread": body.spread},
+    )
+
+
+class DrawnCodes(nn.Module):
+    """A generator from codes to pictures.
+
+    Args:
+        generator: of gray pictures, frozen; not changed.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """(N, num_ws, w_dim) float32 → (N, S, S) uint8."""
+        return to_pictures(self.generator.synthesis(codes))
+
+
+def _draw(files: Files) -> bytes:
+    generator = load_generator(files["generator"]).thaw()
+    config = generator.config
+    synthesis = (key for key in generator.state_dict() if key.startswith("synthesis."))
+    return export_structure(
+        DrawnCodes(generator),
+        [torch.zeros(2, config.num_ws, config.w_dim)],
+        {f"generator.{key}": f"generator/{key}" for key in synthesis},
+        state_of("generator", generator),
+        input_names=["codes"],
+        output_names=["pictures"],
     )

@@ -32,12 +32,15 @@ TARGET = "refine_target"
 """Made of `classifier`; see `models.refine_graphs.export_target`."""
 STEP = "refine_step"
 """Made of `classifier` and `generator`; see `models.refine_graphs.export_step`."""
+DRAW = "draw_faces64"
+"""Made of `generator`: `codes` (N, num_ws, w_dim) float32 → `pictures` (N, S, S) uint8."""
 FILES_OF = {
     CLASSIFIER: ("classifier",),
     FUSED: ("classifier", "encoder", "heads"),
     ENCODER: ("encoder",),
     TARGET: ("classifier",),
     STEP: ("classifier", "generator"),
+    DRAW: ("generator",),
 }
 """The files of weights that each structure takes."""
 

@@ -14,7 +14,8 @@ from itertools import islice
 import numpy as np
 
 from streamfer.labels import LABELS
-from streamfer.pipeline.refine.latent_memory import LatentMemory
+from streamfer.pipeline.refine.drawing import CodedFace, Drawer, Imagine
+from streamfer.pipeline.refine.latent_memory import CompletedFace, LatentMemory
 from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.pipeline.stream_memory import AnalyzerConfig, StreamMemory, rounds
@@ -56,6 +57,8 @@ class Analyzer:
         trust: says how far answers can be trusted; None leaves that open.
         heads: what else is said of each face, of all faces of a batch at once; without any nothing
             is done.
+        drawer: draws every face from its code; see `LatentMemory`.
+        imagine: as what else faces are drawn.
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class Analyzer:
         refiner: Refiner | None = None,
         trust: TrustModel | None = None,
         heads: Sequence[FaceHead] = (),
+        drawer: Drawer | None = None,
+        imagine: Imagine | None = None,
     ) -> None:
         self._reader = reader
         self._config = config or AnalyzerConfig()
         self._times = times or StageTimes()
         self._memories: dict[str, StreamMemory] = {}
-        self._latents = LatentMemory(refiner, self._config.residual)
+        self._latents = LatentMemory(refiner, self._config.residual, drawer, imagine)
         self._trust = trust
         self._heads = tuple(heads)
 
@@ -92,7 +97,7 @@ class Analyzer:
         readings = self._read_faces(pictures, tracked)
         self._latents.collect()
         found = [(f, face) for f, faces in zip(frames, tracked, strict=True) for face in faces]
-        finished = [self._finish(*pair, r) for pair, r in zip(found, readings, strict=True)]
+        finished = self._finish(found, readings)
         if self._heads and finished:
             with self._times.stage("heads", len(finished)):
                 crops = np.stack([reading.crop for reading in readings])
@@ -211,22 +216,42 @@ class Analyzer:
         triples = zip(read.crops, read.answers[probs_output], latents, strict=True)
         return [_Reading(*each) for each in triples]
 
-    def _finish(self, frame: Frame, face: TrackedFace, reading: _Reading) -> FaceResult:
-        smoothed = self._memory(frame).smoother.update(face.track_id, frame.time_s, reading.probs)
-        result = FaceResult(
+    def _finish(
+        self, found: Sequence[tuple[Frame, TrackedFace]], readings: Sequence[_Reading]
+    ) -> list[FaceResult]:
+        """What is said of the faces of a batch, all but what the heads say."""
+        pairs = list(zip(found, readings, strict=True))
+        answers = [self._answer(*pair, reading.probs) for pair, reading in pairs]
+        # A network has an encoder, or it has none: all faces have codes, or none of them.
+        coded = [
+            CodedFace(answer, frame, reading.crop, reading.latent)
+            for answer, ((frame, _), reading) in zip(answers, pairs, strict=True)
+            if reading.latent is not None
+        ]
+        completed = [CompletedFace(answer, None) for answer in answers]
+        if coded:
+            with self._times.stage("draw", len(coded)):
+                completed = self._latents.complete(coded)
+        return [self._trusted(face) for face in completed]
+
+    def _answer(self, frame: Frame, face: TrackedFace, probs: FloatArray) -> FaceResult:
+        smoothed = self._memory(frame).smoother.update(face.track_id, frame.time_s, probs)
+        return FaceResult(
             track_id=face.track_id,
             detection=face.detection,
             detected=face.detected,
             emotion=LABELS[int(smoothed.argmax())],
-            probs=reading.probs,
+            probs=probs,
             smoothed=smoothed,
         )
-        if reading.latent is not None:
-            result = self._latents.complete(result, frame, reading.crop, reading.latent)
+
+    def _trusted(self, face: CompletedFace) -> FaceResult:
+        result = face.result
         if self._trust is None:
             return result
-        error = result.reconstruction_error
-        return replace(result, trust=self._trust.trust(smoothed, face.detection, error))
+        error = face.searched_error
+        trust = self._trust.trust(result.smoothed, result.detection, error)
+        return replace(result, trust=trust)
 
     def _memory(self, frame: Frame) -> StreamMemory:
         memory = self._memories.get(frame.stream)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from streamfer.errors import StreamferError
 from streamfer.media.sources.source import PendingFrame, Source
 from streamfer.pipeline.channel import Channel, ChannelGroup
+from streamfer.pipeline.cover import Cover, NoCover
 from streamfer.pipeline.outlet import EventSource, NoEvents, Outlet, OutputLedger, Sink
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
 
@@ -33,6 +34,8 @@ class StreamPlan:
     """Sees what happens in its results."""
     adjust: Callable[[FrameResult], FrameResult] = lambda result: result
     """What every result goes through on its way to the outputs."""
+    cover: Cover = field(default_factory=NoCover)
+    """What it goes through then."""
 
 
 def due(waiting: Iterable[StreamPlan], files: int) -> list[StreamPlan]:
@@ -85,7 +88,9 @@ class Lane:
         """
         make = self.plan.make_sinks
         events, adjust = self.plan.events, self.plan.adjust
-        return Outlet(self.name, lambda: make(self.info), ledger, events, happened, adjust)
+        return Outlet(
+            self.name, lambda: make(self.info), ledger, events, happened, adjust, self.plan.cover
+        )
 
     def learns_size(self, event: StreamEvent) -> bool:
         """Takes over the size of a live stream, first or changed; whether the event tells one."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from streamfer.errors import OutputError, StreamferError
+from streamfer.pipeline.cover import Cover, NoCover
 from streamfer.types import FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,7 @@ class Outlet:
         events: sees what happens in the results, so that every sink gets it in order with them.
         on_event: is told of every event as well.
         adjust: what every result goes through first.
+        cover: what it goes through then, and may wait in.
     """
 
     def __init__(
@@ -138,11 +140,13 @@ class Outlet:
         events: EventSource | None = None,
         on_event: Callable[[StreamEvent], None] = lambda event: None,
         adjust: Callable[[FrameResult], FrameResult] = lambda result: result,
+        cover: Cover | None = None,
     ) -> None:
         self._stream = stream
         self._events = events or NoEvents()
         self._on_event = on_event
         self._adjust = adjust
+        self._cover = cover or NoCover()
         self._make_sinks = make_sinks
         self._ledger = ledger
         self._sinks: list[Sink] | None = None
@@ -155,15 +159,23 @@ class Outlet:
             OutputError: the run's last output has failed.
         """
         if isinstance(item, FrameResult):
-            item = self._adjust(item)
-            following = self._events.update(item)  # before a sink draws into its picture
-            self._write(item)
-            for event in following:
-                self._tell(event)
+            for ready in self._cover.take(self._adjust(item)):
+                self._put(ready)
         else:
+            self._put_rest()
             if item.event in ("disconnected", "error"):  # nothing of it is seen any more
                 self._tell_end()
             self._tell(item)
+
+    def _put(self, result: FrameResult) -> None:
+        following = self._events.update(result)  # before a sink draws into its picture
+        self._write(result)
+        for event in following:
+            self._tell(event)
+
+    def _put_rest(self) -> None:
+        for held in self._cover.rest():
+            self._put(held)
 
     def _tell(self, event: StreamEvent) -> None:
         self._on_event(event)
@@ -190,11 +202,12 @@ class Outlet:
             OutputError: the first that could not be completed, if no other output is left.
         """
         last: OutputError | None = None
-        if self._sinks:
-            try:
+        try:
+            self._put_rest()
+            if self._sinks:
                 self._tell_end()
-            except OutputError as error:
-                last = error
+        except OutputError as error:
+            last = error
         sinks, self._sinks = self._sinks or [], []
         for sink in sinks:
             try:

@@ -42,7 +42,8 @@ _CARD = """\
 # directions_faces64: expressions and pose as directions in W+
 
 {count} directions of {num_ws} × {w_dim}: {names}.
-Codes are `encoder_faces64`'s. One unit of strength is one standard deviation of the training codes.
+Codes are `encoder_faces64`'s. One unit of strength is one standard deviation of the training codes,
+whose mean is in the file, too.
 
 - SHA-256: `{sha256}`
 

@@ -141,3 +141,20 @@ def test_a_table_of_a_rule_that_is_wrong_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"faces": "blurred", "clips": Path("c")}, "--clips cannot go with --faces blurred"),
+        ({"faces": "synthetic", "latents": Path("l.parquet")}, "--latents cannot go with --faces"),
+        ({"faces": "blurred", "show": "neutral"}, "--show cannot go with --faces"),
+        ({"faces": "synthetic", "face_model": "e4e-ffhq"}, "--faces synthetic: needs the shipped"),
+        ({"show": "neutral", "face_model": "e4e-ffhq"}, "--show neutral: needs the shipped"),
+    ],
+)
+def test_nothing_may_show_the_faces_that_are_to_be_covered(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        RunConfig(**options)

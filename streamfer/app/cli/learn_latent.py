@@ -23,6 +23,7 @@ _TRAININGS = {
 }
 _EVALUATIONS = {
     "latent": "Measure generator, encoder and refinement; --help lists the options.",
+    "edit": "Measure how faces are edited along directions; --help lists the options.",
     "fused": "Hold the fused classifier against VGG19 alone; --help lists the options.",
 }
 

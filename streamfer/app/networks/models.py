@@ -6,13 +6,14 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.detectors import detector_model, make_detector
+from streamfer.app.networks.drawer import EngineDrawer, open_draw_engine
 from streamfer.app.networks.face_network import choose_face_network
 from streamfer.app.networks.face_reader import open_face_reader
 from streamfer.app.networks.own_weights import OwnWeights
@@ -22,7 +23,7 @@ from streamfer.app.networks.refiner import (
     refinement_config,
 )
 from streamfer.engine import Engine
-from streamfer.errors import EngineError
+from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import LabelSet
 from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.model import OnnxModel, Progress
@@ -72,6 +73,13 @@ class Models:
     """What shall take over once it is compiled."""
     own: OwnWeights | None = None
     """The user's own weights that the face network is made of."""
+    drawing: Engine | None = None
+    """Draws faces from their codes; None where nothing is drawn in every frame."""
+
+    @property
+    def drawer(self) -> EngineDrawer | None:
+        """What draws, where something does."""
+        return None if self.drawing is None else EngineDrawer(self.drawing)
 
     def label_set(self, wanted: LabelSet) -> LabelSet:
         """Whose labels the run has: the wanted ones, unless own weights have only the others."""
@@ -96,6 +104,8 @@ class Models:
         """Frees them."""
         self.detector.close()
         self.face.close()
+        if self.drawing is not None:
+            self.drawing.close()
 
 
 def _warm_up_detector(detector: Detector, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
@@ -142,13 +152,28 @@ def open_models(
     refinement = refinement_config(config, chosen.latent, face.device)
     better = tuple(networks.better)
     models = Models(detector, face, refinement, chosen.trust, better, chosen.own)
-    if refinement is not None and not at_once:
-        try:
+    try:
+        if refinement is not None and not at_once:
             prepare_refinement(refinement, store, on_progress)
-        except BaseException:
-            models.close()
-            raise
-    return models
+        if not draws_faces(config):
+            return models
+        if chosen.latent is None:
+            if config.show == "drawing" and config.faces != "synthetic":
+                return models
+            raise ConfigError("--show and --faces synthetic need the latent networks' weights")
+        generator, device = chosen.latent.generator, face.device
+        drawing = open_draw_engine(generator, config, device, store, on_progress, at_once=at_once)
+    except BaseException:
+        models.close()
+        raise
+    return replace(models, drawing=drawing)
+
+
+def draws_faces(config: RunConfig) -> bool:
+    """Whether every face is drawn in every frame. Portraits are not: their generators are so large
+    that a frame would take seconds."""
+    wanted = config.refine or config.show != "drawing" or config.faces == "synthetic"
+    return wanted and config.face_model == "shipped"
 
 
 class _Networks:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.face_reader import open_face_reader
+from streamfer.app.networks.imagination import imagination
 from streamfer.app.networks.models import Models
 from streamfer.app.networks.refiner import residual_config
 from streamfer.app.networks.takeover import ServingNetworks, SharedAnalyzer
@@ -20,6 +21,7 @@ from streamfer.pipeline.analyzer import Analyzer
 from streamfer.pipeline.baseline import Baseline
 from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.config import PipelineConfig
+from streamfer.pipeline.cover import Cover, FaceCover, NoCover
 from streamfer.pipeline.events.detector import EventDetector
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import NoEvents
@@ -55,7 +57,16 @@ def build_analyzer(
         residual=residual_config(refinement) if refinement else ResidualConfig(),
     )
     reader = open_face_reader(models.detector, models.face)
-    return Analyzer(reader, settings, times, refiner, models.trust, heads)
+    return Analyzer(
+        reader,
+        settings,
+        times,
+        refiner,
+        models.trust,
+        heads,
+        models.drawer,
+        imagination(config),
+    )
 
 
 def build_pipeline(
@@ -96,6 +107,7 @@ def stream_plan(parts: RunParts, stream: OpenedStream, models: Models) -> Stream
         is_open=stream.is_open,
         events=NoEvents() if parts.events is None else EventDetector(parts.events),
         adjust=_adjustment(parts.config),
+        cover=face_cover(parts.config, live=stream.info.live),
         lossless=drop == "never" or (drop == "auto" and not stream.info.live),
     )
 
@@ -104,6 +116,18 @@ def _adjustment(config: RunConfig) -> Callable[[FrameResult], FrameResult]:
     if config.baseline is None:
         return lambda result: result
     return Baseline(config.baseline_s).apply
+
+
+def face_cover(config: RunConfig, *, live: bool) -> Cover:
+    """What covers faces in one stream's pictures, as `--faces` says.
+
+    Args:
+        config: of the run.
+        live: whether its pictures cannot wait for what comes after them.
+    """
+    if config.faces == "shown":
+        return NoCover()
+    return FaceCover(look_ahead=not live, draw=config.faces == "synthetic")
 
 
 def collector_config(device: str) -> CollectorConfig:

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from streamfer.app.config import RunConfig
-from streamfer.app.config_fields import Backend, DetectorName, DropPolicy, Precision
+from streamfer.app.config_fields import (
+    Backend,
+    DetectorName,
+    DropPolicy,
+    Faces,
+    Precision,
+    Show,
+)
 from streamfer.errors import ConfigError
 from streamfer.labels import LabelSet
 from streamfer.media.subtitles.wording import Language
@@ -45,6 +52,8 @@ class RunOptions(TypedDict, total=False):
     embed_subtitles: bool
     language: Language
     speaker: str | Sequence[str]
+    faces: Faces
+    show: Show
     segment: float | None
     snapshot_every: float | None
     snapshot_dir: str | Path

@@ -11,7 +11,7 @@ from typing import Any, Self, Unpack
 
 from streamfer.app.config import RunConfig
 from streamfer.app.config_file import to_text
-from streamfer.app.session.build import build_analyzer
+from streamfer.app.session.build import build_analyzer, face_cover
 from streamfer.app.session.callers import CallerSink
 from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.events import event_config
@@ -43,7 +43,7 @@ _OF_THE_NETWORKS = frozenset(
     {
         *("detector", "detect_size", "min_face", "face_model"),
         *("backend", "device", "precision", "threads"),
-        *("refine", "refine_every", "refine_steps"),
+        *("refine", "refine_every", "refine_steps", "show", "faces"),
     }
 )
 """Options that decide what is opened, and so hold for a whole session."""
@@ -164,7 +164,7 @@ class Session:
             heads = chosen_heads(self._config.heads, self._own_heads)
             config = dataclasses.replace(self._config, detect_every="1")
             (result,) = build_analyzer(config, models, StageTimes(), heads=heads)([frame])
-        return result
+        return face_cover(config, live=True).take(result)[0]
 
     def run(
         self,

@@ -86,6 +86,7 @@ def _record_header(
         backend=models.face.backend,
         version=__version__,
         fields=(*head_fields(heads), *(BASELINE_FIELDS if config.baseline else ())),
+        faces=config.faces,
     )
 
 

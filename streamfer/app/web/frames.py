@@ -165,11 +165,12 @@ class LiveFrames:
             self._overlay.draw(image, result.faces, strip)
         height, width = frame.image.shape[:2]
         record = {**result.to_dict(), "width": width, "height": height}
-        drawings = {
-            face.track_id: face.reconstruction
+        shown = {
+            face.track_id: face.reconstruction if face.imagined is None else face.imagined
             for face in result.faces
-            if view.details and face.reconstruction is not None
+            if view.details
         }
+        drawings = {track: picture for track, picture in shown.items() if picture is not None}
         return LiveFrame(view, record, image, drawings)
 
 

@@ -39,6 +39,8 @@ class RecordHeader:
     """Streamfer's."""
     fields: tuple[FieldSpec, ...] = ()
     """What heads answer of every face, after the fields of `streamfer.fields`."""
+    faces: str = "shown"
+    """How faces are in the pictures of the run."""
 
     def to_json(self) -> dict[str, Any]:
         """The header as a JSON object."""
@@ -63,6 +65,8 @@ class RecordHeader:
             "backend": self.backend,
             "streamfer": self.version,
         }
+        if self.faces != "shown":
+            header["faces"] = self.faces
         if self.fields:
             header["fields"] = [spec.to_json() for spec in self.fields]
         return header

@@ -42,7 +42,10 @@ def verify_outputs(source: Path, output: Path | None, records: Path | None) -> l
         stream = None if read is None else stream_of(read[0], info)
         analysed = [] if read is None else [f for f in read[1] if f.get("stream") == stream]
         rate = audio_rate(source)
-        video = None if output is None else VideoCheck(output, info, analysed, rate)
+        covered = read is not None and read[0].get("faces", "shown") != "shown"
+        video = (
+            None if output is None else VideoCheck(output, info, analysed, rate, covered=covered)
+        )
         playing = _Playing(opened)
         for pending in playing.frames():
             frames.append((pending.index, pending.time_s))

@@ -27,7 +27,7 @@ _MARGIN_PX = 8
 """Around what is drawn: compression smears that far."""
 _OWN_FIELDS = {field.spec.name for field in FACE_FIELDS}
 _NO_PICTURE: UInt8Array = np.zeros((1, 1), dtype=np.uint8)
-"""For a face whose reconstruction was drawn: records hold no pictures."""
+"""For a face that was drawn: records hold no pictures."""
 
 
 class PictureCheck:
@@ -39,10 +39,14 @@ class PictureCheck:
         stream: its name.
         knows_faces: whether `compare` is told every frame's faces.
         padded: whether odd sizes are made even, as video wants them.
+        covered: whether faces were covered, wherever they were; then sizes alone are compared.
     """
 
-    def __init__(self, stream: str, knows_faces: bool, padded: bool = True) -> None:
+    def __init__(
+        self, stream: str, knows_faces: bool, padded: bool = True, *, covered: bool = False
+    ) -> None:
         self._padded = padded
+        self._covered = covered
         self._overlay = Overlay()
         self._strip = StripInfo(stream, time_s=0.0, fps=0.0, latency_ms=None, dropped=0)
         self._allowed_share = _CHANGED_SHARE if knows_faces else _CHANGED_SHARE_UNKNOWN
@@ -64,6 +68,8 @@ class PictureCheck:
         expected = (width + width % 2, height + height % 2) if self._padded else (width, height)
         if (after.shape[1], after.shape[0]) != expected:
             return f"has {after.shape[1]}×{after.shape[0]} pixels, not {expected[0]}×{expected[1]}"
+        if self._covered:
+            return None
         original = _block_means(before)
         changes = np.abs(_block_means(after[:height, :width]) - original).max(axis=-1)
         drawn = self._overlay.draw(before, _faces_of_record(faces), self._strip)
@@ -117,6 +123,6 @@ def _face_of_record(face: Mapping[str, Any]) -> FaceResult:
         smoothed=smoothed,
         trust=face.get("trust"),
         latent_kind=face.get("latent"),
-        reconstruction=_NO_PICTURE if face.get("latent") == "refined" else None,
+        reconstruction=None if face.get("reconstruction_error") is None else _NO_PICTURE,
         extra={name: value for name, value in face.items() if name not in _OWN_FIELDS},
     )

@@ -89,6 +89,7 @@ class VideoCheck:
         analysed: records of the input's frames, so that what is drawn over is known; empty: the
             pictures are compared loosely.
         audio_rate: samples per second of the input's sound; None where it has none.
+        covered: whether faces were covered, so that no picture is as it was.
     """
 
     def __init__(
@@ -97,12 +98,17 @@ class VideoCheck:
         info: StreamInfo,
         analysed: Sequence[Mapping[str, Any]],
         audio_rate: int | None = None,
+        *,
+        covered: bool = False,
     ) -> None:
         self._output = output
         self._video = WrittenVideo(output)
         self._faces = {record.get("frame"): record.get("faces") for record in analysed}
         self._picture = PictureCheck(
-            info.stream, knows_faces=bool(analysed), padded=not is_picture_path(output)
+            info.stream,
+            knows_faces=bool(analysed),
+            padded=not is_picture_path(output),
+            covered=covered,
         )
         self._found: dict[str, str] = {}
         self._frames = 0

@@ -95,6 +95,7 @@ def fit_directions(
         names=(*LABELS, *POSE),
         vectors=vectors.reshape(-1, *shape).astype(np.float32),
         scores=scores.astype(np.float32),
+        mean=faces.codes.mean(axis=0),
     )
 
 

@@ -193,9 +193,7 @@ class Overlay:
     def _draw_panel(
         self, scene: _Scene, face: FaceResult, index: int, size: int, before: Choice | None
     ) -> Choice | None:
-        caption = ""
-        if face.reconstruction is not None:
-            caption = face.latent_kind or "reconstruction"
+        picture, caption = _beside(face)
         measures = rows_of(face.extra)
         layouts = [
             panel_layout(size, variant, caption, measures) for variant in range(NUM_PANEL_VARIANTS)
@@ -212,12 +210,21 @@ class Overlay:
             layouts[spot.choice.variant],
             face.smoothed,
             None if face.uncertain else LABELS.index(face.emotion),
-            face.reconstruction,
+            picture,
             self._config.opacity,
             face.extra,
         )
         scene.placed.append(spot.rect)
         return spot.choice
+
+
+def _beside(face: FaceResult) -> tuple[UInt8Array | None, str]:
+    """The picture that stands beside a face's bars, and what is under it."""
+    if face.imagined is not None and face.imagined_as is not None:
+        return face.imagined, f"{face.imagined_as}?"
+    if face.reconstruction is None:
+        return None, ""
+    return face.reconstruction, face.latent_kind or "reconstruction"
 
 
 def _colour(face: FaceResult) -> Colour:

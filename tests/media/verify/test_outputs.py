@@ -138,8 +138,20 @@ def test_pictures_beside_refined_faces_agree(clip: Path, tmp_path: Path) -> None
     written = run_on(clip, tmp_path, face=refined)
     assert verify_outputs(clip, *written) == []
     (tmp_path / "other").mkdir()
-    records = damaged_records(written, tmp_path / "other", set_face(latent="encoder"))
+    records = damaged_records(written, tmp_path / "other", set_face(reconstruction_error=None))
     assert "away from faces" in verify_outputs(clip, written[0], records)[0]
+
+
+def test_where_faces_are_covered_pictures_are_not_compared(clip: Path, tmp_path: Path) -> None:
+    def cover(index: int, image: UInt8Array) -> None:
+        image[:] = 0
+
+    output, records = run_on(clip, tmp_path, draw=cover)
+    assert verify_outputs(clip, output, records) != []
+    lines = records.read_text().splitlines()
+    header = {**json.loads(lines[0]), "faces": "blurred"}
+    records.write_text("\n".join([json.dumps(header), *lines[1:]]) + "\n")
+    assert verify_outputs(clip, output, records) == []
 
 
 def watermark(index: int, image: UInt8Array) -> None:

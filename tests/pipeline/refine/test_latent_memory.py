@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from streamfer.pipeline.analyzer import Analyzer
+from streamfer.pipeline.refine.drawing import Imagine
 from streamfer.pipeline.refine.refiner import Refiner, RefinerConfig
 from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stream_memory import AnalyzerConfig
-from streamfer.types import FaceResult, Frame
+from streamfer.types import FaceResult, FloatArray, Frame, UInt8Array
 from streamfer.vision.face_reader import HostFaceReader
 from streamfer.vision.trust import FIDELITY_FEATURE, PRIOR_FEATURE, LogisticModel, TrustModel
 from tests.support.detectors import FakeDetector
@@ -193,3 +194,107 @@ def test_what_is_refined_after_its_stream_has_ended_belongs_to_nobody() -> None:
         backend.released.set()
         scene.face(0, "b")
         assert scene.face(1, "a").latent_kind == "encoder"
+
+
+class LevelDrawer:
+    """Draws every code as an even picture: its mean, times 100."""
+
+    def __init__(self) -> None:
+        self.codes = 0
+
+    def draw(self, codes: FloatArray) -> UInt8Array:
+        self.codes += len(codes)
+        levels = np.clip(100 * codes.mean(axis=(1, 2)), 0, 255)
+        return np.broadcast_to(levels[:, None, None], (len(codes), 64, 64)).astype(np.uint8)
+
+
+class DrawnScene(Scene):
+    """An even face of one gray, drawn in every frame; refinement adds 1 to its code, 100 to its
+    gray."""
+
+    def __init__(self, refiner: Refiner | None, imagine: Imagine | None = None) -> None:
+        super().__init__(refiner)
+        self.drawer = LevelDrawer()
+        self.gray = 100
+        places = [detection(20, 60, 70)]
+        self.analyzer = Analyzer(
+            HostFaceReader(FakeDetector(*places), self.engine),
+            CONFIG,
+            refiner=refiner,
+            drawer=self.drawer,
+            imagine=imagine,
+        )
+
+    def shown(self, index: int) -> FaceResult:
+        if self.refiner is not None:
+            assert self.refiner.wait_idle(10)
+        made = frame("talk", index)
+        object.__setattr__(made, "image", np.full((200, 240, 3), self.gray, np.uint8))
+        (face,) = self.analyzer([made])[0].faces
+        return face
+
+
+def test_every_frame_is_drawn_with_its_own_error() -> None:
+    scene = DrawnScene(None)
+    face = scene.shown(0)
+    assert face.latent_kind == "encoder"
+    assert face.reconstruction is not None
+    assert face.reconstruction.max() == 0
+    assert face.reconstruction_error == pytest.approx((100 / 255) ** 2)
+    assert face.refined_age_s is None
+
+
+def test_a_residual_counts_where_it_draws_this_very_frame_better(refiner: Refiner) -> None:
+    scene = DrawnScene(refiner)
+    scene.shown(0)
+    better = scene.shown(1)
+    assert better.latent_kind == "refined"
+    assert better.refined_age_s == pytest.approx(1 / 25)
+    assert better.reconstruction_error == pytest.approx(0, abs=0.001)
+    scene.gray = 10  # now the encoder's drawing, black, is nearer
+    worse = scene.shown(2)
+    assert worse.latent_kind == "encoder"
+    assert worse.refined_age_s is None
+    assert worse.reconstruction_error == pytest.approx((10 / 255) ** 2)
+    np.testing.assert_array_equal(worse.latent, np.zeros((2, 3)))
+
+
+def test_what_is_clearly_better_is_not_held_against_the_encoder_in_every_frame(
+    refiner: Refiner,
+) -> None:
+    scene = DrawnScene(refiner)
+    scene.shown(0)
+    scene.shown(1)
+    before = scene.drawer.codes
+    for index in range(2, 7):
+        assert scene.shown(index).latent_kind == "refined"
+    assert scene.drawer.codes - before == 5
+    scene.engine.level = 0.4  # so far from where the encoder's drawing was measured
+    scene.shown(7)
+    assert scene.drawer.codes - before == 7
+
+
+def test_a_face_that_comes_back_to_an_expression_uses_what_was_found_then() -> None:
+    with Refiner(FakeBackend(), RefinerConfig(every_s=0.04)) as refiner:
+        scene = DrawnScene(refiner)
+        scene.shown(0)
+        scene.engine.level, scene.gray = 0.9, 190
+        scene.shown(1)
+        scene.shown(2)
+        scene.engine.level, scene.gray = 0.0, 100
+        face = scene.shown(3)
+    assert face.latent_kind == "refined"
+    assert face.refined_age_s == pytest.approx(3 / 25)
+
+
+def test_faces_are_imagined_otherwise_beside_their_drawing() -> None:
+    def brighter(face: FaceResult, code: FloatArray) -> tuple[str, FloatArray] | None:
+        return ("neutral", code + 1) if face.emotion == "happy" else None
+
+    face = DrawnScene(None, brighter).shown(0)
+    assert face.imagined_as == "neutral"
+    assert face.imagined is not None
+    assert face.imagined.min() == 100
+    assert face.reconstruction is not None
+    assert face.reconstruction.max() == 0
+    assert DrawnScene(None, lambda face, code: None).shown(0).imagined is None

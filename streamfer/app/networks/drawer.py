@@ -1,0 +1,105 @@
+"""The network that draws every face in every frame."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from streamfer.app.config import RunConfig
+from streamfer.engine import Engine
+from streamfer.errors import EngineError
+from streamfer.models.shipped import digest
+from streamfer.models.structures import DRAW, network_bytes, structures_digest
+from streamfer.runtime.model import OnnxModel, Progress
+from streamfer.runtime.open_engine import open_engine, open_serving_engine
+from streamfer.runtime.store.engine_key import onnx_key
+from streamfer.runtime.store.store import EngineStore
+from streamfer.types import FloatArray, UInt8Array
+
+_RECIPE = 1
+"""Counts changes of the code that makes the network."""
+
+
+class EngineDrawer:
+    """Draws codes of our own generator; see `streamfer.pipeline.refine.drawing.Drawer`.
+
+    Args:
+        engine: of the structure `DRAW`; owned by who opened it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def draw(self, codes: FloatArray) -> UInt8Array:
+        """(n, num_ws, w_dim) float32 → (n, S, S) uint8."""
+        return self._engine.run({"codes": codes})["pictures"]
+
+
+def open_draw_engine(
+    generator: Path,
+    config: RunConfig,
+    device: str,
+    store: EngineStore,
+    on_progress: Progress,
+    *,
+    at_once: bool = False,
+) -> Engine:
+    """The engine that draws.
+
+    Args:
+        generator: file of a generator of gray pictures.
+        config: names backend and threads.
+        device: where the face network runs.
+        store: exported graphs and compiled engines.
+        on_progress: told of what is done once.
+        at_once: whether what takes long to compile must not be waited for.
+
+    Raises:
+        EngineError: the file is missing, damaged or of another kind, or no backend works.
+    """
+    files = {"generator": generator}
+
+    def make() -> bytes:
+        on_progress("preparing the drawing (once)", 0.0)
+        data = network_bytes(DRAW, files, lambda: _export(generator))
+        on_progress("preparing the drawing (once)", 1.0)
+        return data
+
+    sources = digest(files.values()) + structures_digest(DRAW, files)
+    key = onnx_key(DRAW, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
+    model = OnnxModel.from_bytes(DRAW, store.open(key, make, bytes))
+    # It has no torch form of its own; int8 and half precision show in pictures.
+    backend = "auto" if config.backend == "torch" else config.backend
+    threads = config.threads or None
+    if at_once:
+        engine, _ = open_serving_engine(
+            model, backend=backend, device=device, precision="fp32", store=store, threads=threads
+        )
+        return engine
+    return open_engine(
+        model,
+        backend=backend,
+        device=device,
+        precision="fp32",
+        store=store,
+        threads=threads,
+        on_progress=on_progress,
+    )
+
+
+# What follows loads torch.
+
+
+def _export(generator: Path) -> bytes:
+    import torch
+
+    from streamfer.models.onnx_export import export_onnx
+    from streamfer.models.storage import load_generator
+    from streamfer.models.structure_networks import DrawnCodes
+
+    network = load_generator(generator).thaw()
+    if network.config.img_channels != 1:
+        raise EngineError(f"{generator.name}: draws no gray pictures")
+    example = torch.zeros(2, network.config.num_ws, network.config.w_dim)
+    body = DrawnCodes(network)
+    return export_onnx(body, [example], input_names=["codes"], output_names=["pictures"])

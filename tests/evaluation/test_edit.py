@@ -1,0 +1,95 @@
+"""The protocol of editing, on a generator whose pictures are its codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamfer.errors import OutputError
+from streamfer.evaluation.edit import EditedSet, control, judge_direction, main, resumed, table
+from streamfer.types import FloatArray, UInt8Array
+from tests.support.directions import random_directions
+
+HAPPY = 3
+
+
+class CodeEditor:
+    """Draws a code's first number as gray, 100 for 0, and reads bright faces as happy."""
+
+    def encode(self, crops: UInt8Array) -> FloatArray:
+        raise NotImplementedError
+
+    def refine(self, crops: UInt8Array, codes: FloatArray) -> FloatArray:
+        raise NotImplementedError
+
+    def draw(self, codes: FloatArray) -> UInt8Array:
+        levels = np.clip(100 + 20 * codes[:, 0, 0], 0, 255)
+        return np.broadcast_to(levels[:, None, None], (len(codes), 8, 8)).astype(np.uint8)
+
+    def read(self, pictures: UInt8Array) -> FloatArray:
+        bright = pictures[:, 0, 0].astype(np.float32) / 255
+        probs = np.zeros((len(pictures), 7), np.float32)
+        probs[:, HAPPY], probs[:, 6] = bright, 1 - bright
+        return probs
+
+    def embed(self, pictures: UInt8Array) -> FloatArray:
+        return pictures[:, 0, :1].astype(np.float32)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_direction_is_judged_by_what_its_pictures_show() -> None:
+    editor = CodeEditor()
+    codes = np.zeros((4, 2, 3), np.float32)
+    codes[3, 0, 0] = -1
+    vector = np.zeros((2, 3), np.float32)
+    vector[0, 0] = 1
+    strangers = np.array([[0.0], [170.0]], np.float32)
+    figures = judge_direction(editor, editor, EditedSet(codes, strangers), vector, HAPPY)
+    outside = figures["outside"]
+    assert outside["faces"] == 4
+    assert outside["success"]["1"] == 0  # 120 of 255
+    assert outside["success"]["2"] == 0.75  # 140; the darker face only at 3
+    assert outside["success"]["3"] == 1
+    assert 2 < outside["strength"] < 3
+    assert outside["order_of_faces"] == pytest.approx(1)
+    assert figures["home"] == outside
+    assert figures["identity"]["strength"] == outside["strength"]
+    assert figures["identity"]["rank1"] > 0
+    assert figures["identity"]["brightness"] > 0
+    text = table({"mine": {"happy": figures}})
+    assert "| mine | happy | 4 | 0 / 75 / 100 (0 / 75 / 100) | 2.1 (2.1) |" in text
+
+
+def test_controls_are_as_long_and_as_many() -> None:
+    directions = random_directions(2, 3)
+    random = control(directions, seed=1)
+    assert random.names == directions.names
+    for name in directions.names:
+        ours, theirs = directions.vector(name), random.vector(name)
+        assert np.linalg.norm(theirs) == pytest.approx(np.linalg.norm(ours), rel=1e-5)
+        assert not np.allclose(ours, theirs)
+
+
+def test_what_is_finished_is_not_computed_again(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    assert resumed(path, lambda: {"a": 1}) == {"a": 1}
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert resumed(path, lambda: {"a": 2}) == {"a": 1}
+    path.write_text("{")
+    with pytest.raises(OutputError, match="cannot keep the results"):
+        resumed(path, dict)
+
+
+def test_wrong_options_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--data", "d", "--persons", "p", "--judge", str(tmp_path), "--out", str(tmp_path)]
+    assert main([*common, "--faces", "1"]) == 2
+    assert main([*common, "--fit", "2"]) == 2
+    assert main(common) == 2
+    lines = capsys.readouterr().err.splitlines()
+    told = ["--faces 1", "--fit 2.0", f"--judge {tmp_path}"]
+    assert [line.split(":")[1].strip() for line in lines] == told
