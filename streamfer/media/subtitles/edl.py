@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamfer.media.subtitles.timeline import Timeline
+from streamfer.media.subtitles.wording import one_line
 
 _FIRST_HOUR_S = 3600
 """Timelines of editors begin at 01:00:00:00."""
@@ -24,12 +25,12 @@ def to_edl(timeline: Timeline) -> str:
     Time codes count frames without dropping numbers, at the whole rate nearest to the stream's.
     """
     base = max(round(timeline.frame_rate), 1)
-    lines = [f"TITLE: {' '.join(timeline.stream.split())}", "FCM: NON-DROP FRAME", ""]
+    lines = [f"TITLE: {one_line(timeline.stream)}", "FCM: NON-DROP FRAME", ""]
     for number, cue in enumerate(timeline.cues, start=1):
         first = round(cue.start_s * timeline.frame_rate)
         length = max(round((cue.end_s - cue.start_s) * timeline.frame_rate), 1)
         start, end = (_timecode(first + shift, base) for shift in (0, 1))
-        text = " ".join(timeline.text(cue).replace("|", "/").split())
+        text = one_line(timeline.text(cue)).replace("|", "/")
         lines += [
             f"{number:03d}  001      V     C        {start} {end} {start} {end}  ",
             f" |C:ResolveColor{_COLOURS.get(cue.emotion, 'Cream')} |M:{text} |D:{length}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from streamfer.labels import COLOURS_RGB, LABELS
 from streamfer.media.subtitles.cues import Cue
 from streamfer.media.subtitles.timeline import Timeline
+from streamfer.media.subtitles.wording import one_line
 
 _LINE_SHARE = 0.075
 """Height of a line of text, as a fraction of the picture's."""
@@ -82,7 +83,7 @@ def _vtt_header(stream: str, size_wh: tuple[int, int]) -> str:
 
 def _vtt_cue(number: int, said: CueText, size_wh: tuple[int, int]) -> str:
     x, y = _place(said.cue, size_wh)
-    cue, text = said.cue, html.escape(_one_line(said.text), quote=False)
+    cue, text = said.cue, html.escape(one_line(said.text), quote=False)
     return (
         f"\n{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}"
         f" line:{y:.0%} position:{x:.0%} align:center\n"
@@ -113,7 +114,7 @@ def _ass_header(stream: str, size_wh: tuple[int, int]) -> str:
     )
     return (
         "[Script Info]\n"
-        f"Title: {_one_line(stream)}\n"
+        f"Title: {one_line(stream)}\n"
         "ScriptType: v4.00+\nWrapStyle: 0\nScaledBorderAndShadow: yes\n"
         f"PlayResX: {width}\nPlayResY: {height}\n\n"
         "[V4+ Styles]\n"
@@ -129,7 +130,7 @@ def _ass_header(stream: str, size_wh: tuple[int, int]) -> str:
 def _ass_cue(number: int, said: CueText, size_wh: tuple[int, int]) -> str:
     cue, (width, height) = said.cue, size_wh
     x, y = _place(cue, size_wh)
-    speaker = _one_line(said.speaker).replace(",", " ")
+    speaker = one_line(said.speaker).replace(",", " ")
     style = cue.emotion if cue.emotion in LABELS else "neutral"
     return (
         f"Dialogue: 0,{_ass_clock(cue.start_s)},{_ass_clock(cue.end_s)},{style},{speaker},0,0,0,,"
@@ -150,7 +151,7 @@ def ass_text(text: str) -> str:
 
     Braces begin commands and backslashes escapes; neither can be written literally everywhere.
     """
-    return _one_line(text).translate(str.maketrans("{}\\", "()/"))
+    return one_line(text).translate(str.maketrans("{}\\", "()/"))
 
 
 def _place(cue: Cue, size_wh: tuple[int, int]) -> tuple[float, float]:
@@ -184,7 +185,7 @@ def _classed(emotion: str, text: str) -> str:
 
 def _without_tags(text: str) -> str:
     """SubRip has no way to write what begins tags, nor the commands that players take from ASS."""
-    return _one_line(text).translate(str.maketrans("<>{}\\", "‹›()/"))
+    return one_line(text).translate(str.maketrans("<>{}\\", "‹›()/"))
 
 
 def _hex(emotion: str) -> str:
@@ -196,7 +197,3 @@ def ass_colour(emotion: str) -> str:
     """A label's colour as ASS writes it: `&HAABBGGRR`."""
     red, green, blue = COLOURS_RGB.get(emotion, _WHITE)
     return f"&H00{blue:02X}{green:02X}{red:02X}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

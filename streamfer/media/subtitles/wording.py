@@ -5,6 +5,7 @@ Nouns where adjectives would have to agree with a person whose gender nobody kno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -40,6 +41,7 @@ _PERSON: dict[Language, str] = {
     "ja": "人物{}",
     "zh": "人物{}",
 }
+_BREAKS = re.compile(r"[ \t\r\n\v\f\x1c-\x1f\x85\u2028\u2029]+")
 _SAYS: dict[Language, str] = {
     "en": "{}: {}",
     "de": "{}: {}",
@@ -71,6 +73,11 @@ class Wording:
     def says(self, track: int, emotion: str) -> str:
         """Who shows what."""
         return _SAYS[self.language].format(self.person(track), self.label(emotion))
+
+
+def one_line(text: str) -> str:
+    """A text without what breaks lines; the narrow space before a French colon stays."""
+    return " ".join(_BREAKS.split(text)).strip()
 
 
 def parse_names(texts: Iterable[str], flag: str, stream: str | None = None) -> dict[int, str]:
