@@ -17,6 +17,7 @@ from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import ClaimedPath, OutputClaims, free_path
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
+from streamfer.media.sources.audio_clock import PacketOrder
 from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.sources.packets import KeptPacket, PacketMemory
 
@@ -152,12 +153,14 @@ class _Clip:
         self._output = OutputFile(path)
         self._container = av.open(self._output, "w", format=container)
         self._streams: list[Any] = []
+        self._orders: list[PacketOrder] = []
 
     def begin(self, streams: tuple[Any, ...]) -> bool:
         """Writes the head; says whether the container can carry such streams."""
         try:
             self._streams = [self._container.add_stream_from_template(s) for s in streams]
             self._container.start_encoding()
+            self._orders = [PacketOrder(self._container, stream) for stream in self._streams]
         except (FFmpegError, ValueError) as error:
             self.discard()
             if isinstance(error, OSError) and not isinstance(error, ValueError):
@@ -190,7 +193,9 @@ class _Clip:
         packet.duration = kept.duration
         packet.time_base = kept.time_base
         packet.is_keyframe = kept.is_keyframe
-        packet.stream = self._streams[0 if kept.is_video else 1]
+        number = 0 if kept.is_video else 1
+        packet.stream = self._streams[number]
+        self._orders[number].straighten(packet)  # a sender's clock may have been set back
         self._container.mux(packet)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,24 @@ def test_the_memory_keeps_whole_groups_of_the_last_seconds(talk: Path, tmp_path:
     path = clip(source, tmp_path, 7.2, 9.0)
     assert path is not None
     assert len(packets(path, "video")) == pytest.approx(50, abs=4)  # from 6.0 to 8.0
+
+
+def test_a_senders_clock_that_is_set_back_spoils_no_clip(talk: Path, tmp_path: Path) -> None:
+    source = live(talk)
+    described, kept, offset_s = source._memory.recent()
+    back = [
+        replace(packet, pts=packet.pts - shift, dts=packet.dts - shift)
+        for packet in kept[:300]
+        for shift in [round(Fraction(1, 2) / packet.time_base) if packet.time_s > 4 else 0]
+    ]
+    memory = PacketMemory(100.0)
+    memory._streams, memory._offset_s = described, offset_s
+    memory._packets.extend(back)
+    path = clip(LiveClips(memory), tmp_path, 3.5, 6.0)
+    assert path is not None
+    assert len(packets(path, "video")) > 50
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) > 50
 
 
 class FakeStream:
