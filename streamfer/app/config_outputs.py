@@ -49,7 +49,7 @@ class OutputOptions:
         group="Outputs",
     )
     embed_subtitles: bool = option(
-        False, "Carry subtitles inside the file of --output, too.", group="Outputs"
+        False, "Carry subtitles inside the video of --output, too.", group="Outputs"
     )
     language: Language = option("en", "Of the subtitles' words.", group="Outputs")
     speaker: tuple[str, ...] = option(

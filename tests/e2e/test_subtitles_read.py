@@ -51,7 +51,10 @@ def test_chromium_reads_every_cue_with_its_place_and_colour() -> None:
     assert (cues[0]["line"], cues[0]["position"]) == (40, 20)
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the program ffmpeg is not installed")
+@pytest.mark.skipif(
+    shutil.which("ffmpeg") is None or not Path("/usr/share/fonts").is_dir(),
+    reason="the program ffmpeg, or fonts, are not installed",
+)
 def test_ffmpeg_burns_each_label_under_its_face(tmp_path: Path) -> None:
     faces = (Cue(1, "happy", 0, 1, (100, 80, 160, 140)), Cue(2, "fear", 0, 1, (420, 60, 500, 160)))
     (tmp_path / "talk.ass").write_text(to_ass(timeline(*faces)), encoding="utf-8")

@@ -178,10 +178,11 @@ def _check_captions(config: RunConfig) -> None:
     parse_names(config.speaker, "--speaker", "")
     if config.subtitles is None and not config.embed_subtitles and config.speaker:
         raise ConfigError("--speaker: is of --subtitles, which are not asked for")
+    output = config.output
     if config.embed_subtitles and (
-        config.output is None or network_output(config.output, "x") is not None
+        output is None or network_output(output, "x") is not None or is_picture_path(output)
     ):
-        raise ConfigError("--embed-subtitles: goes into the file of --output, which is not named")
+        raise ConfigError("--embed-subtitles: goes into the video of --output, which is not named")
 
 
 @dataclass(frozen=True, slots=True)
