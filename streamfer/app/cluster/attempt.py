@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-from streamfer.app.cluster.reports import Attempt, WrittenFile
+from streamfer.app.cluster.reports import PER_STREAM, Attempt, WrittenFile
 from streamfer.app.config import RunConfig
 from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.resume import resume
@@ -25,7 +25,7 @@ def attempt_config(config: RunConfig, attempt: Attempt) -> RunConfig:
         OSError: a folder cannot be made.
     """
     changes: dict[str, Path] = {}
-    for name in ("output", "records"):
+    for name in PER_STREAM:
         template: Path | None = getattr(config, name)
         if template is not None:
             changes[name] = attempt.folder / name / template.name
@@ -34,7 +34,7 @@ def attempt_config(config: RunConfig, attempt: Attempt) -> RunConfig:
     if config.clips is not None:
         changes["clips"] = attempt.folder / "clips"
     for name, path in changes.items():
-        folder = path.parent if name in ("output", "records") else path
+        folder = path.parent if name in PER_STREAM else path
         folder.mkdir()
     return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from streamfer.app.cluster.fingerprint import Fingerprint
 from streamfer.app.cluster.queue import Unit
+from streamfer.app.cluster.reports import PER_STREAM
 from streamfer.app.config import RunConfig
 from streamfer.app.config_fields import flag_name
 from streamfer.app.session.outputs import STREAM_FIELD, claim_outputs, network_output, output_path
@@ -71,7 +72,14 @@ class ClusterPlan:
         """Where workers have to be for relative paths to mean the same; None where there are
         none."""
         config = self.config
-        named = [config.output, config.records, config.webhook_key, config.tls_ca, self.folder]
+        named = [
+            config.output,
+            config.records,
+            config.subtitles,
+            config.webhook_key,
+            config.tls_ca,
+            self.folder,
+        ]
         named += [config.clips, config.snapshot_dir if config.snapshot_every else None]
         named += [Path(s.location) for s in self.specs if s.kind is SourceKind.FILE]
         if config.face_model.endswith(".safetensors"):
@@ -81,7 +89,7 @@ class ClusterPlan:
 
     def target(self, output: str, stream: str) -> Path:
         """The folder that a kind of output of a stream belongs in."""
-        if output in ("output", "records"):
+        if output in PER_STREAM:
             template = getattr(self.config, output)
             assert template is not None
             return output_path(template, stream).parent
@@ -138,16 +146,13 @@ def _refuse_options(config: RunConfig, *, live: bool) -> None:
         )
     if config.realtime:
         raise ConfigError("--realtime: cannot go with --cluster")
-    if config.records is not None and STREAM_FIELD not in str(config.records):
-        raise ConfigError(
-            f"--records {config.records}: on a cluster every stream has a file of its own; put"
-            f" {STREAM_FIELD} into the name"
-        )
-    if config.output is not None and STREAM_FIELD not in str(config.output):
-        raise ConfigError(
-            f"--output {config.output}: on a cluster every stream has a file of its own; put"
-            f" {STREAM_FIELD} into the name"
-        )
+    for name in PER_STREAM:
+        template = getattr(config, name)
+        if template is not None and STREAM_FIELD not in str(template):
+            raise ConfigError(
+                f"--{name} {template}: on a cluster every stream has a file of its own; put"
+                f" {STREAM_FIELD} into the name"
+            )
     to_network = config.output is not None and network_output(config.output, "x") is not None
     if to_network and not live:
         raise ConfigError("--output: on a cluster files go into files")

@@ -10,6 +10,9 @@ from typing import Protocol
 from streamfer.media.sources.source_list import SourceSpec
 from streamfer.types import StreamState
 
+PER_STREAM = ("output", "records", "subtitles")
+"""Outputs of which every stream has one of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -33,6 +33,10 @@ def clip(tmp_path: Path) -> Path:
     [
         (["--records", "out.jsonl"], "--records out.jsonl: on a cluster every stream has a file"),
         (["--output", "out.mp4"], "--output out.mp4: on a cluster every stream has a file"),
+        (
+            ["--records", "{stream}.jsonl", "--subtitles", "a.vtt"],
+            "--subtitles a.vtt: on a cluster",
+        ),
         ([], "needs --records or --output"),
         (["--output", "rtsp://host/{stream}"], "on a cluster files go into files"),
         (["--records", "{stream}.jsonl", "--latents", "l.parquet"], "--latents: all streams share"),

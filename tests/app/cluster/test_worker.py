@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from streamfer.app.cluster.attempt import attempt_config
 from streamfer.app.cluster.fingerprint import Fingerprint, fingerprint
 from streamfer.app.cluster.probe import ask, is_answered
 from streamfer.app.cluster.reports import Attempt, AttemptResult
@@ -57,6 +58,14 @@ def test_an_attempt_stays_in_its_folder_and_says_what_it_left(
     status = clip.stat()
     assert (result.input_size, result.input_mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert worker.progress() == ()
+
+
+def test_subtitles_stay_in_the_attempt_s_folder_too(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "talk.mp4", ClipSpec(frames=3))
+    config = RunConfig(records=Path("{stream}.jsonl"), subtitles=Path("{stream}.vtt"))
+    changed = attempt_config(config, attempt_at(clip, tmp_path / "attempt"))
+    assert changed.subtitles == tmp_path / "attempt" / "subtitles" / "{stream}.vtt"
+    assert (tmp_path / "attempt" / "subtitles").is_dir()
 
 
 def test_a_bad_file_is_not_the_worker_s_fault(worker: Worker, tmp_path: Path) -> None:
