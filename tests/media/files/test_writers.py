@@ -15,7 +15,7 @@ ROOMS = ("media", "pipeline", "app")
 TAKE_A_CLAIMED_PATH = {"claims.py", "output_file.py", "parquet_file.py"}
 NO_OUTPUTS = {
     *("weights.py", "download.py", "screen_relay.py", "standard_streams.py", "invert.py"),
-    *("live_sound.py", "animation.py", "audio_trial.py", "tone.py"),
+    *("live_sound.py", "animation.py", "audio_trial.py", "encoder.py", "tone.py"),
 }
 """They write weights, a pipe, nothing at all, or the results of another command, held against its
 inputs there; the others memory, or a temporary file of their own."""
