@@ -9,7 +9,7 @@ from pathlib import Path
 from streamfer.errors import SourceError
 from streamfer.media.sources.clip import ClipSource
 from streamfer.media.sources.file_decoder import FileDecoder
-from streamfer.media.sources.media_file import readable_path
+from streamfer.media.sources.named_file import readable_path
 from streamfer.media.sources.picture import RgbConverter
 from streamfer.media.sources.pipe import PipeReader, is_pipe
 from streamfer.media.sources.playback import ClipFrame, PlaybackOptions

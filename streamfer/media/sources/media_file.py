@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import stat
@@ -14,6 +13,7 @@ import av
 from streamfer.errors import SourceError
 from streamfer.media.sources.animation import is_animated_webp, webp_as_video
 from streamfer.media.sources.hardware import accelerator
+from streamfer.media.sources.named_file import missing_file_message
 from streamfer.media.sources.pipe import PipeReader
 
 _log = logging.getLogger(__name__)
@@ -127,22 +127,6 @@ def is_playable(path: Path) -> bool:
             return next(container.decode(video_stream(container, path)), None) is not None
     except (SourceError, av.error.FFmpegError, IndexError):
         return False
-
-
-def readable_path(path: Path) -> str:
-    """A path as text that everybody can read: bytes that are no UTF-8 as `\\xe9`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def missing_file_message(path: Path) -> str:
-    """Says that a file is missing, and which one may have been meant."""
-    folder = path.parent
-    if not folder.is_dir():
-        return f"cannot open {path}: there is no directory {folder}"
-    names = os.listdir(folder) if os.access(folder, os.R_OK) else []
-    near = difflib.get_close_matches(path.name, names, n=1)
-    hint = f"; did you mean {folder / near[0]}?" if near else ""
-    return f"cannot open {path}: no such file{hint}"
 
 
 def video_stream(container: Any, path: Path, wanted_id: int | None = None) -> Any:

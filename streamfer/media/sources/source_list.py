@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.redact import MASK, redact_text, redact_url
-from streamfer.media.sources.media_file import missing_file_message, readable_path
+from streamfer.media.sources.named_file import missing_file_message, readable_path
 from streamfer.media.sources.pipe import STANDARD_INPUT
 
 _PLAYABLE = re.compile(

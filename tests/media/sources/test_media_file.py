@@ -11,7 +11,8 @@ import pytest
 from av.stream import Disposition
 
 from streamfer.errors import SourceError
-from streamfer.media.sources.media_file import missing_file_message, open_media_file, video_stream
+from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sources.named_file import missing_file_message
 
 
 def write_streams(path: Path, sizes: list[int], dispositions: dict[int, Disposition]) -> Path:
