@@ -60,6 +60,7 @@ class FileRun:
         self._clock = clock
         self._began_s = clock()
         self._first_given_s: float | None = None
+        self._last_done_s: float | None = None
         self._attempts: dict[str, Attempt] = {}
         self._progress: dict[str, tuple[StreamFigures, ...]] = {}
         self._before = before
@@ -103,9 +104,11 @@ class FileRun:
         """What it is at now."""
         queue, now_s = self._queue, self._clock()
         running = sum(s.frames for streams in self._progress.values() for s in streams)
-        since_s = 0.0 if self._first_given_s is None else now_s - self._first_given_s
+        first_s = now_s if self._first_given_s is None else self._first_given_s
+        last_s = first_s if self._last_done_s is None else self._last_done_s
         return ClusterFigures(
             elapsed_s=now_s - self._began_s,
+            seconds=last_s - first_s,
             total=self._before + queue.done + len(queue.failed) + queue.waiting + queue.running,
             waiting=queue.waiting,
             running=queue.running,
@@ -120,7 +123,7 @@ class FileRun:
             ),
             lost=self._fleet.lost,
             moved=self._moved,
-            eta_s=remaining_s(since_s, queue.done, queue.waiting + queue.running),
+            eta_s=remaining_s(now_s - first_s, queue.done, queue.waiting + queue.running),
         )
 
     def _take(self, report: Report) -> None:
@@ -163,6 +166,7 @@ class FileRun:
             return
         self._queue.succeed(report.attempt)
         self._fleet.did_something()
+        self._last_done_s = self._clock()
         self._frames += report.result.frames
         self._faces += report.result.faces
         self.notes += [note for note in report.result.notes if note not in self.notes]
