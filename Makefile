@@ -14,7 +14,7 @@ MINUTES ?= 30
 SOURCE ?= demo:
 VIDEO ?= ../shared/media/WolfgangLanger_Pexels.mp4
 
-.PHONY: demo test check fmt bench bench-peer soak inputs drawing web-load clean
+.PHONY: demo test check fmt bench bench-peer bench-cluster soak inputs drawing web-load clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -50,6 +50,9 @@ $(PEER)/bin/python:
 
 bench-peer: $(INSTALLED) $(PEER)/bin/python  ## VIDEO (a file) through streamfer and through fer, in turns
 	$(BIN)/python -m tests.peer.compare $(VIDEO) --peer $(PEER)/bin/python
+
+bench-cluster: $(INSTALLED_DEV)  ## what a cluster of one worker costs, with VIDEO (a file) under 40 names
+	$(BIN)/python -m tests.cluster.overhead $(VIDEO)
 
 soak: $(INSTALLED_DEV)  ## run for MINUTES against sources that keep going wrong
 	$(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --out runs/soak

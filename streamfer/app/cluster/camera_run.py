@@ -95,8 +95,10 @@ class CameraRun:
         held: dict[str, list[StreamFigures]] = defaultdict(list)
         for camera, worker in self._holder.items():
             held[worker].append(self._total(camera))
+        now_s = self._clock()
         return ClusterFigures(
-            elapsed_s=self._clock() - self._began_s,
+            elapsed_s=now_s - self._began_s,
+            seconds=now_s - (now_s if self._first_ready_s is None else self._first_ready_s),
             total=len(self._cameras),
             waiting=len(self._unassigned),
             running=len(self._cameras) - len(self._unassigned) - ended,

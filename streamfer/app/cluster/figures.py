@@ -30,6 +30,9 @@ class ClusterFigures:
     """The whole run at one moment."""
 
     elapsed_s: float
+    seconds: float
+    """From the first file given out to the last result, or for which cameras have been watched:
+    without the start of workers."""
     total: int
     """Files, or cameras."""
     waiting: int
@@ -62,7 +65,12 @@ class ClusterFigures:
         figures = asdict(self)
         for worker, entry in zip(self.workers, figures["workers"], strict=True):
             entry["fps"] = round(worker.fps, 2)
-        return {**figures, "fps": round(self.fps, 2), "elapsed_s": round(self.elapsed_s, 1)}
+        return {
+            **figures,
+            "fps": round(self.fps, 2),
+            "elapsed_s": round(self.elapsed_s, 1),
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def remaining_s(elapsed_s: float, done: int, left: int) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 
 from streamfer.app.cluster.figures import ClusterFigures, WorkerFigures, remaining_s
@@ -39,6 +40,7 @@ class FileRun:
         wanted: how many workers to keep.
         clock: monotonic seconds.
         before: how many files earlier runs have done.
+        in_hand: files that a worker may have at once, where there are enough for all.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class FileRun:
         wanted: int,
         clock: Callable[[], float],
         before: int = 0,
+        in_hand: int = 1,
     ) -> None:
         self._queue = queue
         self._workers = workers
@@ -57,9 +60,11 @@ class FileRun:
         self._clock = clock
         self._began_s = clock()
         self._first_given_s: float | None = None
+        self._last_done_s: float | None = None
         self._attempts: dict[str, Attempt] = {}
         self._progress: dict[str, tuple[StreamFigures, ...]] = {}
         self._before = before
+        self._in_hand = in_hand
         self._frames = 0
         self._faces = 0
         self._moved = 0
@@ -99,9 +104,11 @@ class FileRun:
         """What it is at now."""
         queue, now_s = self._queue, self._clock()
         running = sum(s.frames for streams in self._progress.values() for s in streams)
-        since_s = 0.0 if self._first_given_s is None else now_s - self._first_given_s
+        first_s = now_s if self._first_given_s is None else self._first_given_s
+        last_s = first_s if self._last_done_s is None else self._last_done_s
         return ClusterFigures(
             elapsed_s=now_s - self._began_s,
+            seconds=last_s - first_s,
             total=self._before + queue.done + len(queue.failed) + queue.waiting + queue.running,
             waiting=queue.waiting,
             running=queue.running,
@@ -116,7 +123,7 @@ class FileRun:
             ),
             lost=self._fleet.lost,
             moved=self._moved,
-            eta_s=remaining_s(since_s, queue.done, queue.waiting + queue.running),
+            eta_s=remaining_s(now_s - first_s, queue.done, queue.waiting + queue.running),
         )
 
     def _take(self, report: Report) -> None:
@@ -125,24 +132,19 @@ class FileRun:
         match report:
             case Ready(worker, node):
                 self._fleet.became_ready(worker, node)
-                self._feed(worker)
             case Progress(worker, streams):
-                if self._queue.attempt_of(worker) is not None:
-                    self._progress[worker] = streams
+                names = self._names_of(worker)
+                self._progress[worker] = tuple(s for s in streams if s.stream in names)
             case Done():
                 self._take_done(report)
             case Failed(worker, attempt, reason, broken):
                 self._take_back(attempt, reason)
                 if broken:  # else it would fail every file, as fast as it can
                     self._workers.end(worker)
-                    self._forget(worker, reason)
+                    self._take_lost(worker, reason)
             case Lost(worker, reason):
-                attempt_id = self._queue.attempt_of(worker)
-                node = self._fleet[worker].node or worker
-                log.warning("%s is gone: %s", node, reason)
-                self._forget(worker, reason)
-                if attempt_id is not None:
-                    self._take_back(attempt_id, f"{node} was lost: {reason}")
+                log.warning("%s is gone: %s", self._fleet[worker].node or worker, reason)
+                self._take_lost(worker, reason)
             case Refused(worker, reason):
                 log.warning("%s", reason)
                 self._workers.end(worker)
@@ -151,11 +153,10 @@ class FileRun:
     def _take_done(self, report: Done) -> None:
         taken = self._queue.of(report.attempt)
         attempt = self._attempts.pop(report.attempt, None)
-        self._progress.pop(report.worker, None)
-        self._fleet[report.worker].busy = False
-        self._feed(report.worker)  # first: it need not wait for the disk
         if taken is None or attempt is None:
             return
+        self._queue.give_back(report.attempt)
+        self._feed(report.worker)  # first: it need not wait for the disk
         try:
             node = self._fleet[report.worker].node or ""
             self._folder.commit(attempt, report.result, node)
@@ -165,6 +166,7 @@ class FileRun:
             return
         self._queue.succeed(report.attempt)
         self._fleet.did_something()
+        self._last_done_s = self._clock()
         self._frames += report.result.frames
         self._faces += report.result.faces
         self.notes += [note for note in report.result.notes if note not in self.notes]
@@ -180,29 +182,39 @@ class FileRun:
         name = taken.unit.spec.name
         outcome = "given up" if given_up else "tried again"
         log.warning("%s: attempt %d failed, %s: %s", name, taken.number, outcome, reason)
-        if taken.worker in self._fleet and self._queue.attempt_of(taken.worker) is None:
-            self._progress.pop(taken.worker, None)
-            self._fleet[taken.worker].busy = False
 
-    def _forget(self, worker: str, reason: str) -> None:
+    def _take_lost(self, worker: str, reason: str) -> None:
+        """Forgets a worker and takes back what it had."""
+        node = self._fleet.gone(worker, reason).node or worker
         self._progress.pop(worker, None)
-        self._fleet.gone(worker, reason)
+        for attempt in self._queue.attempts_of(worker):
+            self._take_back(attempt, f"{node} was lost: {reason}")
+
+    def _names_of(self, worker: str) -> set[str]:
+        """The streams that a worker has in hand."""
+        taken = map(self._queue.of, self._queue.attempts_of(worker))
+        return {each.unit.spec.name for each in taken if each is not None}
 
     def _feed_all(self) -> None:
-        for member in self._fleet:
-            if member.node is not None and not member.busy:
-                self._feed(member.name)
+        """Gives everybody a file before anybody gets a second one."""
+        for _ in range(self._in_hand):
+            for member in self._fleet:
+                if member.node is not None:
+                    self._feed(member.name)
 
     def _feed(self, worker: str) -> None:
-        """Gives an idle worker the next file, if there is one."""
-        if self._stopping or not self._queue.waiting:
+        """Gives a worker one more file, if it may have one and there is one for it."""
+        queue, in_hand = self._queue, len(self._queue.attempts_of(worker))
+        enough_for_all = queue.waiting > self._fleet.wanted
+        if self._stopping or in_hand >= (self._in_hand if enough_for_all else 1):
             return
-        attempt_id, path = self._folder.new_attempt()
-        taken = self._queue.take(worker, attempt_id)
-        assert taken is not None  # one was waiting
-        attempt = Attempt(attempt_id, taken.unit.id, taken.number, taken.unit.spec, path)
+        attempt_id = secrets.token_hex(8)
+        taken = queue.take(worker, attempt_id)
+        if taken is None:
+            return
+        folder = self._folder.new_attempt(attempt_id)
+        attempt = Attempt(attempt_id, taken.unit.id, taken.number, taken.unit.spec, folder)
         self._attempts[attempt_id] = attempt
-        self._fleet[worker].busy = True
         if self._first_given_s is None:
             self._first_given_s = self._clock()
         self._workers.give(worker, attempt)

@@ -20,7 +20,6 @@ class Member:
     name: str
     node: str | None = None
     """None until it is ready."""
-    busy: bool = False
 
 
 class Fleet:

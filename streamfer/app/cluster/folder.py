@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -141,19 +140,18 @@ class JobFolder:
         """Whether an earlier run has finished anything here."""
         return any(done_files(self.path))
 
-    def new_attempt(self) -> tuple[str, Path]:
-        """Name and folder of an attempt that nobody has made yet.
+    def new_attempt(self, name: str) -> Path:
+        """Makes the folder of an attempt.
 
         Raises:
-            OutputError: the folder cannot be made.
+            OutputError: it cannot be made.
         """
-        name = secrets.token_hex(8)
         folder = self.path / ATTEMPTS / name
         try:
             folder.mkdir()
         except OSError as error:
             raise _cannot_write(folder, error) from error
-        return name, folder
+        return folder
 
     def commit(self, attempt: Attempt, result: AttemptResult, worker: str) -> DoneFile:
         """Puts an attempt's files at their final names and marks its input as done.

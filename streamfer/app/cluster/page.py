@@ -91,7 +91,7 @@ class ClusterRun:
         ]
         return RunSnapshot(
             elapsed_s=figures.elapsed_s,
-            seconds=figures.elapsed_s,
+            seconds=figures.seconds,
             fps=figures.fps,
             frames=figures.frames,
             dropped=figures.dropped,

@@ -58,6 +58,7 @@ class FileQueue:
         self._most = most_attempts
         self._states: dict[str, _State] = {}
         self._running: dict[str, Taken] = {}
+        self._returned: dict[str, Taken] = {}
         self.failed: dict[str, str] = {}
         self.done = 0
 
@@ -68,27 +69,33 @@ class FileQueue:
 
     @property
     def running(self) -> int:
-        """Files that a worker has."""
-        return len(self._running)
+        """Files that a worker has, or whose results are being put in place."""
+        return len(self._running) + len(self._returned)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return not self._waiting and not self._running
+        return not self._waiting and not self.running
 
     def take(self, worker: str, attempt: str) -> Taken | None:
         """Gives a worker the next file, if it can, one that it has not failed at last.
+
+        A file that has failed before is alone with its worker: should it end that again, nobody
+        else is blamed.
 
         Args:
             worker: who asks.
             attempt: name of the attempt, never used before.
 
         Returns:
-            None where no file waits.
+            None where no file waits for it.
         """
-        if not self._waiting:
+        in_hand = [self._running[other] for other in self.attempts_of(worker)]
+        place = self._place_for(worker, alone=not in_hand)
+        if place is None or any(taken.number > 1 for taken in in_hand):
             return None
-        unit = self._next_for(worker)
+        unit = self._waiting[place]
+        del self._waiting[place]
         state = self._states.setdefault(unit.id, _State())
         state.attempts += 1
         state.last_worker = worker
@@ -98,15 +105,19 @@ class FileQueue:
 
     def of(self, attempt: str) -> Taken | None:
         """The file of an attempt that still counts."""
-        return self._running.get(attempt)
+        return self._running.get(attempt) or self._returned.get(attempt)
 
-    def attempt_of(self, worker: str) -> str | None:
-        """The attempt that a worker is at."""
-        return next((a for a, taken in self._running.items() if taken.worker == worker), None)
+    def attempts_of(self, worker: str) -> list[str]:
+        """The attempts that a worker is at."""
+        return [attempt for attempt, taken in self._running.items() if taken.worker == worker]
+
+    def give_back(self, attempt: str) -> None:
+        """Notes that a worker has done its part; `succeed` or `fail` follows."""
+        self._returned[attempt] = self._running.pop(attempt)
 
     def succeed(self, attempt: str) -> None:
         """Notes that an attempt's results are in place."""
-        taken = self._running.pop(attempt)
+        taken = self._pop(attempt)
         self._states.pop(taken.unit.id)
         self.done += 1
 
@@ -116,7 +127,7 @@ class FileQueue:
         Returns:
             Whether it is given up.
         """
-        taken = self._running.pop(attempt)
+        taken = self._pop(attempt)
         if taken.number >= self._most:
             self._states.pop(taken.unit.id)
             self.failed[taken.unit.spec.name] = f"{reason} (attempt {taken.number})"
@@ -124,10 +135,18 @@ class FileQueue:
         self._waiting.append(taken.unit)
         return False
 
-    def _next_for(self, worker: str) -> Unit:
+    def _pop(self, attempt: str) -> Taken:
+        return self._running.pop(attempt, None) or self._returned.pop(attempt)
+
+    def _place_for(self, worker: str, *, alone: bool) -> int | None:
+        """Where the next file for a worker stands; None where there is none."""
+        failed_here = None
         for place, unit in enumerate(self._waiting):
             state = self._states.get(unit.id)
-            if state is None or state.last_worker != worker:
-                del self._waiting[place]
-                return unit
-        return self._waiting.popleft()
+            if state is None:
+                return place
+            if alone and state.last_worker != worker:
+                return place
+            if alone and failed_here is None:
+                failed_here = place
+        return failed_here

@@ -76,7 +76,7 @@ class RayWorkers:
             scheduling_strategy="SPREAD",
             max_restarts=0,
             max_task_retries=0,
-            max_concurrency=4,  # `watch` or `analyse`, beside `add`, `progress` and `stop`
+            max_concurrency=5,  # `analyse` twice or `watch`, beside `add`, `progress`, `stop`
         )
 
     def start(self) -> str:

@@ -92,7 +92,10 @@ def _run_files(
         console.print(f"{len(before)} of {len(units)} files are done already", highlight=False)
     with ExitStack() as stack:
         workers, wanted = _open_workers(stack, plan, folder, found)
-        run = FileRun(FileQueue(left), workers, folder, wanted, time.monotonic, len(before))
+        # The second file fills the first one's pauses; each has a refiner, which is large.
+        in_hand = 1 if plan.config.refine else 2
+        queue = FileQueue(left)
+        run = FileRun(queue, workers, folder, wanted, time.monotonic, len(before), in_hand)
         try:
             complete = _follow(run, plan, folder, signals, console)
         except StreamferError:

@@ -23,7 +23,7 @@ def cluster_summary(
         done: every file that this run has done.
         notes: what else the user should know.
     """
-    seconds = figures.elapsed_s
+    seconds = figures.seconds
     streams = [_done_stream(file) for file in done] + [
         _stream(name, 0, 0, "failed", "failed", reason) for name, reason in figures.failed.items()
     ]

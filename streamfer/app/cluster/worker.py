@@ -7,7 +7,8 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,14 +69,14 @@ class AttemptError:
 class Worker:
     """A worker: a plain object, which Ray puts into a process of its own.
 
-    Its methods may be called from any thread; `analyse` and `watch` by one at a time.
+    Its methods may be called from any thread, `watch` by one at a time.
     """
 
     def __init__(self) -> None:
         self._node = platform.node()
         self._session: Session | None = None
         self._config = RunConfig()
-        self._job: Job | None = None
+        self._jobs: list[Job] = []
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._coming: list[tuple[SourceSpec, str | None]] = []
@@ -110,16 +111,15 @@ class Worker:
         began_s = time.monotonic()
         try:
             config = attempt_config(self._config, attempt)
-            self._job = self._session.job(config, specs=[attempt.spec])
-            outcome = self._job.run()
+            job = self._session.job(config, specs=[attempt.spec])
+            with self._in_hand(job):
+                outcome = job.run()
             demand_whole(config, attempt.spec, outcome)
             files = tuple(written(attempt.folder))
         except StreamferError as error:
             return AttemptError(_words(error), _is_the_worker_s(error))
         except OSError as error:
             return AttemptError(_words(error), broken=False)
-        finally:
-            self._job = None
         snapshot = outcome.snapshot
         return AttemptResult(
             frames=snapshot.frames,
@@ -163,8 +163,9 @@ class Worker:
 
     def progress(self) -> tuple[StreamFigures, ...]:
         """What it is at."""
-        job = self._job
-        running = () if job is None else _figures(job.statistics.snapshot())
+        with self._lock:
+            jobs = list(self._jobs)
+        running = [f for job in jobs for f in _figures(job.statistics.snapshot())]
         known = {stream.stream for stream in running}
         with self._lock:
             failed = [f for name, f in self._failed.items() if name not in known]
@@ -186,6 +187,17 @@ class Worker:
         self._config = setup.config
         return None
 
+    @contextmanager
+    def _in_hand(self, job: Job) -> Iterator[None]:
+        """Counts a job among those that `progress` tells of."""
+        with self._lock:
+            self._jobs.append(job)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._jobs.remove(job)
+
     def _watch(self, session: Session, coming: list[tuple[SourceSpec, str | None]]) -> None:
         job = session.job(self._config, specs=[spec for spec, _ in coming])
         moved = _moved(coming)
@@ -203,12 +215,11 @@ class Worker:
                 stopped = True
                 job.stop()
 
-        self._job = job
         try:
-            job.run(tick)
+            with self._in_hand(job):
+                job.run(tick)
         finally:
             ended = _figures(job.statistics.snapshot())
-            self._job = None
             with self._lock:
                 self._failed.update({stream.stream: stream for stream in ended})
 

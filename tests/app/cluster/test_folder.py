@@ -18,8 +18,7 @@ from tests.support.cluster import job_folder, written
 
 def an_attempt(folder: JobFolder, spec: SourceSpec | None = None) -> tuple[Attempt, AttemptResult]:
     spec = spec or SourceSpec(SourceKind.DEMO, "talk", "")
-    name, path = folder.new_attempt()
-    attempt = Attempt(name, "talk-1", 1, spec, path)
+    attempt = Attempt("a1", "talk-1", 1, spec, folder.new_attempt("a1"))
     return attempt, written(attempt)
 
 

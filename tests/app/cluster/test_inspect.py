@@ -42,9 +42,8 @@ def job(tmp_path: Path) -> Path:
 
 
 def _do(folder: JobFolder, plan: ClusterPlan, worker: Worker, number: int) -> None:
-    name, path = folder.new_attempt()
     unit = plan.units[number]
-    attempt = Attempt(name, unit.id, 1, unit.spec, path)
+    attempt = Attempt(f"a{number}", unit.id, 1, unit.spec, folder.new_attempt(f"a{number}"))
     result = worker.analyse(attempt)
     assert isinstance(result, AttemptResult)
     folder.commit(attempt, result, "node")

@@ -25,6 +25,7 @@ from tests.support.cluster import Clock, job_folder
 
 FIGURES = ClusterFigures(
     elapsed_s=75.0,
+    seconds=72.0,
     total=40,
     waiting=20,
     running=1,
@@ -134,7 +135,7 @@ def test_the_status_file_is_there_from_the_beginning_and_has_the_end(tmp_path: P
 def test_the_summary_has_the_fields_of_every_summary_and_the_cluster_s() -> None:
     summary = cluster_summary(FIGURES, "failed", [], ["a note"])
     assert summary["schema"] == "streamfer.summary/1"
-    assert (summary["outcome"], summary["frames"], summary["fps"]) == ("failed", 1800, 24.0)
+    assert (summary["outcome"], summary["frames"], summary["fps"]) == ("failed", 1800, 25.0)
     assert summary["cluster"]["failed"] == FIGURES.failed
     (failed,) = summary["streams"]
     assert (failed["stream"], failed["outcome"]) == ("bad", "failed")
