@@ -115,7 +115,10 @@ class OutputOptions:
     )
     json_summary: Path | None = option(None, "Write the run's figures as JSON.", group="Outputs")
     encoder: str = option(
-        "libx264", "Video encoder: libx264, h264_nvenc, …", group="Outputs", metavar="NAME"
+        "libx264",
+        "Video encoder: libx264, h264_nvenc, …; auto: the hardware's where one works.",
+        group="Outputs",
+        metavar="NAME",
     )
     crf: int = option(20, "Video quality; lower is better.", group="Outputs", low=0, high=51)
     preset: str | None = option(

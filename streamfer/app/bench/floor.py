@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamfer.app.config import RunConfig
+from streamfer.app.session.outputs import video_config
 from streamfer.app.session.sources import LiveReports, open_streams
 from streamfer.errors import ConfigError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.source import PendingFrame
 from streamfer.media.sources.source_list import expand_sources
-from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.writer import VideoWriter
 from streamfer.types import Frame
 
@@ -57,8 +57,9 @@ def measure_floor(config: RunConfig, folder: Path) -> Floor:
     count = 0
     with closing(stream.source) as source:
         info = stream.info if stream.is_open else source.open()
-        settings = VideoConfig(config.encoder, config.preset, config.crf)
-        writer = VideoWriter(folder / "floor.mp4", info, settings, claims=OutputClaims())
+        writer = VideoWriter(
+            folder / "floor.mp4", info, video_config(config), claims=OutputClaims()
+        )
         with closing(writer):
             for pending in _groups(source.frames(), seconds):
                 began_s = time.process_time()

@@ -18,6 +18,7 @@ from streamfer.media.redact import redact_url
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.media.subtitles.wording import parse_names
 from streamfer.media.subtitles.writer import check_subtitles_path
+from streamfer.media.video.encoder_choice import best_encoder
 from streamfer.media.video.file import VideoConfig, check_encoder
 from streamfer.media.video.network import (
     check_network_address,
@@ -100,7 +101,7 @@ def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaim
     if config.output is not None:
         address = network_output(config.output, "x")
         suffix = config.output.suffix if address is None else None
-        check_encoder(VideoConfig(config.encoder, config.preset, config.crf), suffix)
+        check_encoder(video_config(config), suffix)
         if address is not None:
             check_network_address(address)
     return claims
@@ -254,3 +255,9 @@ def _check_writable(flag: str, path: Path) -> None:
     target = path if path.exists() else path.parent
     if not os.access(target, os.W_OK):
         raise OutputError(f"{flag} {path}: not writable; choose another place")
+
+
+def video_config(config: RunConfig) -> VideoConfig:
+    """How annotated video is encoded; `auto` is what the hardware here offers, if anything."""
+    encoder = best_encoder() if config.encoder == "auto" else config.encoder
+    return VideoConfig(encoder, config.preset, config.crf)

@@ -17,6 +17,7 @@ from streamfer.app.session.outputs import (
     annotated_path,
     network_output,
     output_path,
+    video_config,
 )
 from streamfer.app.session.parts import RunParts
 from streamfer.app.session.picture_sink import PictureSink
@@ -42,7 +43,6 @@ from streamfer.media.subtitles.captions import Captions
 from streamfer.media.subtitles.wording import Wording, parse_names
 from streamfer.media.subtitles.writer import SubtitleWriter
 from streamfer.media.video.audio import AudioSpan
-from streamfer.media.video.file import VideoConfig
 from streamfer.media.video.network import NetworkVideo
 from streamfer.media.video.network_connection import NetworkAddress
 from streamfer.media.video.picture_file import is_picture_path
@@ -149,7 +149,7 @@ def _annotated(
     captions = Captions(_wording(config, info)) if config.embed_subtitles else None
     return VideoSink(
         str(path),
-        lambda: VideoWriter(path, info, _video_config(config), audio, parts.claims, captions),
+        lambda: VideoWriter(path, info, video_config(config), audio, parts.claims, captions),
         picture,
         parts.times,
         parts.segments,
@@ -164,7 +164,7 @@ def _network(
     picture: AnnotatedPicture,
     audio: AudioSpan | TravellingSound | None,
 ) -> NetworkSink:
-    settings, rate = _video_config(parts.config), nominal_rate(info)
+    settings, rate = video_config(parts.config), nominal_rate(info)
     return NetworkSink(
         address.label, lambda: NetworkVideo(address, settings, rate, audio), picture, parts.notes
     )
@@ -186,10 +186,6 @@ def _own_records(
 
 def _wording(config: RunConfig, info: StreamInfo) -> Wording:
     return Wording(config.language, parse_names(config.speaker, "--speaker", info.stream))
-
-
-def _video_config(config: RunConfig) -> VideoConfig:
-    return VideoConfig(encoder=config.encoder, preset=config.preset, crf=config.crf)
 
 
 def _audio_span(config: RunConfig, stream: OpenedStream) -> AudioSpan | TravellingSound | None:

@@ -174,6 +174,7 @@ class DecodedPicture:
             or frame.color_range == ColorRange.JPEG
             or is_hdr(frame)
             or color_matrix(frame) != usual_matrix(width, height)
+            or any(plane.line_size < plane.width for plane in frame.planes)  # upside down
         ):
             return None
         luma, blue, red = (_plane(plane) for plane in frame.planes)
