@@ -4,7 +4,7 @@
 import { COLOURS, LABELS, drawFaces } from "./drawing.js";
 import { Samples, clock, drawCurves } from "./curves.js";
 import { chunk, indexAt, make, toFace } from "./chunks.js";
-import { drawStrip, overview } from "./strips.js";
+import { bytes, drawStrip, overview } from "./strips.js";
 
 const DETAIL_BELOW_S = 90; // A longer stretch is drawn from the overview.
 const SAME_FRAME_S = 0.0015;
@@ -19,7 +19,7 @@ class View {
     this.data = data;
     this.number = number;
     this.chosen = [...data.tracks].sort((a, b) => b.frames - a.frames)[0]?.track;
-    for (const track of data.tracks) track.table = Uint8Array.from(atob(track.bins), (c) => c.charCodeAt(0));
+    for (const track of data.tracks) track.table = bytes(track.bins);
     this.section = make("section");
     this.section.append(make("h2", { textContent: data.stream }));
     if (data.note) this.section.append(make("p", { className: "note", textContent: data.note }));
