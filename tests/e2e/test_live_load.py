@@ -194,7 +194,8 @@ def test_sixteen_streams_on_one_page(capsys: Any) -> None:
         page = chromium.new_page(viewport={"width": 1600, "height": 900})
         page.goto(url)
         page.wait_for_function(
-            "() => document.querySelectorAll('.tile canvas[data-frame]').length === 16"
+            "() => document.querySelectorAll('.tile canvas[data-frame]').length === 16",
+            timeout=300_000,
         )
         page.evaluate(
             """() => {

@@ -79,6 +79,11 @@ class _Report:
             self._add_records(path)
         if not self._recordings:
             raise ConfigError(f"{config.records[0]}: no frames in it; nothing to report")
+        if len(config.videos) > len(self._recordings):
+            raise ConfigError(
+                f"--video {config.videos[len(self._recordings)]}: the records have"
+                f" {len(self._recordings)} streams; give at most one video for each"
+            )
         title = ", ".join(each["stream"] for each in self._recordings[:3])
         data = f"const DATA = {as_script(self._data())};\n"
         if config.single_file:

@@ -120,6 +120,13 @@ def test_video_of_the_same_length_with_other_times_is_refused(tmp_path: Path) ->
         write_report(ReportConfig((records,), (clip,), tmp_path / "out"))
 
 
+def test_more_videos_than_streams_are_refused(tmp_path: Path) -> None:
+    clip = uneven_clip(tmp_path / "talk.mp4")
+    records = write_records(tmp_path / "r.jsonl", uneven_pts(60))
+    with pytest.raises(ConfigError, match="records have 1 streams"):
+        write_report(ReportConfig((records,), (clip, clip), tmp_path / "out"))
+
+
 def test_fragmented_recording_is_copied_for_seeking(tmp_path: Path) -> None:
     spec = ClipSpec(
         frames=60,

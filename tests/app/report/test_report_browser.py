@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import shutil
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from PIL import Image
 
 from streamfer.app.report.command import ReportConfig, write_report
 from tests.support.clips import read_number
-from tests.support.made_records import uneven_clip, uneven_pts, write_records
+from tests.support.made_records import made_face, uneven_clip, uneven_pts, write_records
 
 _CHROMIUM = shutil.which("chromium")
 
@@ -57,6 +58,45 @@ def test_shows_the_records_frame_of_a_moment_that_is_clicked(
         page.wait_for_selector(f"section[data-frame='{frame}']")
         assert shown_number(page) == frame
     assert errors == []
+
+
+def test_a_selection_of_several_records_is_saved_and_printed(page: Any, tmp_path: Path) -> None:
+    times = range(0, 10_000, 100)
+    both = [[made_face(1, "happy"), made_face(2, "sad")] for _ in times]
+    first = write_records(tmp_path / "a.jsonl", times, both)
+    second = write_records(tmp_path / "b.jsonl", times, both)
+    report = write_report(ReportConfig((first, second), out=tmp_path / "out"))
+    page.goto(f"{report.as_uri()}#t=2.5&track=2")
+    assert page.locator("section").count() == 2
+    assert page.locator("#clock").inner_text() == "0:02.500"
+    assert page.locator("button[aria-pressed=true]").first.inner_text() == "Face 2"
+
+    strip = page.locator(".strip canvas").first.bounding_box()
+    y = strip["y"] + strip["height"] / 2
+    page.keyboard.down("Shift")
+    page.mouse.move(strip["x"] + 0.2 * strip["width"], y)
+    page.mouse.down()
+    page.mouse.move(strip["x"] + 0.4 * strip["width"], y)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+
+    rows = list(csv.DictReader(io.StringIO(saved(page, "#csv"))))
+    chosen = {float(row["time_s"]) for row in rows}
+    assert (min(chosen), max(chosen)) == pytest.approx((2.0, 3.9), abs=0.11)
+    assert len(rows) == 2 * 2 * len(chosen)
+    assert float(rows[0]["smoothed_happy"]) == pytest.approx(0.9)
+    cues = saved(page, "#vtt")
+    assert cues.startswith("WEBVTT\n")
+    assert "Face 2: sad" in cues
+
+    page.emulate_media(media="print")
+    assert page.locator(".tools").is_hidden()
+
+
+def saved(page: Any, button: str) -> str:
+    with page.expect_download() as download:
+        page.locator(button).click()
+    return Path(download.value.path()).read_text()
 
 
 def shown_number(page: Any) -> int:

@@ -47,6 +47,8 @@ def test_all_files_of_the_page_are_served_and_small() -> None:
     assert {path.name for path in static.iterdir()} == {*pages._FILES, "index.html"}
     code = [path for path in static.iterdir() if path.suffix in (".js", ".css")]
     assert sum(path.stat().st_size for path in code) <= 200_000
+    index = (static / "index.html").read_text()  # asks for all at once: imports come in a row
+    assert all(f'href="static/{p.name}"' in index or p.name == "page.js" for p in code)
     assert not any("http://" in p.read_text() or "https://" in p.read_text() for p in code)
 
 

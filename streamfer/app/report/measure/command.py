@@ -67,12 +67,12 @@ def measure(
             claims.name(flag, path)
     with reading(records[0]):
         tracks = read_tracks(read_records(*records).frames)
-    figures = measured(tracks)
-    if baseline is not None:
-        learn_s = None if baseline == "auto" else float(baseline)
-        found = departures(tracks, learn_s, persons)
-        for entry, departure in zip(figures["tracks"], found, strict=True):
-            entry["baseline"] = departure
+        figures = measured(tracks)
+        if baseline is not None:
+            learn_s = None if baseline == "auto" else float(baseline)
+            found = departures(tracks, learn_s, persons)
+            for entry, departure in zip(figures["tracks"], found, strict=True):
+                entry["baseline"] = departure
     as_json = json.dumps(figures, indent=2) + "\n"
     for path, text in ((json_file, as_json), (csv_file, _as_csv(figures))):
         if path is None:

@@ -4,11 +4,13 @@
 import { COLOURS, LABELS, drawFaces } from "./drawing.js";
 import { Samples, clock, drawCurves } from "./curves.js";
 import { chunk, indexAt, make, toFace } from "./chunks.js";
-import { drawStrip, overview } from "./strips.js";
+import { bytes, drawStrip, overview } from "./strips.js";
 
 const DETAIL_BELOW_S = 90; // A longer stretch is drawn from the overview.
 const SAME_FRAME_S = 0.0015;
 const [CURVES_LEFT_PX, CURVES_RIGHT_PX] = [26, 4]; // as `drawCurves` leaves for its numbers
+const STREAM_EVENTS = new Set(["opened", "disconnected", "reconnected", "changed", "error"]);
+const MOST_EVENTS = 30;
 const views = [];
 const state = { time: 0, from: 0, to: 1, selected: null };
 
@@ -17,7 +19,7 @@ class View {
     this.data = data;
     this.number = number;
     this.chosen = [...data.tracks].sort((a, b) => b.frames - a.frames)[0]?.track;
-    for (const track of data.tracks) track.table = Uint8Array.from(atob(track.bins), (c) => c.charCodeAt(0));
+    for (const track of data.tracks) track.table = bytes(track.bins);
     this.section = make("section");
     this.section.append(make("h2", { textContent: data.stream }));
     if (data.note) this.section.append(make("p", { className: "note", textContent: data.note }));
@@ -135,8 +137,7 @@ class View {
       `${data.records}: ${data.frames} frames to ${clock(data.lastS)}, ${data.dropped} dropped`,
       data.width ? `${data.width} × ${data.height} pixels` : "size unknown",
       `labels ${data.labelSet ?? "unknown"}, ${data.backend ?? "backend unknown"}`, ...models,
-      ...data.quality,
-      ...data.events.map((event) => `${event.event}${event.time_s === undefined || event.time_s === null ? "" : ` at ${clock(event.time_s)}`}`),
+      ...data.quality, ...happened(data.events),
     ];
     this.section.append(make("h3", { textContent: "Data quality" }), ...facts.map((text) => make("p", { className: "facts", textContent: text })));
   }
@@ -188,6 +189,19 @@ class View {
     }
     this.drawCurves(samples, 0.5);
   }
+}
+
+/** What happened to the stream, each, and how often what happened to its faces: that may be often. */
+function happened(events) {
+  const at = ({ time_s: time }) => (time === undefined || time === null ? "" : ` at ${clock(time)}`);
+  const ofStream = events.filter(({ event }) => STREAM_EVENTS.has(event));
+  const counts = new Map();
+  for (const { event } of events) if (!STREAM_EVENTS.has(event)) counts.set(event, (counts.get(event) ?? 0) + 1);
+  const rest = ofStream.length - MOST_EVENTS;
+  return [
+    ...ofStream.slice(0, MOST_EVENTS).map((event) => `${event.event}${at(event)}`), ...(rest > 0 ? [`and ${rest} more`] : []),
+    ...[...counts].map(([event, count]) => `${event.replaceAll("_", " ")}: ${count} ×`),
+  ];
 }
 
 /** Puts a cursor at the present moment; hidden where the shown stretch does not hold it. */
