@@ -251,8 +251,6 @@ class Pipeline:
         finally:
             self._feeder.close(lane)
 
-    # The analyzer's thread.
-
     def _run_analyzer(self) -> None:
         try:
             self._analysis.run()

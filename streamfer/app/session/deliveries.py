@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamfer.app.config import RunConfig
-from streamfer.app.delivery.addresses import MqttAddress, WebhookAddress
-from streamfer.app.delivery.lsl import load_lsl
+from streamfer.app.session.delivery.addresses import MqttAddress, WebhookAddress
+from streamfer.app.session.delivery.lsl import load_lsl
 from streamfer.errors import ConfigError
 from streamfer.pipeline.outlet import Sink
 from streamfer.runtime.store.store import default_root
@@ -57,8 +57,8 @@ class Deliveries:
         with ExitStack() as stack:
             sinks: list[Sink] = []
             if self.webhook is not None and self.tls is not None:
-                from streamfer.app.delivery.spool import Spool
-                from streamfer.app.delivery.webhook import HttpPost, Webhook
+                from streamfer.app.session.delivery.spool import Spool
+                from streamfer.app.session.delivery.webhook import HttpPost, Webhook
 
                 post = HttpPost(self.webhook, self.webhook_key, self.tls)
                 spool = Spool(default_root().with_name("queue"), self.webhook.url)
@@ -66,7 +66,7 @@ class Deliveries:
                 stack.callback(lambda: notes.extend(webhook.notes))
                 sinks.append(stack.enter_context(webhook))
             if self.mqtt is not None:
-                from streamfer.app.delivery.mqtt import Mqtt
+                from streamfer.app.session.delivery.mqtt import Mqtt
 
                 mqtt = Mqtt(self.mqtt, self.tls)
                 stack.callback(lambda: notes.extend(mqtt.notes))

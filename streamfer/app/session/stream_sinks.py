@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from streamfer import __version__
 from streamfer.app.config import RunConfig
-from streamfer.app.delivery.lsl import LslSink, load_lsl
 from streamfer.app.networks.models import Models
 from streamfer.app.session.clip_sink import ClipConfig, clip_sinks
+from streamfer.app.session.delivery.lsl import LslSink, load_lsl
 from streamfer.app.session.network_sink import NetworkSink
 from streamfer.app.session.outputs import (
     STREAM_FIELD,
@@ -46,7 +46,8 @@ from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.network import NetworkVideo
 from streamfer.media.video.network_connection import NetworkAddress
 from streamfer.media.video.picture_file import is_picture_path
-from streamfer.media.video.writer import VideoWriter, nominal_rate
+from streamfer.media.video.rates import nominal_rate
+from streamfer.media.video.writer import VideoWriter
 from streamfer.pipeline.baseline import BASELINE_FIELDS
 from streamfer.pipeline.outlet import Sink
 from streamfer.types import StreamInfo

@@ -19,7 +19,7 @@ from streamfer.media.sources.source import PendingFrame
 from streamfer.media.verify.picture import PictureCheck
 from streamfer.media.video.container import longest_gap_s
 from streamfer.media.video.picture_file import is_picture_path
-from streamfer.media.video.writer import frame_s, nominal_rate
+from streamfer.media.video.rates import frame_s, nominal_rate
 from streamfer.types import StreamInfo, UInt8Array
 
 

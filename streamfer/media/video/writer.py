@@ -17,11 +17,9 @@ from streamfer.media.video.audio_trial import audio_kind
 from streamfer.media.video.caption_track import Caption, CaptionSource
 from streamfer.media.video.container import CONTAINERS, longest_gap_s
 from streamfer.media.video.file import VideoConfig, VideoFile
+from streamfer.media.video.rates import frame_s, nominal_rate
 from streamfer.media.video.yuv import Rect
 from streamfer.types import FaceResult, Frame, FrameResult, Planes, StreamInfo, UInt8Array
-
-_DEFAULT_FRAME_RATE = Fraction(30)
-"""Frames/s told to the encoder where the source declares none."""
 
 _MOST_INDEXED = 1_000_000
 """Frames for whose index there is memory: 150 MB, for nine hours at 30 frames/s."""
@@ -294,15 +292,3 @@ def _planes(frame: Frame) -> Planes | None:
 def _is_indexed(info: StreamInfo) -> bool:
     """Not what has no end, as cameras and films in a loop."""
     return not info.live and (info.frame_count or 0) <= _MOST_INDEXED
-
-
-def frame_s(rate: Fraction, time_base: Fraction) -> Fraction:
-    """How long one frame lasts, in whole ticks."""
-    return max(1, round(1 / (rate * time_base))) * time_base
-
-
-def nominal_rate(info: StreamInfo) -> Fraction:
-    """Frames/s that the encoder is told, and one frame of which a gap that is closed lasts."""
-    if not info.frame_rate or not 0.01 < info.frame_rate < 1000:
-        return _DEFAULT_FRAME_RATE
-    return Fraction(info.frame_rate).limit_denominator(1001)

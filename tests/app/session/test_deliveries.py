@@ -38,7 +38,7 @@ def test_a_broker_and_a_webhook_that_are_absent_leave_the_run_alone(
     monkeypatch.setattr(
         "streamfer.app.session.deliveries.default_root", lambda: tmp_path / "engines"
     )
-    monkeypatch.setattr("streamfer.app.delivery.webhook._DRAIN_S", 0.1)
+    monkeypatch.setattr("streamfer.app.session.delivery.webhook._DRAIN_S", 0.1)
     with caplog.at_level(logging.WARNING), streamfer.Session(refine=False) as session:
         outcome = session.run(
             "demo:",

@@ -3,89 +3,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 
 from streamfer.errors import SourceError
-from streamfer.labels import LABELS
-from streamfer.media.records.writer import ModelInfo, RecordHeader, open_records
-from streamfer.media.sources.file import FileSource
 from streamfer.media.verify.outputs import verify_outputs
-from streamfer.media.video.audio import AudioSpan
-from streamfer.media.video.writer import VideoWriter
-from streamfer.types import FaceResult, FrameResult, UInt8Array
-from streamfer.vision.overlay.overlay import Overlay, StripInfo
+from streamfer.types import UInt8Array
 from tests.support.analysed import make_face
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.shared import shared_file
+from tests.support.verified import COUNT, moving_pictures, run_on
 from tests.support.written import copy_stream
 
 Lines = list[dict[str, Any]]
-
-SIZE = (320, 192)
-COUNT = 40
-
-
-def moving_pictures() -> list[UInt8Array]:
-    """Smooth noise that moves by four pixels per frame."""
-    noise = np.random.default_rng(3).integers(40, 215, (SIZE[1] // 16, 64, 3), dtype=np.uint8)
-    wide = noise.repeat(16, axis=0).repeat(16, axis=1)
-    return [np.ascontiguousarray(wide[:, 4 * i : 4 * i + SIZE[0]]) for i in range(COUNT)]
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("input") / "talk.mp4"
-    spec = ClipSpec(frames=COUNT, size=SIZE, audio="aac", options={"crf": "12"})
-    return make_clip(path, spec, moving_pictures())
-
-
-def run_on(
-    source_path: Path,
-    folder: Path,
-    suffix: str = ".mp4",
-    records_suffix: str = ".jsonl",
-    keep: Callable[[int], bool] = lambda index: True,
-    late_s: Fraction = Fraction(0),
-    draw: Callable[[int, UInt8Array], None] = lambda index, image: None,
-    audio: Path | None = None,
-    face: FaceResult | None = None,
-) -> tuple[Path, Path]:
-    """What a run writes, damaged where asked: output and records."""
-    output, records = folder / f"out{suffix}", folder / f"out{records_suffix}"
-    overlay = Overlay()
-    with closing(FileSource(source_path, "talk")) as source:
-        info = source.open()
-        model = ModelInfo("model", "00")
-        header = RecordHeader((info,), LABELS, "ferplus", model, model, "onnxruntime", "0.1.0")
-        with (
-            closing(open_records(records, header)) as writer,
-            closing(VideoWriter(output, info, audio=AudioSpan(audio or source_path))) as video,
-        ):
-            for pending in source.frames():
-                frame = pending.to_frame("talk", 0)
-                result = FrameResult(frame, (face or make_face(),) if frame.index % 3 else ())
-                strip = StripInfo("talk", frame.time_s, 25.0, 20.0, 0)
-                overlay.draw(frame.image, result.faces, strip)
-                draw(frame.index, frame.image)
-                writer.write(result)
-                if keep(frame.index):
-                    shift = round(late_s / frame.time_base) if frame.index >= 20 else 0
-                    video.write(replace(frame, pts=frame.pts + shift), frame.image)
-    return output, records
-
-
-@pytest.fixture(scope="module")
-def healthy(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Undamaged output and records."""
-    return run_on(clip, tmp_path_factory.mktemp("healthy"))
 
 
 def damaged_records(
@@ -193,74 +127,6 @@ def test_swapped_pictures_are_found(clip: Path, tmp_path: Path) -> None:
     differences = verify_outputs(clip, output, records)
     assert len(differences) == 1
     assert "frame 10 differs from the input in" in differences[0]
-
-
-def remux(source: Path, path: Path, change: Callable[[int, Any], Any]) -> Path:
-    """Copies all packets; `change` gets each audio packet and its number and returns it or None."""
-    with av.open(str(source)) as container, av.open(str(path), "w") as output:
-        streams = {s.index: output.add_stream_from_template(s) for s in container.streams}
-        number = 0
-        for packet in container.demux():
-            if packet.size == 0:
-                continue
-            index = packet.stream.index
-            copy: Any = packet
-            if packet.stream.type == "audio":
-                copy = change(number, packet)
-                number += 1
-            if copy is not None:
-                copy.stream = streams[index]
-                output.mux_one(copy)
-    return path
-
-
-def left_out(number: int, packet: Any) -> Any:
-    return None if number == 20 else packet
-
-
-def altered(number: int, packet: Any) -> Any:
-    if number != 20:
-        return packet
-    payload = bytearray(bytes(packet))
-    payload[5] ^= 1
-    changed = av.Packet(bytes(payload))
-    changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
-    changed.duration = packet.duration
-    return changed
-
-
-def late(number: int, packet: Any) -> Any:
-    if number >= 20:
-        packet.pts += 500
-        packet.dts += 500
-    return packet
-
-
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        (left_out, "audio packet 20 differs"),
-        (altered, "audio packet 20 differs"),
-        (late, "audio packet 20 is at"),
-        (lambda number, packet: packet if number < 60 else None, "audio packet 60 is missing"),
-    ],
-    ids=["left out", "altered", "late", "end missing"],
-)
-def test_damage_to_the_sound_is_found(
-    clip: Path,
-    healthy: tuple[Path, Path],
-    tmp_path: Path,
-    change: Callable[[int, Any], Any],
-    found: str,
-) -> None:
-    damaged = remux(healthy[0], tmp_path / "damaged.mp4", change)
-    assert any(found in line for line in verify_outputs(clip, damaged, None))
-
-
-def test_missing_sound_is_found(clip: Path, tmp_path: Path) -> None:
-    silent = make_clip(tmp_path / "silent.mp4", ClipSpec(frames=COUNT, size=SIZE))
-    output, _ = run_on(clip, tmp_path, audio=silent)
-    assert verify_outputs(clip, output, None) == [f"{output}: has no sound; the input has"]
 
 
 def set_face(**fields: Any) -> Callable[[Lines], object]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamfer.app.delivery.spool import Spool
+from streamfer.app.session.delivery.spool import Spool
 from streamfer.errors import OutputError
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from streamfer.app.delivery.lsl import LslSink, load_lsl
+from streamfer.app.session.delivery.lsl import LslSink, load_lsl
 from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
 from streamfer.types import StreamEvent

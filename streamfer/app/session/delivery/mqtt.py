@@ -17,7 +17,7 @@ from typing import Any, Self
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from streamfer.app.delivery.addresses import MqttAddress
+from streamfer.app.session.delivery.addresses import MqttAddress
 from streamfer.types import FaceResult, FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)

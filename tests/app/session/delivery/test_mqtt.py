@@ -13,8 +13,8 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from streamfer.app.delivery.addresses import MqttAddress
-from streamfer.app.delivery.mqtt import Mqtt
+from streamfer.app.session.delivery.addresses import MqttAddress
+from streamfer.app.session.delivery.mqtt import Mqtt
 from streamfer.errors import ConfigError
 from streamfer.types import StreamEvent
 from tests.support.certificate import make_certificate
@@ -149,7 +149,7 @@ def a_log_line() -> Iterator[threading.Event]:
         def emit(self, record: logging.LogRecord) -> None:
             said.set()
 
-    logger, heard = logging.getLogger("streamfer.app.delivery.mqtt"), Heard()
+    logger, heard = logging.getLogger("streamfer.app.session.delivery.mqtt"), Heard()
     logger.addHandler(heard)
     try:
         yield said

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from streamfer.app.delivery.addresses import WebhookAddress
-from streamfer.app.delivery.spool import Spool
-from streamfer.app.delivery.webhook import Answer, HttpPost, Webhook
+from streamfer.app.session.delivery.addresses import WebhookAddress
+from streamfer.app.session.delivery.spool import Spool
+from streamfer.app.session.delivery.webhook import Answer, HttpPost, Webhook
 from streamfer.errors import ConfigError
 from streamfer.types import StreamEvent
 from tests.support.webhook_server import Receiver, webhook_server

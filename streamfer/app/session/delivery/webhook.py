@@ -17,8 +17,8 @@ from contextlib import suppress
 from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from streamfer.app.delivery.addresses import WebhookAddress
-from streamfer.app.delivery.spool import Spool
+from streamfer.app.session.delivery.addresses import WebhookAddress
+from streamfer.app.session.delivery.spool import Spool
 from streamfer.errors import OutputError
 from streamfer.media.redact import redact_text
 from streamfer.types import FrameResult, StreamEvent
