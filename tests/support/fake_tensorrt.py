@@ -10,23 +10,26 @@ accuracy of the real one, nor about CUDA.
 from __future__ import annotations
 
 import base64
-import ctypes
 import enum
 import json
-from collections.abc import Iterable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto
 
-from tests.support.queues import HostQueue
+from tests.support.fake_tensorrt_parts import (
+    API,
+    ONNX_TYPES,
+    Checked,
+    Execution,
+    Logger,
+    ProgressMonitor,
+    dynamic,
+    quiet,
+    report,
+)
 
-_API = json.loads((Path(__file__).parent / "tensorrt_api.json").read_text())
-VERSIONS = tuple(_API)
+VERSIONS = tuple(API)
 """The recorded versions."""
 
 _ENUMS = (
@@ -36,13 +39,6 @@ _ENUMS = (
     "NetworkDefinitionCreationFlag",
     "TensorIOMode",
 )
-_ONNX_TYPES = {
-    TensorProto.FLOAT: "FLOAT",
-    TensorProto.FLOAT16: "HALF",
-    TensorProto.UINT8: "UINT8",
-    TensorProto.INT32: "INT32",
-    TensorProto.INT64: "INT64",
-}
 
 
 class FakeTensorRT:
@@ -56,7 +52,7 @@ class FakeTensorRT:
 
     def __init__(self, version: str, failure: str = "") -> None:
         self.__version__ = version
-        self._surface = _API[version]
+        self._surface = API[version]
         self._failure = failure
         self._enums = {name: self._enum(name) for name in _ENUMS}
         self.builds = 0
@@ -75,19 +71,19 @@ class FakeTensorRT:
         return enum.IntEnum(name, members, start=0)  # type: ignore[return-value]
 
     def _object(self, class_name: str, **members: Any) -> Any:
-        return _Checked(class_name, self._surface["classes"][class_name], members, self.__version__)
+        return Checked(class_name, self._surface["classes"][class_name], members, self.__version__)
 
     @property
     def _make_ILogger(self) -> type:
-        return _Logger
+        return Logger
 
     @property
     def _make_IProgressMonitor(self) -> type:
-        return _ProgressMonitor
+        return ProgressMonitor
 
     def _make_Builder(self, log: Any) -> Any:
         if self._failure == "driver":
-            log.log(_Logger.Severity.ERROR, "CUDA initialization failure with error: 35")
+            log.log(Logger.Severity.ERROR, "CUDA initialization failure with error: 35")
             raise TypeError("pybind11::init(): factory function returned nullptr")
         return self._object(
             "Builder",
@@ -175,7 +171,7 @@ class FakeTensorRT:
         object.__setattr__(network, "_model", model)
 
     def _layer(self, elem_type: int) -> Any:
-        dtype = self._enums["DataType"][_ONNX_TYPES[elem_type]]
+        dtype = self._enums["DataType"][ONNX_TYPES[elem_type]]
         output = self._object("ITensor", dtype=dtype)
         return self._object("ILayer", get_output=lambda index: output)
 
@@ -186,11 +182,11 @@ class FakeTensorRT:
     def _build(self, log: Any, network: Any, config: Any) -> Any:
         self.builds += 1
         if self._failure == "build":
-            log.log(_Logger.Severity.ERROR, "Out of memory\nmore")
+            log.log(Logger.Severity.ERROR, "Out of memory\nmore")
             return None
         if "timings" in self.settings:
             self.settings["timings"][0] += 1
-        if not _report(config.progress_monitor):
+        if not report(config.progress_monitor):
             return None
         (profile,) = self.settings["profiles"]
         plan = {
@@ -205,14 +201,14 @@ class FakeTensorRT:
 
         def deserialize(plan: bytes) -> Any:
             if self._failure == "deserialize" or not plan.startswith(b"{"):
-                log.log(_Logger.Severity.ERROR, "Version tag does not match")
+                log.log(Logger.Severity.ERROR, "Version tag does not match")
                 return None
             return self._engine(json.loads(plan))
 
         return self._object("Runtime", deserialize_cuda_engine=deserialize)
 
     def _engine(self, plan: dict[str, Any]) -> Any:
-        session = ort.InferenceSession(base64.b64decode(plan["onnx"]), _quiet())
+        session = ort.InferenceSession(base64.b64decode(plan["onnx"]), quiet())
         nodes = {node.name: node for node in [*session.get_inputs(), *session.get_outputs()]}
         input_names = {node.name for node in session.get_inputs()}
         modes, types = self._enums["TensorIOMode"], self._enums["DataType"]
@@ -220,7 +216,7 @@ class FakeTensorRT:
         engine = self._object(
             "ICudaEngine",
             get_tensor_name=lambda index: list(nodes)[index],
-            get_tensor_shape=lambda name: _dynamic(nodes[name].shape),
+            get_tensor_shape=lambda name: dynamic(nodes[name].shape),
             get_tensor_dtype=lambda name: types[short[nodes[name].type]],
             get_tensor_mode=lambda name: modes["INPUT" if name in input_names else "OUTPUT"],
             get_tensor_profile_shape=lambda name, index: plan["profile"][name],
@@ -232,7 +228,7 @@ class FakeTensorRT:
     def _context(self, session: Any, profile: dict[str, Any]) -> Any:
         if self._failure == "context":
             return None
-        context = _Execution(session, profile, self._failure)
+        context = Execution(session, profile, self._failure)
         return self._object(
             "IExecutionContext",
             set_input_shape=context.set_input_shape,
@@ -241,127 +237,3 @@ class FakeTensorRT:
             set_tensor_address=context.set_tensor_address,
             execute_async_v3=context.execute_async_v3,
         )
-
-
-class _Checked:
-    """An object with the names of a TensorRT class, of which some do something."""
-
-    def __init__(self, kind: str, names: Iterable[str], members: dict[str, Any], ver: str) -> None:
-        unknown = members.keys() - set(names)
-        assert not unknown, f"TensorRT {ver}: {kind} has no {unknown}"
-        object.__setattr__(self, "_recorded", SimpleNamespace(kind=kind, names=names, version=ver))
-        object.__setattr__(self, "_members", dict(members))
-        object.__setattr__(self, "_properties", {})
-
-    def __getattr__(self, name: str) -> Any:
-        self._must_exist(name)
-        if name in self._properties:
-            return self._properties[name]()
-        return self._members[name]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._must_exist(name)
-        self._members[name] = value
-
-    def _must_exist(self, name: str) -> None:
-        real = self._recorded
-        assert name in real.names, f"TensorRT {real.version}: {real.kind} has no {name}"
-
-    def _provide(self, name: str, value: Any) -> None:
-        self._must_exist(name)
-        self._properties[name] = value
-
-
-class _Logger:
-    Severity = enum.IntEnum("Severity", ["INTERNAL_ERROR", "ERROR", "WARNING"], start=0)
-
-    def __init__(self) -> None:
-        self.constructed = True
-
-
-class _ProgressMonitor:
-    def __init__(self) -> None:
-        self.constructed = True
-
-
-class _Execution:
-    """An execution context."""
-
-    def __init__(self, session: Any, profile: dict[str, Any], failure: str) -> None:
-        self._session = session
-        self._profile = profile
-        self._failure = failure
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._addresses: dict[str, int] = {}
-
-    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        low, _, high = self._profile[name]
-        inside = all(a <= b <= c for a, b, c in zip(low, shape, high, strict=True))
-        if not inside or self._failure == "shape":
-            return False
-        self._shapes[name] = tuple(shape)
-        return True
-
-    def infer_shapes(self) -> list[str]:
-        if self._failure == "missing":
-            return ["images"]
-        zeros = {
-            node.name: np.zeros(self._shapes[node.name], _numpy_type(node))
-            for node in self._session.get_inputs()
-        }
-        for node, array in zip(
-            self._session.get_outputs(), self._session.run(None, zeros), strict=True
-        ):
-            self._shapes[node.name] = array.shape
-        return []
-
-    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        return self._shapes[name]
-
-    def set_tensor_address(self, name: str, address: int) -> bool:
-        self._addresses[name] = address
-        return self._failure != "address"
-
-    def execute_async_v3(self, stream_handle: int) -> bool:
-        assert stream_handle == HostQueue.handle, "the default stream must not be used"
-        if self._failure == "execute":
-            return False
-        inputs = {node.name: self._memory(node) for node in self._session.get_inputs()}
-        for node, array in zip(
-            self._session.get_outputs(), self._session.run(None, inputs), strict=True
-        ):
-            self._memory(node)[...] = array
-        return True
-
-    def _memory(self, node: Any) -> np.ndarray:
-        shape, dtype = self._shapes[node.name], np.dtype(_numpy_type(node))
-        size = int(np.prod(shape)) * dtype.itemsize
-        raw = (ctypes.c_uint8 * size).from_address(self._addresses[node.name])
-        return np.frombuffer(raw, dtype=dtype).reshape(shape)
-
-
-def _numpy_type(node: Any) -> Any:
-    return {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}[node.type]
-
-
-def _dynamic(shape: Iterable[int | str]) -> tuple[int, ...]:
-    return tuple(side if isinstance(side, int) else -1 for side in shape)
-
-
-def _quiet() -> Any:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    return options
-
-
-def _report(monitor: Any) -> bool:
-    """A build as the monitor sees it; False where it asks for its end."""
-    assert monitor.constructed
-    monitor.phase_start("Building", None, 4)
-    monitor.phase_start("Inner", "Building", 100)
-    goes_on = monitor.step_complete("Inner", 50)
-    goes_on = goes_on and all(monitor.step_complete("Building", step) for step in range(4))
-    monitor.phase_finish("Inner")
-    monitor.phase_finish("Building")
-    return goes_on
