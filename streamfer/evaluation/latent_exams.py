@@ -84,7 +84,7 @@ def make_exams(
             in_style(align_pictures(strangers.pictures, cache).reshape(-1, 64, 64), style),
             true_classes(strangers, labels),
         )
-    digest = _digest(validation, persons, labels, style, reader)
+    digest = _digest(validation, persons, labels, style, cache, reader)
     keep = folder / digest[:16]
     made = {name: _kept(keep, name, make, reader, notify) for name, make in wanted.items()}
     return Exams(made, most_turned(_landmarks(known, cache)), digest)
@@ -131,11 +131,12 @@ def _digest(
     persons: LabelledFaces | None,
     labels: LabelSet,
     style: Style,
+    cache: LandmarkCache,
     reader: CodeReader,
 ) -> str:
     digest = hashlib.sha256(f"{labels} {style} {weights_sha256(reader.path)}".encode())
     for part in (validation, persons):
-        for picture in part.pictures if part is not None else ():
-            digest.update(picture_key(picture))
-        digest.update(b"|")
+        pictures = part.pictures if part is not None else ()
+        digest.update(b"".join(picture_key(picture) for picture in pictures) + b"|")
+        digest.update(cache.matrices(pictures).tobytes())
     return digest.hexdigest()

@@ -33,8 +33,8 @@ from streamfer.training.backbone import add_faces_options, faces_from, train_bac
 from streamfer.training.backbones.run import BackboneRunConfig, EncoderShape
 from streamfer.training.backbones.teaching_faces import TeachingFaces
 from streamfer.training.backbones.views import CodeReader
-from streamfer.training.faces.landmarks import open_landmarks
-from streamfer.training.faces.persons import read_persons
+from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks
+from streamfer.training.faces.sources import read_faces
 from streamfer.training.runs.command import (
     add_numbers,
     add_reading,
@@ -43,8 +43,11 @@ from streamfer.training.runs.command import (
     run_command,
     splits_from,
 )
+from streamfer.types import UInt8Array
 
 SCHEMA = "streamfer.latent_per_tables/1"
+_KEPT_EVERY = 2000
+"""Pictures between two savings of the landmarks."""
 RUNS = Path("runs/latent-per")
 """Where runs are kept, unless told otherwise."""
 
@@ -151,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--persons",
         type=Path,
-        help="faces of other persons (Parquet: image, label, person) for an exam of their own",
+        help="faces of other persons, for an exam of their own",
     )
     add_reading(parser, splits=True)
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
@@ -224,9 +227,9 @@ def _tables_from(options: argparse.Namespace, console: Console) -> Tables:
     reader = CodeReader.open(options.encoder, pick_device(options.device))
     directions = load_directions(options.directions)
     splits = splits_from(options, console)
-    persons = read_persons(options.persons) if options.persons else None
+    persons = read_faces(options.persons, "train") if options.persons else None
     pictures = splits.training.pictures + splits.validation.pictures
-    cache = open_landmarks(options.landmarks, pictures + (persons.pictures if persons else ()))
+    cache = _landmarks(options.landmarks, pictures + (persons.pictures if persons else ()))
     runs = options.runs / options.style
 
     def notify(line: str) -> None:
@@ -245,6 +248,13 @@ def _tables_from(options: argparse.Namespace, console: Console) -> Tables:
     )
     arms = tuple(planned(options.backbones, options.once, options.latents, options.seeds))
     return Tables(arms, recipe, faces, exams, reader, directions, runs)
+
+
+def _landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> LandmarkCache:
+    """The landmarks of all pictures; a large set takes long, so what is found is kept meanwhile."""
+    for stop in range(_KEPT_EVERY, len(pictures), _KEPT_EVERY) if path else ():
+        open_landmarks(path, pictures[:stop])
+    return open_landmarks(path, pictures)
 
 
 def _cost(tables: Tables) -> dict[str, Any]:

@@ -247,7 +247,8 @@ class BackboneRun:
                 )
         if state.get("faces") != self.faces.sha256:
             raise ConfigError(
-                f"{where}: was trained on other faces; resume with the same data, split and seed"
+                f"{where}: was trained on other faces, or in another style; resume with the same"
+                " data, split, landmarks, style and augmentation"
             )
         self.network.load_state_dict(state["network"])
         self.objective.load_state_dict(state["objective"])

@@ -50,7 +50,7 @@ class TeachingFaces:
     labels: LabelSet
     style: Style
     sha256: str
-    """Of pictures and labels: a resumed run must go on with the same."""
+    """Of pictures, as they are shown, and labels: a resumed run must go on with the same."""
     how: str
     """Where the validation faces come from, for people."""
 
@@ -116,9 +116,11 @@ def teaching_faces(
     if len(kept) < 2:
         raise ConfigError(f"{len(kept)} training faces have a label of the kind {chosen}")
     classes = true_classes(kept, chosen)
+    taught = training_faces(kept, cache, 0.0)
     digest = hashlib.sha256(b"".join(picture_key(p) for p in kept.pictures) + classes.tobytes())
+    digest.update(taught.to_crop.tobytes() + f"{style} {augment}".encode())
     # Of one seed, whatever that of a run: runs of several seeds share their views.
-    views = Views(folder, training_faces(kept, cache, 0.0), style, augment, 0, reader, notify)
+    views = Views(folder, taught, style, augment, 0, reader, notify)
     return TeachingFaces(
         views=views,
         classes=classes,
