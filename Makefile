@@ -13,8 +13,10 @@ WORKERS ?= 2
 MINUTES ?= 30
 SOURCE ?= demo:
 VIDEO ?= ../shared/media/WolfgangLanger_Pexels.mp4
+DATA ?= ../shared/data
+TABLES ?= runs/latent-per
 
-.PHONY: demo test check fmt bench bench-peer bench-cluster soak inputs drawing web-load clean
+.PHONY: demo test check fmt bench bench-peer bench-cluster soak inputs drawing web-load latent-per clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -65,6 +67,20 @@ web-load: $(INSTALLED_DEV)  ## what the live page and the report cost, in a brow
 
 drawing: $(INSTALLED_DEV)  ## how well the drawing in a run fits, against the encoder's: idle machine
 	$(BIN)/python -m pytest -n0 -s -q -m slow tests/e2e/test_drawing.py
+
+$(TABLES)/directions-ica/directions_faces64.safetensors:
+	$(BIN)/python -m streamfer train directions --method ica --faces 4000 --out $(@D) \
+		--data $(DATA)/persons/same_person.parquet $(DATA)/fer/train-0.parquet \
+		--landmarks $(TABLES)/landmarks.npz
+
+# Needs `make test`'s installation, and about 27 hours of one core; goes on where it stopped.
+latent-per: $(TABLES)/directions-ica/directions_faces64.safetensors  ## the tables of docs/latent-per.md
+	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m streamfer eval latent-per --train \
+		--data $(DATA)/fer --persons $(DATA)/persons/same_person.parquet --style sketch \
+		--landmarks $(TABLES)/landmarks.npz --directions $< --runs $(TABLES) \
+		--backbones vgg19,resnet18,dan,rul --once resnet50,dacl --seeds 3 \
+		--width 0.25 --input-size 40 --epochs 10 --views 5 --threads 1 --device cpu \
+		--json $(TABLES)/tables.json --confusion $(TABLES)/confusion
 
 fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

@@ -150,7 +150,7 @@ class RunConfig(AnalysisOptions):
             check_range(spec, getattr(self, spec.name))
         check_detection(self.detect_every, self.detect_size)
         check_device(self.device)
-        check_face_model(self.face_model)
+        check_face_model(self.face_model, self.backbone)
         check_likeness(
             faces=self.faces,
             show=self.show,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from streamfer.app.config_fields import Backend, DetectorName, Precision, option
+from streamfer.app.config_fields import BackboneName, Backend, DetectorName, Precision, option
 from streamfer.app.config_outputs import OutputOptions
 from streamfer.labels import LabelSet
 from streamfer.models.inversion.descent import STEPS_OF_A_RUN
@@ -40,6 +40,9 @@ class AnalysisOptions(OutputOptions):
         " weights that train classifier wrote.",
         group="Analysis",
         metavar="NAME|FILE",
+    )
+    backbone: BackboneName = option(
+        "any", "Backbone that the weights of --face-model FILE must have.", group="Analysis"
     )
     label_set: LabelSet = option(
         "ferplus", "Whose labels: FER+ crowd votes, or FER2013's.", group="Analysis"

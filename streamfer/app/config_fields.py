@@ -15,6 +15,7 @@ Backend = Literal["auto", BackendName]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 DetectorName = Literal["auto", "centerface", "retinaface-mobilenet0.25", "retinaface-resnet50"]
 FaceModelName = Literal["shipped", "e4e-ffhq", "psp-ffhq"]
+BackboneName = Literal["any", "vgg19", "resnet18", "resnet50", "dan", "dacl", "rul"]
 DropPolicy = Literal["auto", "never", "oldest"]
 Show = Literal["drawing", "neutral", "runner-up"]
 Faces = Literal["shown", "blurred", "synthetic"]
@@ -103,13 +104,18 @@ def check_device(device: str) -> None:
         raise ConfigError(f"--device: expected auto, cpu, cuda or cuda:N, got {device!r}")
 
 
-def check_face_model(name: str) -> None:
-    """Checks `--face-model`.
+def check_face_model(name: str, backbone: str) -> None:
+    """Checks `--face-model` and `--backbone`.
 
     Raises:
-        ConfigError: it is neither a known name nor a file of weights.
+        ConfigError: it is neither a known name nor a file of weights, or has no backbone to choose.
     """
     known = typing.get_args(FaceModelName)
+    if backbone != "any" and Path(name).suffix != ".safetensors":
+        raise ConfigError(
+            f"--backbone {backbone}: needs weights of one's own; train some with streamfer train"
+            f" classifier --backbone {backbone}, and give them with --face-model FILE"
+        )
     if name not in known and Path(name).suffix != ".safetensors":
         raise ConfigError(
             f"--face-model: expected one of {', '.join(known)}, or a .safetensors file,"

@@ -97,21 +97,8 @@ class FaceVGG(nn.Module):
         self.register_buffer("temperature", torch.ones(2))
 
     def normalise(self, faces: Tensor) -> Tensor:
-        """Resizes to `input_size` and gives every face mean 0 and deviation 1 of its own.
-
-        Args:
-            faces: [NHW] gray, 0–255, uint8 or float.
-
-        Returns:
-            [N1HW] float32.
-        """
-        x = faces.unsqueeze(1).to(torch.float32) / 255.0
-        if x.shape[-1] != self.input_size:
-            side = (self.input_size, self.input_size)
-            x = F.interpolate(x, size=side, mode="bilinear", align_corners=False)
-        x = x - x.mean(dim=(2, 3), keepdim=True)
-        deviation = x.square().mean(dim=(2, 3), keepdim=True).sqrt()
-        return x / (deviation + _MIN_CONTRAST)
+        """Faces as the trunk takes them, see `normalise_faces`."""
+        return normalise_faces(faces, self.input_size)
 
     def features(self, faces: Tensor) -> Tensor:
         """What the heads read: [NHW] gray faces, 0–255, to [NC] float."""
@@ -130,6 +117,24 @@ class FaceVGG(nn.Module):
             torch.softmax(ferplus.float() / self.temperature[0], dim=1),
             torch.softmax(fer2013.float() / self.temperature[1], dim=1),
         )
+
+
+def normalise_faces(faces: Tensor, side: int) -> Tensor:
+    """Resizes faces and gives every one mean 0 and deviation 1 of its own.
+
+    Args:
+        faces: [NHW] gray, 0–255, uint8 or float.
+        side: in pixels.
+
+    Returns:
+        [N1HW] float32.
+    """
+    x = faces.unsqueeze(1).to(torch.float32) / 255.0
+    if x.shape[-1] != side:
+        x = F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+    x = x - x.mean(dim=(2, 3), keepdim=True)
+    deviation = x.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return x / (deviation + _MIN_CONTRAST)
 
 
 class ServedFaceVGG(nn.Module):

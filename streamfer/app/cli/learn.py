@@ -30,10 +30,17 @@ eval_app = typer.Typer(help="Measure the networks.", no_args_is_help=True)
     add_help_option=False,
 )
 def train_classifier_command(context: typer.Context) -> int:
-    """Train the face classifier; --help lists the options."""
+    """Train the face classifier; --help lists the options, --backbone NAME --help those of others.
+
+    With --backbone the classifier has another trunk, and reads a latent code beside it.
+    """
+    # The options are those of `python -m` and this module, which needs no Typer.
+    if any(argument.split("=")[0] == "--backbone" for argument in context.args):
+        from streamfer.training.backbone import main as train_backbone
+
+        return train_backbone(context.args)
     from streamfer.training.classifier import main
 
-    # The options are those of `python -m streamfer.training.classifier`, which needs no Typer.
     return main(context.args)
 
 

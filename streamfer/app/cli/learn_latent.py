@@ -25,6 +25,7 @@ _EVALUATIONS = {
     "latent": "Measure generator, encoder and refinement; --help lists the options.",
     "edit": "Measure how faces are edited along directions; --help lists the options.",
     "fused": "Hold the fused classifier against VGG19 alone; --help lists the options.",
+    "latent_per": "Make the tables of Latent-PER; --help lists the options.",
 }
 
 
@@ -33,7 +34,7 @@ def add_latent_commands(app: typer.Typer, train_app: typer.Typer, eval_app: type
     for name, purpose in _TRAININGS.items():
         _forward(train_app, name, f"streamfer.training.{name}", purpose)
     for name, purpose in _EVALUATIONS.items():
-        _forward(eval_app, name, f"streamfer.evaluation.{name}", purpose)
+        _forward(eval_app, name.replace("_", "-"), f"streamfer.evaluation.{name}", purpose)
     app.command("invert")(invert_command)
     app.command("edit")(edit_command)
 

@@ -81,6 +81,10 @@ def _shipped(
 def _own(config: RunConfig, store: EngineStore, on_progress: Progress) -> FaceNetwork:
     """A classifier that the user trained. How far its answers can be trusted is not known."""
     own = read_own_weights(Path(config.face_model))
+    if config.backbone not in ("any", own.backbone):
+        raise ConfigError(
+            f"--backbone {config.backbone}: {own.path.name} was trained on {own.backbone}"
+        )
     if config.latents is not None:
         raise ConfigError(
             f"--latents {config.latents}: {own.path.name} is a classifier alone and finds no codes"

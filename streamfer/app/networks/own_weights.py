@@ -16,6 +16,8 @@ from streamfer.runtime.store.engine_key import onnx_key
 from streamfer.runtime.store.store import EngineStore
 
 _SCHEMA = "streamfer.face_vgg19/1"
+_ON_BACKBONES = "streamfer.latent_per/1"
+"""What `train classifier --backbone` writes."""
 _RECIPE = 1
 """Counts changes of the code that exports the network."""
 
@@ -28,6 +30,9 @@ class OwnWeights:
     sha256: str
     heads: tuple[LabelSet, ...]
     """The heads that were trained."""
+    schema: str = _SCHEMA
+    backbone: str = "vgg19"
+    """What describes the face."""
 
     def label_set(self, wanted: LabelSet) -> LabelSet:
         """The head that answers: the wanted one where it was trained, else the one that was."""
@@ -50,11 +55,11 @@ def read_own_weights(path: Path) -> OwnWeights:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     except (OSError, SafetensorError) as error:
         raise EngineError(f"--face-model {path}: cannot read the weights: {error}") from error
-    if told.get("schema") != _SCHEMA:
-        found = told.get("schema", "none")
+    schema = told.get("schema", "none")
+    if schema not in (_SCHEMA, _ON_BACKBONES):
         raise EngineError(
             f"--face-model {path}: expected what `streamfer train classifier` writes"
-            f" ({_SCHEMA}), found schema {found}"
+            f" ({_SCHEMA} or {_ON_BACKBONES}), found schema {schema}"
         )
     labels = told.get("labels", ",".join(LABELS))
     if labels != ",".join(LABELS):
@@ -63,7 +68,7 @@ def read_own_weights(path: Path) -> OwnWeights:
     heads = tuple(name for name in LABEL_SETS if name in trained)
     if not heads:
         raise EngineError(f"--face-model {path}: none of its heads was trained")
-    return OwnWeights(path, sha256, heads)
+    return OwnWeights(path, sha256, heads, schema, told.get("backbone", "vgg19"))
 
 
 def own_face_model(weights: OwnWeights, store: EngineStore, on_progress: Progress) -> OnnxModel:
@@ -76,24 +81,32 @@ def own_face_model(weights: OwnWeights, store: EngineStore, on_progress: Progres
 
     def export() -> bytes:
         on_progress(task, 0.0)
-        data = _export(weights.path)
+        data = _export(weights)
         on_progress(task, 1.0)
         return data
 
     file = store.file(onnx_key(weights.path.stem, weights.sha256, _RECIPE), export)
-    return OnnxModel(weights.path.stem, file, torch_module=lambda: _module(weights.path))
+    return OnnxModel(weights.path.stem, file, torch_module=lambda: _module(weights))
 
 
 # What follows loads torch.
 
 
-def _export(path: Path) -> bytes:
+def _export(weights: OwnWeights) -> bytes:
+    if weights.schema == _ON_BACKBONES:
+        from streamfer.models.latent_per import export_latent_per, load_latent_per
+
+        return export_latent_per(load_latent_per(weights.path))
     from streamfer.models.export import export_face_classifier
 
-    return export_face_classifier(path)
+    return export_face_classifier(weights.path)
 
 
-def _module(path: Path) -> Any:
+def _module(weights: OwnWeights) -> Any:
+    if weights.schema == _ON_BACKBONES:
+        from streamfer.models.latent_per import load_latent_per
+
+        return load_latent_per(weights.path)
     from streamfer.models.vgg import ServedFaceVGG, load_face_vgg
 
-    return ServedFaceVGG(load_face_vgg(path))
+    return ServedFaceVGG(load_face_vgg(weights.path))

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypedDict
 
 from streamfer.app.config import RunConfig
 from streamfer.app.config_fields import (
+    BackboneName,
     Backend,
     DetectorName,
     DropPolicy,
@@ -68,6 +69,7 @@ class RunOptions(TypedDict, total=False):
     detect_size: int | Literal["auto"]
     min_face: int
     face_model: str
+    backbone: BackboneName
     label_set: LabelSet
     heads: str | Sequence[FaceHead]
     baseline: float | Literal["auto"] | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,8 +35,18 @@ def training_parser(
     parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
+    add_numbers(parser, config)
+    return parser
+
+
+def add_numbers(
+    parser: argparse.ArgumentParser, config: type, without: Collection[str] = ()
+) -> None:
+    """Adds one option per plain number of a configuration, but for those named."""
     for field in dataclasses.fields(config):
         default = field.default
+        if field.name in without:
+            continue
         if isinstance(default, bool):
             parser.add_argument(
                 f"--{field.name.replace('_', '-')}",
@@ -52,7 +62,6 @@ def training_parser(
                 metavar="N",
                 help=f"default: {default}",
             )
-    return parser
 
 
 def add_reading(parser: argparse.ArgumentParser, *, splits: bool = False) -> None:

@@ -94,6 +94,7 @@ def parse_arguments(
     parser = argparse.ArgumentParser(
         prog="python -m streamfer.training.classifier",
         description="Trains the face classifier.",
+        epilog="With --backbone NAME: see python -m streamfer.training.backbone --help.",
     )
     parser.add_argument(
         "--preset", choices=sorted(PRESETS), default="half", help="where the other options start"

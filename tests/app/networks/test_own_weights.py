@@ -16,6 +16,8 @@ from streamfer.app.config import RunConfig
 from streamfer.app.networks.own_weights import read_own_weights
 from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import LABELS
+from streamfer.models.backbones.backbone import BackboneConfig
+from streamfer.models.latent_per import LatentPER, LatentPERConfig, save_latent_per
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from tests.support.labelled_faces import write_tree
 from tests.support.program import frame_records, record_lines, streamfer
@@ -124,3 +126,39 @@ def test_the_head_that_was_trained_answers(tmp_path: Path) -> None:
     model.heads = ("fer2013",)
     save_face_vgg(model, tmp_path / "one.safetensors")
     assert read_own_weights(tmp_path / "one.safetensors").label_set("ferplus") == "fer2013"
+
+
+@pytest.mark.timeout(400)
+def test_weights_on_a_backbone_serve(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMFER_HOME", str(tmp_path / "home"))
+    shape = BackboneConfig("resnet18", width=0.03, input_size=32)
+    network = LatentPER(LatentPERConfig(shape, "none", "fer2013", hidden=16))
+    path, records = tmp_path / "own.safetensors", tmp_path / "r.jsonl"
+    save_latent_per(network, None, path, {})
+    command = [
+        "run",
+        "demo:",
+        "--face-model",
+        str(path),
+        "--records",
+        str(records),
+        *SMALLER["run"],
+    ]
+    ended = streamfer(capfd, *command, "--backbone", "dan")
+    assert ended.code == 2
+    assert "--backbone dan: own.safetensors was trained on resnet18" in ended.err
+    ended = streamfer(capfd, *command, "--backbone", "resnet18")
+    assert ended.code == 0, ended.err
+    header = record_lines(records)[0]
+    assert header["models"]["face"]["name"] == "own.safetensors"
+    assert header["label_set"] == "fer2013"
+    faces = [face for frame in frame_records(records) for face in frame["faces"]]
+    assert faces
+    assert all(sum(face["probs"]) == pytest.approx(1, abs=1e-3) for face in faces)
+
+
+def test_a_backbone_needs_weights_of_ones_own() -> None:
+    with pytest.raises(ConfigError, match="--backbone dan: needs weights of one's own; train some"):
+        RunConfig(backbone="dan")

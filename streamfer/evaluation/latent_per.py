@@ -1,0 +1,315 @@
+"""The tables of Latent-PER: `streamfer eval latent-per`, or `python -m
+streamfer.evaluation.latent_per --help`.
+
+With `--train` it trains what is missing, one run after the other, and writes the tables anew after
+each; it may be stopped at any time and started again. Without, it collects what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from streamfer.errors import ConfigError, OutputError
+from streamfer.evaluation.branch_cost import branch_cost
+from streamfer.evaluation.latent_exams import Exams, make_exams
+from streamfer.evaluation.latent_markdown import as_markdown
+from streamfer.evaluation.latent_runs import Answers, Arm, answer_exams, planned, read_answers
+from streamfer.evaluation.latent_tables import WITH, all_tables
+from streamfer.evaluation.report import draw_confusion, write_picture
+from streamfer.models.backbones.backbone import BACKBONES, BackboneName
+from streamfer.models.directions import Directions, load_directions
+from streamfer.models.latent_per import LATENTS, Latent, LatentPERConfig, load_latent_per
+from streamfer.training.backbone import add_faces_options, faces_from, train_backbone, weights_name
+from streamfer.training.backbones.run import BackboneRunConfig, EncoderShape
+from streamfer.training.backbones.teaching_faces import TeachingFaces
+from streamfer.training.backbones.views import CodeReader
+from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks
+from streamfer.training.faces.sources import read_faces
+from streamfer.training.runs.command import (
+    add_numbers,
+    add_reading,
+    config_from,
+    pick_device,
+    run_command,
+    splits_from,
+)
+from streamfer.types import UInt8Array
+
+SCHEMA = "streamfer.latent_per_tables/1"
+_KEPT_EVERY = 2000
+"""Pictures between two savings of the landmarks."""
+RUNS = Path("runs/latent-per")
+"""Where runs are kept, unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What the tables are made of."""
+
+    arms: tuple[Arm, ...]
+    recipe: BackboneRunConfig
+    """Of all arms, but for what an arm says of itself."""
+    faces: TeachingFaces
+    exams: Exams
+    reader: CodeReader
+    directions: Directions = field(repr=False)
+    runs: Path
+    """Holds a folder for every arm."""
+
+    def config(self, arm: Arm) -> BackboneRunConfig:
+        """The run of an arm."""
+        return replace(self.recipe, backbone=arm.backbone, latent=arm.latent, seed=arm.seed)
+
+    def answers_path(self, arm: Arm) -> Path:
+        """Where an arm's answers are kept."""
+        return self.runs / arm.folder / "answers.npz"
+
+
+def collect(tables: Tables) -> dict[Arm, Answers]:
+    """The answers of all arms that are trained; weights that were not examined are now.
+
+    Raises:
+        ConfigError: a file is damaged.
+        EngineError: weights are damaged.
+    """
+    answered: dict[Arm, Answers] = {}
+    for arm in tables.arms:
+        path = tables.answers_path(arm)
+        weights = path.with_name(weights_name(tables.config(arm)))
+        answers = read_answers(path, tables.exams)
+        if answers is None and weights.exists():
+            network = load_latent_per(weights).network.to(tables.reader.device)
+            answer_exams(network, tables.exams, tables.reader.device, path)
+            answers = read_answers(path, tables.exams)
+        if answers is not None:
+            answered[arm] = answers
+    return answered
+
+
+def train_missing(
+    tables: Tables, answered: dict[Arm, Answers], report: Callable[[Arm, str], None]
+) -> None:
+    """Trains the arms that are missing, in their order, each from where it stopped.
+
+    Args:
+        tables: what they are made of.
+        answered: gets the answers of every arm once it is trained.
+        report: told of every epoch, and of every arm that is `done`.
+
+    Raises:
+        ConfigError, EngineError, OutputError: as `train_backbone`.
+    """
+    for arm in tables.arms:
+        if arm in answered:
+            continue
+        train_backbone(
+            tables.config(arm),
+            tables.faces,
+            tables.reader,
+            tables.directions,
+            tables.runs / arm.folder,
+            resume=True,
+            report=lambda row, arm=arm: report(arm, _line(row)),  # type: ignore[misc]
+        )
+        answered |= collect(replace(tables, arms=(arm,)))
+        report(arm, "done")
+
+
+def figures_of(tables: Tables, answered: dict[Arm, Answers]) -> dict[str, Any]:
+    """Everything that is reported, ready for JSON; what is not trained is null and in `missing`."""
+    backbones = tuple(dict.fromkeys(arm.backbone for arm in tables.arms))
+    latents = tuple(dict.fromkeys(arm.latent for arm in tables.arms))
+    recipe = asdict(tables.recipe)
+    for name in ("backbone", "latent", "seed", "threads"):
+        del recipe[name]
+    return {
+        "schema": SCHEMA,
+        "style": tables.faces.style,
+        "label_set": tables.faces.labels,
+        "training_faces": len(tables.faces.classes),
+        "recipe": recipe,
+        **all_tables(answered, tables.exams, backbones, latents),
+        "planned": len(tables.arms),
+        "missing": [arm.folder for arm in tables.arms if arm not in answered],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="streamfer eval latent-per",
+        description="Makes the tables of Latent-PER: backbones without and with the latent code.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
+    parser.add_argument(
+        "--persons",
+        type=Path,
+        help="faces of other persons, for an exam of their own",
+    )
+    add_reading(parser, splits=True)
+    parser.add_argument("--landmarks", type=Path, help="landmark cache (NPZ), made if missing")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
+    add_faces_options(parser)
+    add_numbers(parser, BackboneRunConfig, without=("seed",))
+    parser.add_argument("--loss", choices=("ce", "mse"), default="ce", help="default: ce")
+    parser.add_argument(
+        "--backbones",
+        type=_names_of(BACKBONES),
+        default=("vgg19", "resnet18", "dan", "rul"),
+        metavar="NAMES",
+        help="with several seeds; default: vgg19,resnet18,dan,rul",
+    )
+    parser.add_argument(
+        "--once",
+        type=_names_of(BACKBONES),
+        default=(),
+        metavar="NAMES",
+        help="with one seed, after the others; none by default",
+    )
+    parser.add_argument(
+        "--latents",
+        type=_names_of(LATENTS),
+        default=("none", "mean", "full", "median"),
+        metavar="NAMES",
+        help="in the order in which they are trained; default: none,mean,full,median",
+    )
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--train", action="store_true", help="train what is missing")
+    parser.add_argument(
+        "--runs", type=Path, default=RUNS, metavar="DIR", help=f"of the runs; default: {RUNS}"
+    )
+    parser.add_argument("--cost", action="store_true", help="measure Table 5: an idle machine's")
+    parser.add_argument("--confusion", type=Path, metavar="DIR", help="draw the matrices there")
+    parser.add_argument("--json", type=Path, help="write the tables as JSON")
+    return run_command(lambda: _evaluate(parser.parse_args(arguments)))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    if options.seeds < 1:
+        raise ConfigError(f"--seeds: at least 1, got {options.seeds}")
+    console = Console(stderr=True)
+    tables = _tables_from(options, console)
+    answered = collect(tables)
+    cost = _cost(tables) if options.cost else None
+
+    def keep() -> dict[str, Any]:
+        figures = {**figures_of(tables, answered), "table_5": cost}
+        if options.json:
+            _write(options.json, json.dumps(figures, indent=1) + "\n")
+        return figures
+
+    def report(arm: Arm, line: str) -> None:
+        console.print(f"{arm.folder}: {line}", highlight=False, soft_wrap=True)
+        if line == "done":
+            keep()
+
+    if options.train:
+        train_missing(tables, answered, report)
+    figures = keep()
+    if options.confusion:
+        _draw(figures, options.confusion)
+    print(as_markdown(figures))
+
+
+def _tables_from(options: argparse.Namespace, console: Console) -> Tables:
+    options.seed = 0  # of a validation split, where the data have none
+    recipe = config_from(options, BackboneRunConfig, loss=options.loss)
+    reader = CodeReader.open(options.encoder, pick_device(options.device))
+    directions = load_directions(options.directions)
+    splits = splits_from(options, console)
+    persons = read_faces(options.persons, "train") if options.persons else None
+    pictures = splits.training.pictures + splits.validation.pictures
+    cache = _landmarks(options.landmarks, pictures + (persons.pictures if persons else ()))
+    runs = options.runs / options.style
+
+    def notify(line: str) -> None:
+        console.print(line, highlight=False)
+
+    faces = faces_from(options, splits, cache, reader, options.runs / "views", notify)
+    exams = make_exams(
+        splits.validation,
+        persons,
+        faces.labels,
+        options.style,
+        cache,
+        reader,
+        options.runs / "exams",
+        notify,
+    )
+    arms = tuple(planned(options.backbones, options.once, options.latents, options.seeds))
+    return Tables(arms, recipe, faces, exams, reader, directions, runs)
+
+
+def _landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> LandmarkCache:
+    """The landmarks of all pictures; a large set takes long, so what is found is kept meanwhile."""
+    for stop in range(_KEPT_EVERY, len(pictures), _KEPT_EVERY) if path else ():
+        open_landmarks(path, pictures[:stop])
+    return open_landmarks(path, pictures)
+
+
+def _cost(tables: Tables) -> dict[str, Any]:
+    codes = tables.reader.network.config
+
+    def shape_of(backbone: BackboneName, latent: bool) -> LatentPERConfig:
+        arm: Latent = WITH if latent else "none"
+        config = replace(tables.recipe, backbone=backbone, latent=arm)
+        return config.network(tables.faces.labels, EncoderShape(codes.num_ws, codes.w_dim))
+
+    backbones = tuple(dict.fromkeys(arm.backbone for arm in tables.arms))
+    return branch_cost(shape_of, backbones, tables.reader.network)
+
+
+def _draw(figures: dict[str, Any], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from error
+    for backbone, arms in figures["confusion"].items():
+        for latent, counts in arms.items():
+            if counts is not None:
+                title = f"{backbone}, latent: {latent}, {figures['style']}"
+                picture = draw_confusion(np.array(counts), title)
+                write_picture(picture, folder / f"{backbone}-{latent}.png")
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: others may read it while a training goes on."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _line(row: dict[str, Any]) -> str:
+    accuracy = row["accuracy"]
+    shown = "–" if accuracy is None else f"{accuracy:.4f}"
+    return f"epoch {row['epoch']}, loss {row['loss']:.3f}, accuracy {shown}, {row['seconds']:.0f} s"
+
+
+def _names_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(name for name in text.split(",") if name)
+        wrong = [name for name in names if name not in known]
+        if wrong:
+            raise argparse.ArgumentTypeError(
+                f"{wrong[0]!r}: expected some of {','.join(known)}, with commas"
+            )
+        return names
+
+    return read
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Networks that describe faces, as the authors of expression classifiers have them."""

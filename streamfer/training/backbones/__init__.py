@@ -1,0 +1,1 @@
+"""Training of expression classifiers on any backbone, with or without the latent code."""

@@ -1,0 +1,286 @@
+"""One training run of a classifier on a backbone: its settings, its state, its epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamfer.errors import ConfigError
+from streamfer.labels import NUM_LABELS, LabelSet
+from streamfer.models.backbones.backbone import BackboneConfig, BackboneName, Stem
+from streamfer.models.backbones.published_dan import PUBLISHED_SHAPE, load_published_dan
+from streamfer.models.directions import Directions
+from streamfer.models.encoder import Encoder
+from streamfer.models.latent_per import Latent, LatentPER, LatentPERConfig, latent_mask
+from streamfer.training.backbones.objectives import make_objective
+from streamfer.training.backbones.teaching_faces import ExamFaces, TeachingFaces
+from streamfer.training.runs.run_state import AveragedModel
+from streamfer.training.vgg.objective import (
+    Loss,
+    distribution_loss,
+    fit_temperature,
+    learning_rate_factor,
+)
+from streamfer.types import FloatArray
+
+_EXAM_BATCH = 128
+_LEAST_SPREAD = 1e-6
+"""Of codes that are all the same, as an encoder's are that was never trained."""
+_FREE = frozenset({"threads"})
+"""Settings that may change between a run and its continuation."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneRunConfig:
+    """One training run; both arms of a comparison differ in `latent` alone."""
+
+    backbone: BackboneName = "resnet18"
+    latent: Latent = "mean"
+    loss: Loss = "ce"
+    stem: Stem = "small"
+    width: float = 0.25
+    input_size: int = 48
+    hidden: int = 128
+    dropout: float = 0.3
+    epochs: int = 15
+    batch_size: int = 64
+    learning_rate: float = 0.05
+    """Peak; SGD with Nesterov momentum 0.9."""
+    weight_decay: float = 5e-4
+    warmup: float = 1.0
+    """Epochs of warm-up."""
+    cooldown: float = 0.5
+    """Fraction of the run over which the learning rate falls to zero."""
+    views: int = 8
+    """Augmented views of every face; epochs take them in turn."""
+    ema_decay: float = 0.999
+    seed: int = 0
+    threads: int = 0
+    """Torch's CPU threads; 0 leaves its default."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "views"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name.replace('_', ' ')} must be at least 1")
+        self.network("ferplus", EncoderShape())
+
+    def network(self, labels: LabelSet, codes: EncoderShape) -> LatentPERConfig:
+        """Shape of the classifier that the run trains."""
+        backbone = BackboneConfig(self.backbone, self.width, self.stem, self.input_size)
+        return LatentPERConfig(
+            backbone, self.latent, labels, self.hidden, self.dropout, codes.num_ws, codes.w_dim
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderShape:
+    """Of the codes that an encoder gives."""
+
+    num_ws: int = 10
+    w_dim: int = 128
+
+
+class BackboneRun:
+    """The state of a run: network, objective, average, optimiser, position.
+
+    Args:
+        config: the run.
+        faces: what it learns from.
+        encoder: of the codes.
+        directions: whose scores say which indices of a code are read.
+        device: where it runs.
+        initial: a published checkpoint of DAN to start from; None starts from random weights.
+
+    Raises:
+        ConfigError: the directions are of other codes, or the checkpoint is of another shape.
+        EngineError: the checkpoint is missing or broken.
+    """
+
+    def __init__(
+        self,
+        config: BackboneRunConfig,
+        faces: TeachingFaces,
+        encoder: Encoder,
+        directions: Directions,
+        device: torch.device,
+        initial: Path | None = None,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.faces = faces
+        self.device = device
+        shape = config.network(
+            faces.labels, EncoderShape(encoder.config.num_ws, encoder.config.w_dim)
+        )
+        self.network = LatentPER(shape)
+        self.objective = make_objective(self.network.backbone, shape.backbone)
+        self._begin(encoder, directions)
+        if initial is not None:
+            _start_from(self.network, shape.backbone, initial)
+        self.network.to(device)
+        self.objective.to(device)
+        self.average = AveragedModel(self.network, config.ema_decay)
+        self.optimizer = self._make_optimizer()
+        self.epoch = 0
+
+    def _begin(self, encoder: Encoder, directions: Directions) -> None:
+        network = self.network
+        if network.reads_codes:
+            shape = (encoder.config.num_ws, encoder.config.w_dim)
+            if directions.code_shape != shape:
+                raise ConfigError(
+                    f"the directions are for codes of {directions.code_shape[0]} ×"
+                    f" {directions.code_shape[1]}, the encoder's are {shape[0]} × {shape[1]}"
+                )
+            network.mask.copy_(torch.from_numpy(latent_mask(directions, self.config.latent)))
+            network.w_avg.copy_(encoder.w_avg)
+            codes = torch.from_numpy(self.faces.views.codes(0).astype(np.float32))
+            spread = (codes - encoder.w_avg.cpu()).square().mean().sqrt()
+            network.spread.copy_(spread.clamp(min=_LEAST_SPREAD))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one epoch."""
+        return max(len(self.faces.classes) // self.config.batch_size, 1)
+
+    def train_epoch(self, advance: Callable[[], None] = lambda: None) -> float:
+        """Trains one epoch and returns its mean loss."""
+        config = self.config
+        torch.manual_seed(config.seed * 100_003 + self.epoch)
+        self.network.train()
+        self.objective.train()
+        total = torch.zeros((), device=self.device)
+        for step, (crops, ws, classes) in enumerate(self._batches()):
+            position = self.epoch + step / self.steps_per_epoch
+            factor = learning_rate_factor(position, config.epochs, config.warmup, config.cooldown)
+            for group in self.optimizer.param_groups:
+                group["lr"] = config.learning_rate * factor
+            total += self._step(crops, ws, classes)
+            advance()
+        self.epoch += 1
+        return float(total) / self.steps_per_epoch
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+        config, faces = self.config, self.faces
+        view = self.epoch % config.views
+        crops = faces.views.crops(view)
+        codes = faces.views.codes(view) if self.network.reads_codes else None
+        order = np.random.default_rng((config.seed, self.epoch)).permutation(len(crops))
+        for step in range(self.steps_per_epoch):
+            # In the file's order, which reads faster; within a batch it makes no difference.
+            rows = np.sort(order[step * config.batch_size : (step + 1) * config.batch_size])
+            ws = None if codes is None else torch.from_numpy(codes[rows]).to(self.device).float()
+            yield (
+                torch.from_numpy(crops[rows]).to(self.device),
+                ws,
+                torch.from_numpy(faces.classes[rows]).to(self.device),
+            )
+
+    def _step(self, crops: Tensor, ws: Tensor | None, classes: Tensor) -> Tensor:
+        network = self.network
+        maps = network.backbone.maps(network.pictures(crops))
+        lesson = self.objective(network.backbone, maps, classes)
+        codes = None if ws is None else lesson.mixed(network.codes(ws))
+        logits = network.logits(lesson.description, codes)
+        targets = F.one_hot(classes, NUM_LABELS).float()
+        loss = distribution_loss(logits, targets, self.config.loss)
+        if lesson.partner is not None:
+            other = distribution_loss(logits, targets[lesson.partner], self.config.loss)
+            loss = (loss + other) / 2
+        loss = loss + lesson.loss
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        self.average.update(network)
+        return loss.detach()
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        config = self.config
+        learned = [*self.network.parameters(), *self.objective.parameters()]
+        groups = [
+            {"params": [p for p in learned if p.ndim >= 2], "weight_decay": config.weight_decay},
+            {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
+
+    def calibrate(self) -> None:
+        """Sets the averaged network's temperature from training faces that were kept back."""
+        network, faces = self.average.model, self.faces.calibration
+        network.temperature.fill_(1.0)
+        if len(faces):
+            logits = torch.from_numpy(exam_logits(network, faces, self.device))
+            network.temperature.fill_(fit_temperature(logits, torch.from_numpy(faces.classes)))
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to go on exactly."""
+        return {
+            "config": asdict(self.config),
+            "faces": self.faces.sha256,
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
+            "average": self.average.model.state_dict(),
+            "average_updates": self.average.updates,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any], where: Path) -> None:
+        """Takes up the state of an earlier run.
+
+        Raises:
+            ConfigError: that run had other settings or faces; says which.
+        """
+        mine, theirs = asdict(self.config), state.get("config", {})
+        for name in mine:
+            if name not in _FREE and mine[name] != theirs.get(name):
+                raise ConfigError(
+                    f"{where}: was trained with {name} {theirs.get(name)}, not {mine[name]};"
+                    " resume with the same settings"
+                )
+        if state.get("faces") != self.faces.sha256:
+            raise ConfigError(
+                f"{where}: was trained on other faces, or in another style; resume with the same"
+                " data, split, landmarks, style and augmentation"
+            )
+        self.network.load_state_dict(state["network"])
+        self.objective.load_state_dict(state["objective"])
+        self.average.model.load_state_dict(state["average"])
+        self.average.updates = state["average_updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch = state["epoch"]
+
+
+@torch.inference_mode()
+def exam_logits(network: LatentPER, faces: ExamFaces, device: torch.device) -> FloatArray:
+    """(n, 7) float32 logits of a classifier in evaluation mode."""
+    parts = [np.empty((0, NUM_LABELS), np.float32)]
+    for start in range(0, len(faces), _EXAM_BATCH):
+        rows = slice(start, start + _EXAM_BATCH)
+        crops = torch.from_numpy(np.array(faces.crops[rows])).to(device)
+        ws = None
+        if network.reads_codes:
+            ws = torch.from_numpy(np.array(faces.codes[rows])).to(device).float()
+        parts.append(network(crops, ws).float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def accuracy_of(logits: FloatArray, classes: NDArray[np.int64]) -> float | None:
+    """Share of right answers; None without faces."""
+    return float((logits.argmax(axis=1) == classes).mean()) if len(classes) else None
+
+
+def _start_from(network: LatentPER, shape: BackboneConfig, initial: Path) -> None:
+    if shape != PUBLISHED_SHAPE:
+        raise ConfigError(
+            f"--initial {initial}: published checkpoints of DAN need --backbone dan --stem imagenet"
+            f" --width {PUBLISHED_SHAPE.width:g} --input-size {PUBLISHED_SHAPE.input_size}"
+        )
+    network.backbone.load_state_dict(load_published_dan(initial).backbone_state())
