@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 import shlex
+import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.numpy import save_file
@@ -13,9 +15,11 @@ from safetensors.numpy import save_file
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.own_weights import read_own_weights
 from streamfer.errors import ConfigError, EngineError
+from streamfer.labels import LABELS
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from tests.support.labelled_faces import write_tree
 from tests.support.program import frame_records, record_lines, streamfer
+from tests.support.shared import shared_file
 
 PAGE = Path(__file__).parents[3] / "docs" / "own-weights.md"
 
@@ -57,6 +61,39 @@ def test_the_three_commands_of_the_page(
     assert faces
     assert {face["trust"] for face in faces} == {None}
     assert {face["latent"] for face in faces} == {None}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_page_on_faces_of_real_persons(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands, on a class-per-folder set; `-s` shows how long each command took (the goal for
+    the training, on two idle cores: five minutes)."""
+    table = pq.read_table(shared_file("data/persons/same_person.parquet"))
+    for number, row in enumerate(table.to_pylist()):
+        path = tmp_path / "faces" / LABELS[row["label"]] / f"S{row['person']:03d}_{number}.webp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(row["image"])
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+    for line in block.strip().splitlines():
+        began = time.monotonic()
+        arguments = shlex.split(line)[1:]
+        more = ["--no-display"] if arguments[0] == "run" else []
+        ended = streamfer(capfd, *arguments, *more)
+        assert ended.code == 0, ended.err
+        with capfd.disabled():
+            print(f"\n{time.monotonic() - began:.0f} s: {line}")
+    assert "whole subjects" in (tmp_path / "mine" / "face_vgg19.md").read_text()
+    figures = json.loads((tmp_path / "mine" / "eval.json").read_text())
+    assert figures["n"] == table.num_rows
+    assert figures["confidence_95_by"] == "subject"
+    header = record_lines(tmp_path / "mine" / "demo.jsonl")[0]
+    sha256 = hashlib.sha256((tmp_path / "mine" / "face_vgg19.safetensors").read_bytes()).hexdigest()
+    assert header["models"]["face"] == {"name": "face_vgg19.safetensors", "sha256": sha256}
+    assert header["label_set"] == "fer2013"
+    assert any(frame["faces"] for frame in frame_records(tmp_path / "mine" / "demo.jsonl"))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
