@@ -49,7 +49,7 @@ class CodesConfig:
     batch_size: int = 32
     """Faces of a shard, optimised together."""
     max_seconds: float = 1e9
-    """It stops, ready to be gone on with, after this long."""
+    """It stops, ready to be gone on with, after this long and one shard at least."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,19 +78,20 @@ def optimise_codes(
     Returns:
         How many faces have codes.
     """
-    began, done = clock(), 0
+    began, done, made = clock(), 0, 0
     order = np.random.default_rng(config.seed).permutation(len(crops))
     chosen = order[: config.faces or None]
     inverter = Inverter(models.generator, models.lens, InversionConfig(config.steps), clock)
     for number, start in enumerate(range(0, len(chosen), config.batch_size)):
         rows = chosen[start : start + config.batch_size]
         if not shards.has(number):
-            if clock() - began >= config.max_seconds:
+            if made and clock() - began >= config.max_seconds:
                 break
             faces = torch.from_numpy(crops[rows])
             with torch.no_grad():
                 first = models.encoder(from_uint8(faces.to(models.device)))
             shards.write(number, OptimisedFaces(faces, inverter.invert(faces, first).latent))
+            made += 1
         done += len(rows)
         advance(len(rows))
     return done
