@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
-from streamfer.errors import ConfigError, OutputError
+from streamfer.errors import ConfigError
 from streamfer.evaluation.branch_cost import branch_cost
 from streamfer.evaluation.latent_exams import Exams, make_exams
+from streamfer.evaluation.latent_files import draw_confusions, write_whole
 from streamfer.evaluation.latent_markdown import as_markdown
 from streamfer.evaluation.latent_runs import Answers, Arm, answer_exams, planned, read_answers
 from streamfer.evaluation.latent_tables import WITH, all_tables
-from streamfer.evaluation.report import draw_confusion, write_picture
 from streamfer.models.backbones.backbone import BACKBONES, BackboneName
 from streamfer.models.directions import Directions, load_directions
 from streamfer.models.latent_per import LATENTS, Latent, LatentPERConfig, load_latent_per
@@ -205,7 +203,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     def keep() -> dict[str, Any]:
         figures = {**figures_of(tables, answered), "table_5": cost}
         if options.json:
-            _write(options.json, json.dumps(figures, indent=1) + "\n")
+            write_whole(options.json, json.dumps(figures, indent=1) + "\n")
         return figures
 
     def report(arm: Arm, line: str) -> None:
@@ -217,7 +215,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         train_missing(tables, answered, report)
     figures = keep()
     if options.confusion:
-        _draw(figures, options.confusion)
+        draw_confusions(figures, options.confusion)
     print(as_markdown(figures))
 
 
@@ -267,29 +265,6 @@ def _cost(tables: Tables) -> dict[str, Any]:
 
     backbones = tuple(dict.fromkeys(arm.backbone for arm in tables.arms))
     return branch_cost(shape_of, backbones, tables.reader.network)
-
-
-def _draw(figures: dict[str, Any], folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from error
-    for backbone, arms in figures["confusion"].items():
-        for latent, counts in arms.items():
-            if counts is not None:
-                title = f"{backbone}, latent: {latent}, {figures['style']}"
-                picture = draw_confusion(np.array(counts), title)
-                write_picture(picture, folder / f"{backbone}-{latent}.png")
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: others may read it while a training goes on."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror}") from error
 
 
 def _line(row: dict[str, Any]) -> str:
