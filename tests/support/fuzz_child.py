@@ -47,6 +47,8 @@ def serve() -> None:
             answers.write(json.dumps({"code": code, "text": said.read()}) + "\n")
             said.seek(0)
             said.truncate()
+    for networks in _kept.values():  # their threads would hold the exit
+        SessionNetworks.close(networks)
 
 
 if __name__ == "__main__":
