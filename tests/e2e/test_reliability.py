@@ -113,7 +113,8 @@ def test_a_paused_server_is_shown_as_stalled_and_comes_back(clips: Path, pause_s
     assert run.states["cam"][-1] == "live"
 
 
-@pytest.mark.parametrize("seconds", [20.0, slow(300.0)])
+@pytest.mark.slow  # it asks for a time, which other tests on the same cores can cost it
+@pytest.mark.parametrize("seconds", [20.0, 300.0])
 def test_what_is_analysed_is_fresh_however_slow_the_analyzer(
     clips: Path, tmp_path: Path, seconds: float
 ) -> None:

@@ -103,7 +103,7 @@ class FileRun:
     def figures(self) -> ClusterFigures:
         """What it is at now."""
         queue, now_s = self._queue, self._clock()
-        running = sum(s.frames for streams in self._progress.values() for s in streams)
+        running = sum(s.frames for worker in self._progress for s in self._progress_of(worker))
         first_s = now_s if self._first_given_s is None else self._first_given_s
         last_s = first_s if self._last_done_s is None else self._last_done_s
         return ClusterFigures(
@@ -118,7 +118,7 @@ class FileRun:
             faces=self._faces,
             dropped=0,
             workers=tuple(
-                WorkerFigures(member.name, member.node, self._progress.get(member.name, ()))
+                WorkerFigures(member.name, member.node, self._progress_of(member.name))
                 for member in self._fleet
             ),
             lost=self._fleet.lost,
@@ -133,8 +133,7 @@ class FileRun:
             case Ready(worker, node):
                 self._fleet.became_ready(worker, node)
             case Progress(worker, streams):
-                names = self._names_of(worker)
-                self._progress[worker] = tuple(s for s in streams if s.stream in names)
+                self._progress[worker] = streams
             case Done():
                 self._take_done(report)
             case Failed(worker, attempt, reason, broken):
@@ -190,10 +189,11 @@ class FileRun:
         for attempt in self._queue.attempts_of(worker):
             self._take_back(attempt, f"{node} was lost: {reason}")
 
-    def _names_of(self, worker: str) -> set[str]:
-        """The streams that a worker has in hand."""
+    def _progress_of(self, worker: str) -> tuple[StreamFigures, ...]:
+        """How far a worker has come with what it has in hand: the rest is done, or lost."""
         taken = map(self._queue.of, self._queue.attempts_of(worker))
-        return {each.unit.spec.name for each in taken if each is not None}
+        names = {each.unit.spec.name for each in taken if each is not None}
+        return tuple(s for s in self._progress.get(worker, ()) if s.stream in names)
 
     def _feed_all(self) -> None:
         """Gives everybody a file before anybody gets a second one."""

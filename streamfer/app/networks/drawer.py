@@ -10,6 +10,7 @@ from streamfer.engine import Engine
 from streamfer.errors import EngineError
 from streamfer.models.shipped import digest
 from streamfer.models.structures import DRAW, network_bytes, structures_digest
+from streamfer.runtime.backends.table import BACKENDS
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.open_engine import open_engine, open_serving_engine
 from streamfer.runtime.store.engine_key import onnx_key
@@ -68,8 +69,11 @@ def open_draw_engine(
     sources = digest(files.values()) + structures_digest(DRAW, files)
     key = onnx_key(DRAW, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
     model = OnnxModel.from_bytes(DRAW, store.open(key, make, bytes))
-    # It has no torch form of its own; int8 and half precision show in pictures.
-    backend = "auto" if config.backend == "torch" else config.backend
+    # It has no torch form of its own, and while a GPU's engine compiles the CPU serves; int8 and
+    # half precision show in pictures.
+    record = BACKENDS.get(config.backend) if config.backend != "auto" else None
+    fits = record is not None and not record.needs_module and (device != "cpu" or record.on_cpu)
+    backend = config.backend if fits else "auto"
     threads = config.threads or None
     if at_once:
         engine, _ = open_serving_engine(

@@ -13,7 +13,17 @@ from streamfer.app.cluster.file_run import FileRun
 from streamfer.app.cluster.fleet import START_TIMEOUT_S
 from streamfer.app.cluster.folder import done_files
 from streamfer.app.cluster.queue import FileQueue
-from streamfer.app.cluster.reports import Attempt, Done, Failed, Lost, Ready, Refused, Report
+from streamfer.app.cluster.reports import (
+    Attempt,
+    Done,
+    Failed,
+    Lost,
+    Progress,
+    Ready,
+    Refused,
+    Report,
+    StreamFigures,
+)
 from streamfer.errors import EngineError
 from tests.support.cluster import (
     Clock,
@@ -49,6 +59,15 @@ def test_every_file_is_done_once_and_nothing_is_left_of_attempts(tmp_path: Path)
     assert {path.name for path in tmp_path.iterdir()} == {"records", "done"}
     assert (figures.done, figures.waiting, figures.running, figures.failed) == (6, 0, 0, {})
     assert (figures.frames, figures.faces) == (60, 30)
+
+
+def test_frames_of_a_file_that_is_done_are_counted_once(tmp_path: Path) -> None:
+    def tells_then_succeeds(workers: FakeWorkers, worker: str, attempt: Attempt) -> list[Report]:
+        stream = StreamFigures(attempt.spec.name, "running", 7, dropped=0, faces=0, fps=1.0)
+        return [Progress(worker, (stream,)), *succeed(workers, worker, attempt)]
+
+    figures = run(tmp_path, FakeWorkers(tells_then_succeeds), wanted=1).figures()
+    assert figures.frames == 60
 
 
 def test_both_workers_work_and_no_more_are_started(tmp_path: Path) -> None:

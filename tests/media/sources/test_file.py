@@ -128,7 +128,7 @@ def test_info_of_a_clip(tmp_path: Path) -> None:
     source.close()
     assert (info.stream, info.source, info.live) == ("talk", str(path), False)
     assert (info.width, info.height) == (64, 96)
-    assert (info.frame_rate, info.frame_count, info.duration_s) == (25.0, 100, 2.0)
+    assert (info.frame_rate, info.frame_count, info.duration_s) == (25.0, 100, 4.0)
 
 
 def test_realtime_is_live(tmp_path: Path) -> None:
