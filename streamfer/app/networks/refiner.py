@@ -67,12 +67,15 @@ def refinement_config(
 
 
 def prepare_refinement(config: RefinementConfig, store: EngineStore, on_progress: Progress) -> None:
-    """Makes the engines that the child process of a CPU will want, where they are not in the store.
+    """Makes the engines that the child process of a CPU will want, where their graphs are not in the
+    store; else the child opens them, or compiles them anew, while the run goes on.
 
     Raises:
         EngineError: a network is missing or damaged, or no backend works.
     """
-    if config.device == "cpu" and config.backend != "torch":
+    if config.device != "cpu" or config.backend == "torch":
+        return
+    if not are_exported(config.generator, config.classifier, store):
         open_refine_engines(
             config.generator, config.classifier, config.backend, store, on_progress
         ).close()
