@@ -67,8 +67,8 @@ def refinement_config(
 
 
 def prepare_refinement(config: RefinementConfig, store: EngineStore, on_progress: Progress) -> None:
-    """Makes the engines that the child process of a CPU will want, where their graphs are not in the
-    store; else the child opens them, or compiles them anew, while the run goes on.
+    """Makes the engines that the child process of a CPU will want, where the store lacks their
+    graphs; else the child opens them, or compiles them anew, while the run goes on.
 
     Raises:
         EngineError: a network is missing or damaged, or no backend works.
