@@ -15,7 +15,7 @@ import pytest
 
 import streamfer
 from streamfer.media.video.audio import AudioSpan
-from streamfer.media.video.file import VideoConfig
+from streamfer.media.video.encoder import VideoConfig
 from streamfer.media.video.network import NetworkVideo, network_address
 from streamfer.types import Frame
 from tests.support.clips import ClipSpec, make_clip, numbered_picture, read_number

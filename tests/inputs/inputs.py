@@ -17,7 +17,7 @@ from rich.console import Console
 
 from streamfer.errors import ConfigError
 from streamfer.media.video.container import CONTAINERS
-from streamfer.media.video.file import VideoConfig, check_encoder
+from streamfer.media.video.encoder import VideoConfig, check_encoder
 from tests.inputs import making
 from tests.inputs.refusals import refusals
 from tests.inputs.trying import Tried, tried

@@ -11,7 +11,7 @@ from streamfer.errors import StreamferError
 from streamfer.media.sources.file import FileSource
 from streamfer.media.verify.outputs import verify_outputs
 from streamfer.media.video.audio import AudioSpan
-from streamfer.media.video.file import VideoConfig
+from streamfer.media.video.encoder import VideoConfig
 from streamfer.media.video.writer import VideoWriter
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import struct
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,8 @@ from typing import Self
 import av
 
 from streamfer.types import UInt8Array
-from tests.support.rtsp_server import SYSTEM_PYTHON, free_port, require_rtsp_server
+from tests.support.rtsp_server import GstServer
 
-_CHILD = Path(__file__).with_name("gst_record_child.py")
 _HEAD = struct.Struct("<BdQI")
 
 
@@ -31,7 +28,7 @@ class Received:
     content: bytes
 
 
-class RtspRecorder:
+class RtspRecorder(GstServer):
     """The server on a port of its own, so that it comes back where it was.
 
     Args:
@@ -40,31 +37,9 @@ class RtspRecorder:
     """
 
     def __init__(self, path: Path, *, sound: bool = False) -> None:
-        require_rtsp_server()
-        self.port = free_port()
+        super().__init__("gst_record_child.py", {"path": str(path), "sound": sound})
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
         self._path = path
-        self._settings = {"port": self.port, "path": str(path), "sound": sound}
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        """Starts it, and waits until it listens."""
-        self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(_CHILD), json.dumps(self._settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n", "the RTSP server did not start"
-
-    def kill(self) -> None:
-        """Ends it at once, as a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
 
     def received(self) -> list[Received]:
         """What came so far."""

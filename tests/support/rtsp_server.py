@@ -14,7 +14,6 @@ from typing import Self
 import pytest
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-_CHILD = Path(__file__).with_name("gst_rtsp_child.py")
 _PROBE = (
     "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 )
@@ -52,7 +51,42 @@ class Mount:
     """Where the server notes `number seconds` (monotonic clock) of every picture it sends."""
 
 
-class RtspServer:
+class GstServer:
+    """A server of GStreamer's in a process of its own, on a port that stays.
+
+    Args:
+        child: the program.
+        settings: for it, besides the port.
+    """
+
+    def __init__(self, child: str, settings: dict[str, object]) -> None:
+        require_rtsp_server()
+        self.port = free_port()
+        self._command = [SYSTEM_PYTHON, str(Path(__file__).with_name(child))]
+        self._settings = {"port": self.port, **settings}
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Starts it, and waits until it listens."""
+        self._process = subprocess.Popen(
+            [*self._command, json.dumps(self._settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n", "the RTSP server did not start"
+
+    def kill(self) -> None:
+        """Ends it at once, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+class RtspServer(GstServer):
     """The server on a fixed port of its own, so that it comes back where it was.
 
     Args:
@@ -69,10 +103,7 @@ class RtspServer:
         digest: bool = False,
         certificate: tuple[Path, Path] | None = None,
     ) -> None:
-        require_rtsp_server()
-        self.port = free_port()
-        self._settings = {
-            "port": self.port,
+        settings: dict[str, object] = {
             "users": users or {},
             "digest": digest,
             "certificate": [str(path) for path in certificate] if certificate else None,
@@ -86,30 +117,11 @@ class RtspServer:
                 for mount in mounts
             ],
         }
-        self._process: subprocess.Popen[str] | None = None
+        super().__init__("gst_rtsp_child.py", settings)
 
     def url(self, path: str, user_info: str = "", scheme: str = "rtsp") -> str:
         """The URL of a mount point."""
         return f"{scheme}://{user_info}127.0.0.1:{self.port}{path}"
-
-    def start(self) -> None:
-        """Starts it, and waits until it listens."""
-        self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(_CHILD), json.dumps(self._settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n", "the RTSP server did not start"
-
-    def kill(self) -> None:
-        """Ends it at once, as a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
 
     def pause(self) -> None:
         """Stops it in its tracks; its connections stay open."""

@@ -68,7 +68,7 @@ def open_draw_engine(
 
     sources = digest(files.values()) + structures_digest(DRAW, files)
     key = onnx_key(DRAW, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
-    model = OnnxModel.from_bytes(DRAW, store.open(key, make, bytes))
+    model = OnnxModel(DRAW, store.file(key, make))
     # It has no torch form of its own, and while a GPU's engine compiles the CPU serves; int8 and
     # half precision show in pictures.
     record = BACKENDS.get(config.backend) if config.backend != "auto" else None

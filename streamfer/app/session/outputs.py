@@ -18,8 +18,8 @@ from streamfer.media.redact import redact_url
 from streamfer.media.sources.source_list import SourceKind, SourceSpec
 from streamfer.media.subtitles.wording import parse_names
 from streamfer.media.subtitles.writer import check_subtitles_path
+from streamfer.media.video.encoder import VideoConfig, check_encoder
 from streamfer.media.video.encoder_choice import best_encoder
-from streamfer.media.video.file import VideoConfig, check_encoder
 from streamfer.media.video.network import (
     check_network_address,
     network_address,

@@ -19,11 +19,9 @@ from streamfer.media.sources.media_file import is_playable
 from streamfer.media.video.audio_track import AudioKind, AudioTrack, CopiedAudio, TranscodedAudio
 from streamfer.media.video.caption_track import Caption, CaptionTrack
 from streamfer.media.video.container import CONTAINERS, carried_time_base, container_options
-from streamfer.media.video.encoder import VideoConfig, check_encoder, check_size, configure
+from streamfer.media.video.encoder import VideoConfig, check_size, configure
 from streamfer.media.video.yuv import Rect, YuvConverter
 from streamfer.types import Planes, UInt8Array
-
-__all__ = ["VideoConfig", "VideoFile", "check_encoder"]
 
 _KEYFRAME_EVERY_S = Fraction(1, 2)
 """A key frame ends a fragment, and a killed run loses what is in the last one."""

@@ -18,7 +18,7 @@ from streamfer.media.files.output_path import reason
 from streamfer.media.redact import redact_text
 from streamfer.media.sources.sound import Sound, TravellingSound
 from streamfer.media.video.audio import AudioReader, AudioSpan
-from streamfer.media.video.file import VideoConfig
+from streamfer.media.video.encoder import VideoConfig
 from streamfer.media.video.network_connection import (
     NetworkAddress,
     NetworkConnection,

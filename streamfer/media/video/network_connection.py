@@ -10,7 +10,7 @@ from typing import Any
 from streamfer.media.redact import redact_url
 from streamfer.media.sources.sound import Sound
 from streamfer.media.video.audio_track import AudioTrack, CopiedAudio, TranscodedAudio
-from streamfer.media.video.file import VideoConfig
+from streamfer.media.video.encoder import VideoConfig
 from streamfer.media.video.yuv import YuvConverter
 from streamfer.types import UInt8Array
 

@@ -16,7 +16,8 @@ from streamfer.media.video.audio_track import AudioKind, CopiedAudio
 from streamfer.media.video.audio_trial import audio_kind
 from streamfer.media.video.caption_track import Caption, CaptionSource
 from streamfer.media.video.container import CONTAINERS, longest_gap_s
-from streamfer.media.video.file import VideoConfig, VideoFile
+from streamfer.media.video.encoder import VideoConfig
+from streamfer.media.video.file import VideoFile
 from streamfer.media.video.rates import frame_s, nominal_rate
 from streamfer.media.video.yuv import Rect
 from streamfer.types import FaceResult, Frame, FrameResult, Planes, StreamInfo, UInt8Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -53,7 +54,7 @@ class BackboneConfig:
         return max(16, round(channels * self.width / 16) * 16)
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """A network from pictures to descriptions.
 
     Attributes:
@@ -64,9 +65,9 @@ class Backbone(nn.Module):
     num_features: int
     map_shape: tuple[int, int]
 
+    @abstractmethod
     def maps(self, pictures: Tensor) -> Tensor:
         """[NCHW] float pictures to [NCHW] feature maps."""
-        raise NotImplementedError
 
     def read(self, maps: Tensor) -> Tensor:
         """Feature maps to descriptions (N, num_features): their mean, unless a backbone has more

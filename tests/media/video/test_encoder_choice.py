@@ -4,13 +4,13 @@ import pytest
 
 from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import video_config
+from streamfer.media.video.encoder import VideoConfig
 from streamfer.media.video.encoder_choice import (
     HARDWARE_ENCODERS,
     _encodes,
     best_encoder,
     first_working,
 )
-from streamfer.media.video.file import VideoConfig
 
 
 @pytest.mark.parametrize(

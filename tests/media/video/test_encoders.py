@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.video.file import VideoConfig, check_encoder
+from streamfer.media.video.encoder import VideoConfig, check_encoder
 from streamfer.media.video.writer import VideoWriter
 from streamfer.types import Frame, StreamInfo
 from tests.support.analysed import make_frame

@@ -14,7 +14,7 @@ import av
 import pytest
 
 from streamfer.errors import ConfigError
-from streamfer.media.video.file import VideoConfig
+from streamfer.media.video.encoder import VideoConfig
 from streamfer.media.video.network import (
     NetworkVideo,
     check_network_address,

@@ -28,7 +28,7 @@ def test_a_killed_run_leaves_all_but_the_last_moments(tmp_path: Path, suffix: st
 import os, signal
 from pathlib import Path
 from fractions import Fraction
-from streamfer.media.video.file import VideoConfig, check_encoder
+from streamfer.media.video.encoder import VideoConfig, check_encoder
 from streamfer.media.video.writer import VideoWriter
 from tests.support.videos import info
 from tests.support.analysed import make_frame
@@ -105,7 +105,7 @@ import resource, signal
 from pathlib import Path
 import numpy as np
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.video.file import VideoConfig, check_encoder
+from streamfer.media.video.encoder import VideoConfig, check_encoder
 from streamfer.media.video.writer import VideoWriter
 from tests.support.videos import info
 from tests.support.analysed import make_frame
