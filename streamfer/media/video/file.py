@@ -67,6 +67,7 @@ class VideoFile:
         self._frame_rate = frame_rate
         self._converter = YuvConverter(size_wh)
         self._last_pts: int | None = None
+        self._pictures = 0
         self._last_keyframe_s: Fraction | None = None
         self._audio: AudioTrack | None = None
         self._captions: CaptionTrack | None = None
@@ -112,6 +113,7 @@ class VideoFile:
                 frame = self._converter.convert(picture)
             else:
                 frame = self._converter.repaint(planes, picture, changed)
+            self._pictures += 1
             frame.pts = self._own_pts(pts, time_base)
             frame.time_base = self._time_base
             frame.duration = max(1, round(1 / (self._frame_rate * self._time_base)))
@@ -156,7 +158,10 @@ class VideoFile:
         if not self._open:
             return
         try:
-            self._container.mux(self._stream.encode(None))
+            for packet in self._stream.encode(None):
+                if self._pictures == 1:  # libx265 leaves its time of decoding to chance
+                    packet.dts = packet.pts
+                self._container.mux(packet)
             if self._audio is not None:
                 self._audio.finish()
             self._container.close()
