@@ -131,7 +131,14 @@ class Site:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         host = named.pop("Host", self.address)
         here = socket.create_connection(("127.0.0.1", self.port))
-        return connect(f"ws://{host}/live", sock=here, additional_headers=named, proxy=None)
+        scheme = "wss" if self.secure else "ws"
+        return connect(
+            f"{scheme}://{host}/live",
+            sock=here,
+            ssl=ssl._create_unverified_context() if self.secure else None,
+            additional_headers=named,
+            proxy=None,
+        )
 
 
 @contextmanager

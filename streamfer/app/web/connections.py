@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _MOST = 256
@@ -25,14 +26,20 @@ class Connection(H11Protocol):
             return
         self._late = self.loop.call_later(_REQUEST_TIMEOUT_S, self._hang_up_unless_asked)
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """It asked for a WebSocket, and is another protocol's from here on."""
+        self._stop_waiting()
+        super().handle_websocket_upgrade(event)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
-        if self._late is not None:
-            self._late.cancel()
+        self._stop_waiting()
         super().connection_lost(exc)
 
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+
     def _hang_up_unless_asked(self) -> None:
-        request: object = self.cycle
-        speaks_to: object = self.transport.get_protocol()  # another, once it is a WebSocket
-        if request is None and speaks_to is self:
+        if self.cycle is None:
             self.transport.abort()

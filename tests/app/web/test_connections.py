@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from streamfer.app.web import connections
+from tests.support.certificate import make_certificate
 from tests.support.web import site
 
 
@@ -25,6 +27,22 @@ def test_connections_that_ask_for_nothing_are_ended(monkeypatch: pytest.MonkeyPa
             assert hung_up(silent)
         page.recv(timeout=20)
         page.ping().wait(20)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_page_that_has_gone_is_not_hung_up_on(
+    tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "_REQUEST_TIMEOUT_S", 0.5)
+    certificate = make_certificate(tmp_path) if tls else (None, None)
+    with site(certificate=certificate) as there:
+        with there.live():
+            pass
+        later = there.connection()
+        later.connect()
+        assert hung_up(later.sock)  # the first one's time is over as well
+        later.close()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_so_many_connections_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
