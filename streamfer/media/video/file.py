@@ -25,6 +25,9 @@ from streamfer.types import Planes, UInt8Array
 
 _KEYFRAME_EVERY_S = Fraction(1, 2)
 """A key frame ends a fragment, and a killed run loses what is in the last one."""
+_UNTIMED = 2
+"""Of so few pictures libx265 leaves the times of decoding to chance: it learns from the third how
+far it reorders. They come in order."""
 
 
 class VideoFile:
@@ -159,7 +162,7 @@ class VideoFile:
             return
         try:
             for packet in self._stream.encode(None):
-                if self._pictures == 1:  # libx265 leaves its time of decoding to chance
+                if self._pictures <= _UNTIMED:
                     packet.dts = packet.pts
                 self._container.mux(packet)
             if self._audio is not None:

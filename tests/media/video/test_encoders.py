@@ -38,11 +38,13 @@ def test_pictures_too_large_for_an_encoder_are_refused_with_one_that_takes_them(
     assert len(frame_times(tmp_path / "out.mp4")) == 1
 
 
-def test_one_picture_alone_is_encoded_every_time(tmp_path: Path) -> None:
-    video = VideoConfig(encoder="libx265", preset="ultrafast")
-    for _ in range(40):
-        write_pictures(tmp_path / "out.mp4", 1, (64, 128), config=video)
-        assert len(frame_times(tmp_path / "out.mp4")) == 1
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("preset", ["ultrafast", "medium"])
+def test_few_pictures_are_encoded_every_time(tmp_path: Path, count: int, preset: str) -> None:
+    video = VideoConfig(encoder="libx265", preset=preset)
+    for _ in range(20):
+        write_pictures(tmp_path / "out.mp4", count, (64, 128), config=video)
+        assert len(frame_times(tmp_path / "out.mp4")) == count
 
 
 def test_an_encoder_must_suit_the_container() -> None:
