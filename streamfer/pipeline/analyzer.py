@@ -14,8 +14,9 @@ from itertools import islice
 import numpy as np
 
 from streamfer.labels import LABELS
+from streamfer.pipeline.refine.completed import CompletedFace
 from streamfer.pipeline.refine.drawing import CodedFace, Drawer, Imagine
-from streamfer.pipeline.refine.latent_memory import CompletedFace, LatentMemory
+from streamfer.pipeline.refine.latent_memory import LatentMemory
 from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.pipeline.stream_memory import AnalyzerConfig, StreamMemory, rounds
@@ -57,7 +58,7 @@ class Analyzer:
         trust: says how far answers can be trusted; None leaves that open.
         heads: what else is said of each face, of all faces of a batch at once; without any nothing
             is done.
-        drawer: draws every face from its code; see `LatentMemory`.
+        drawer: draws faces from their codes; see `LatentMemory`.
         imagine: as what else faces are drawn.
     """
 
@@ -76,7 +77,9 @@ class Analyzer:
         self._config = config or AnalyzerConfig()
         self._times = times or StageTimes()
         self._memories: dict[str, StreamMemory] = {}
-        self._latents = LatentMemory(refiner, self._config.residual, drawer, imagine)
+        self._latents = LatentMemory(
+            refiner, self._config.residual, drawer, imagine, draw_all=self._config.draw_all
+        )
         self._trust = trust
         self._heads = tuple(heads)
 

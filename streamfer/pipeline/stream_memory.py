@@ -29,6 +29,8 @@ class AnalyzerConfig:
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
     """How fast refined latent codes fade; without a refiner of no matter."""
+    draw_all: bool = True
+    """Draw every face in every frame, for somebody to see; see `LatentMemory`."""
 
 
 class StreamMemory:

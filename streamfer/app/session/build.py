@@ -43,8 +43,18 @@ def build_analyzer(
     times: StageTimes,
     refiner: Refiner | None = None,
     heads: Sequence[FaceHead] = (),
+    *,
+    draw_all: bool = True,
 ) -> Analyzer:
     """The analyzer of a run.
+
+    Args:
+        config: of the run.
+        models: its networks.
+        times: where the time of each step is counted.
+        refiner: refines latents in the background.
+        heads: what else is said of each face.
+        draw_all: whether somebody sees how the faces are drawn.
 
     Raises:
         EngineError: the generator is broken.
@@ -55,6 +65,7 @@ def build_analyzer(
         search_everywhere=config.drop == "never",
         label_set=models.label_set(config.label_set),
         residual=residual_config(refinement) if refinement else ResidualConfig(),
+        draw_all=draw_all,
     )
     reader = open_face_reader(models.detector, models.face)
     return Analyzer(
@@ -79,7 +90,14 @@ def build_pipeline(
     """
     config = parts.config
     with networks.serving() as models:
-        analyzer = build_analyzer(config, models, parts.times, parts.refiner, parts.heads)
+        analyzer = build_analyzer(
+            config,
+            models,
+            parts.times,
+            parts.refiner,
+            parts.heads,
+            draw_all=parts.draw_faces,
+        )
         device = models.face.device
         plans = [stream_plan(parts, stream, models) for stream in streams]
     return Pipeline(

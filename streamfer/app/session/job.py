@@ -240,6 +240,11 @@ class Job:
         self._parts, self._pipeline = parts, pipeline
         return pipeline
 
+    def _draws_faces(self) -> bool:
+        config = self.config
+        pictures = config.output is not None or config.snapshot_every is not None
+        return pictures or bool(self._feed or self._watchers or self._sinks)
+
     def _open_parts(self, networks: ServingNetworks, stack: ExitStack) -> RunParts:
         """What all streams share; closed with the stack."""
         config = self.config
@@ -277,6 +282,7 @@ class Job:
             segments=Segments(config.segment or math.inf),
             notes=notes,
             extra=(*self._watchers, *self._sinks, *delivered),
+            draw_faces=self._draws_faces(),
             keep_pictures=bool(self._sinks),
             announce=self._reports.announce,
             heads=self._heads,

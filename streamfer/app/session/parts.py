@@ -54,6 +54,8 @@ class RunParts:
     """When video and records go on in new files."""
     extra: Sequence[Sink] = ()
     """Further sinks of every stream, before those that draw into the pictures."""
+    draw_faces: bool = True
+    """Whether somebody sees how the faces are drawn."""
     keep_pictures: bool = False
     """Whether the results' pictures stay as they came, so that the overlay goes over copies."""
     announce: Callable[[StreamEvent], None] = lambda event: None

@@ -41,5 +41,6 @@ class Connection(H11Protocol):
             self._late.cancel()
 
     def _hang_up_unless_asked(self) -> None:
-        if self.cycle is None:
+        request: object = self.cycle
+        if request is None:
             self.transport.abort()
