@@ -58,17 +58,7 @@ def open_draw_engine(
     Raises:
         EngineError: the file is missing, damaged or of another kind, or no backend works.
     """
-    files = {"generator": generator}
-
-    def make() -> bytes:
-        on_progress("preparing the drawing (once)", 0.0)
-        data = network_bytes(DRAW, files, lambda: _export(generator))
-        on_progress("preparing the drawing (once)", 1.0)
-        return data
-
-    sources = digest(files.values()) + structures_digest(DRAW, files)
-    key = onnx_key(DRAW, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
-    model = OnnxModel(DRAW, store.file(key, make))
+    model = _model(generator, store, on_progress)
     # It has no torch form of its own, and while a GPU's engine compiles the CPU serves; int8 and
     # half precision show in pictures.
     record = BACKENDS.get(config.backend) if config.backend != "auto" else None
@@ -89,6 +79,20 @@ def open_draw_engine(
         threads=threads,
         on_progress=on_progress,
     )
+
+
+def _model(generator: Path, store: EngineStore, on_progress: Progress) -> OnnxModel:
+    files = {"generator": generator}
+
+    def make() -> bytes:
+        on_progress("preparing the drawing (once)", 0.0)
+        data = network_bytes(DRAW, files, lambda: _export(generator))
+        on_progress("preparing the drawing (once)", 1.0)
+        return data
+
+    sources = digest(files.values()) + structures_digest(DRAW, files)
+    key = onnx_key(DRAW, hashlib.sha256(sources.encode()).hexdigest(), _RECIPE)
+    return OnnxModel(DRAW, store.file(key, make))
 
 
 # What follows loads torch.
