@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from streamfer.app.cli.invert import InvertConfig, invert
+from streamfer.app.cli.invert import invert
+from streamfer.app.cli.invert_options import InvertConfig
 from streamfer.app.session.faces import Picture, find_faces, read_pictures
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, EngineError, SourceError
@@ -144,7 +145,9 @@ def test_folders_are_read_in_order_and_other_sources_refused(tmp_path: Path) -> 
 
 
 def test_missing_weights_are_named_before_anything_is_read(tmp_path: Path) -> None:
-    config = InvertConfig(("x.png",), tmp_path, device="cpu", generator=tmp_path / "g.safetensors")
+    config = InvertConfig(
+        images=("x.png",), out=tmp_path, device="cpu", generator=tmp_path / "g.safetensors"
+    )
     with pytest.raises(EngineError, match=r"g\.safetensors"):
         invert(config, quiet())
 
