@@ -23,7 +23,8 @@ from streamfer.evaluation.edited_face import Edit, EditedFace, edit_faces
 from streamfer.evaluation.editor import Editor, codes_for_editing, open_engine_editor
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.file import FileSource
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.writer import VideoWriter
 from streamfer.models.directions import load_directions

@@ -21,7 +21,8 @@ from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_
 from streamfer.evaluation.inversion_sheet import inversion_sheet
 from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.sources.source_list import SourceKind, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import expand_sources
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
 from streamfer.runtime.planning import find_machine

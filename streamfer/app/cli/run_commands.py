@@ -8,11 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from streamfer.app.cli.run_options import ConfigFile, merged_config, with_run_options
+from streamfer.media.sources.kinds import USAGE
 
-_SOURCE_HELP = (
-    "A file, a folder, 0 (webcam), camera:N, /dev/videoN, rtsp://…, http(s)://…, srt://…, udp://…, "
-    "screen:, lavfi:GRAPH or demo:. Without any, camera 0."
-)
+_SOURCE_HELP = f"{USAGE[0].upper()}{USAGE[1:]}. Without any, camera 0."
 
 
 @with_run_options
