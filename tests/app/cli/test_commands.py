@@ -58,4 +58,4 @@ def test_a_group_alone_shows_its_commands(group: str, capfd: pytest.CaptureFixtu
 
 
 def test_a_mistyped_command_is_told_the_nearest(capfd: pytest.CaptureFixture[str]) -> None:
-    assert "Did you mean 'train'?" in streamfer(capfd, "trian").complaint
+    assert "Did you mean 'engines'?" in streamfer(capfd, "engine").complaint
