@@ -14,7 +14,8 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

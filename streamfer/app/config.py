@@ -20,7 +20,7 @@ from streamfer.app.config_fields import (
     check_device,
     check_face_model,
     check_likeness,
-    check_range,
+    check_ranges,
     flag_name,
     option,
 )
@@ -146,8 +146,7 @@ class RunConfig(AnalysisOptions):
     )
 
     def __post_init__(self) -> None:
-        for spec in dataclasses.fields(self):
-            check_range(spec, getattr(self, spec.name))
+        check_ranges(self)
         check_detection(self.detect_every, self.detect_size)
         check_device(self.device)
         check_face_model(self.face_model, self.backbone)

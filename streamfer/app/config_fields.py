@@ -22,29 +22,45 @@ Faces = Literal["shown", "blurred", "synthetic"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
+REQUIRED: Any = dataclasses.MISSING
+"""The default of an option that must be given."""
+
+
 def option(
     default: Any,
     text: str,
     *,
-    group: str,
+    group: str | None = None,
     low: float | None = None,
     high: float | None = None,
     metavar: str | None = None,
+    show_default: bool = True,
 ) -> Any:
-    """A field of `RunConfig` with what the command line says of it.
+    """A field of a configuration with what the command line says of it.
 
     Args:
-        default: the value where nothing else is said.
+        default: the value where nothing else is said; `REQUIRED` where it must be given.
         text: the help text.
         group: heading in the help.
         low: smallest allowed number.
         high: largest allowed number.
         metavar: what the help calls the value.
+        show_default: whether the help shows the default, where there is one.
     """
+    described = {"help": text, "group": group, "low": low, "high": high, "metavar": metavar}
     return field(
-        default=default,
-        metadata={"help": text, "group": group, "low": low, "high": high, "metavar": metavar},
+        default=default, metadata={**described, "argument": False, "show_default": show_default}
     )
+
+
+def argument(text: str, *, metavar: str) -> Any:
+    """A field that is given without a name.
+
+    Args:
+        text: the help text.
+        metavar: what the help calls it.
+    """
+    return field(metadata={"help": text, "metavar": metavar, "argument": True})
 
 
 def flag_name(field_name: str) -> str:
@@ -52,19 +68,21 @@ def flag_name(field_name: str) -> str:
     return field_name.replace("_", "-")
 
 
-def check_range(spec: dataclasses.Field[Any], value: Any) -> None:
-    """Holds a value against the bounds of its field.
+def check_ranges(config: Any) -> None:
+    """Holds all values of a configuration against the bounds of their fields.
 
     Raises:
-        ConfigError: it lies outside of them.
+        ConfigError: one lies outside of them.
     """
-    low, high = spec.metadata.get("low"), spec.metadata.get("high")
-    if value is None or (low is None and high is None):
-        return
-    # Written so that NaN, which compares false with everything, is refused.
-    if not ((low is None or value >= low) and (high is None or value <= high)):
-        span = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise ConfigError(f"--{flag_name(spec.name)}: {span}, got {value}")
+    for spec in dataclasses.fields(config):
+        value = getattr(config, spec.name)
+        low, high = spec.metadata.get("low"), spec.metadata.get("high")
+        if value is None or (low is None and high is None):
+            continue
+        # Written so that NaN, which compares false with everything, is refused.
+        if not ((low is None or value >= low) and (high is None or value <= high)):
+            span = f"at least {low}" if high is None else f"between {low} and {high}"
+            raise ConfigError(f"--{flag_name(spec.name)}: {span}, got {value}")
 
 
 def check_detection(every: str, size: str) -> None:

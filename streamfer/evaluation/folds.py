@@ -28,6 +28,7 @@ from streamfer.evaluation.kept_folds import FoldsBy, KeptFolds
 from streamfer.evaluation.metrics import accuracy
 from streamfer.labels import NUM_LABELS, LabelSet
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
+from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces
 from streamfer.training.faces.landmarks import (
@@ -116,25 +117,10 @@ def cross_validate(
         EngineError: the weights are missing or broken.
     """
     pick_device(config.device)  # what is wrong with it is said before anything is read
-    faces = read_all_faces(config.data, config.reading)
-    labels: LabelSet = config.labels or ("ferplus" if faces.votes.any() else "fer2013")
-    truth = true_classes(faces, labels)
-    index = np.flatnonzero(truth != NO_LABEL)
-    if not len(index):
-        raise ConfigError(f"{config.data}: no face has a label of the kind {labels}")
-    faces, truth = faces.subset(index), truth[index]
-    if config.by == "subject" and not faces.subjects:
-        raise ConfigError(f"{config.data}: the file names do not tell the subjects")
+    tested = _read_tested(config)
+    faces = tested.faces
     # All folds before the first training, which takes long: what is wrong is said at once.
-    groups: dict[FoldsBy, NDArray[np.int64]] = {}
-    if config.by != "subject":
-        groups["image"] = np.arange(len(faces))
-    if config.by != "image" and faces.subjects:
-        groups["subject"] = joint_groups(faces)
-    folds = {
-        by: assign_folds(members.tolist(), config.folds, config.seed)
-        for by, members in groups.items()
-    }
+    folds = _all_folds(config, faces)
     initial = load_face_vgg(config.weights)
     cache = open_landmarks(config.landmarks, faces.pictures)
     summary = summary_of(faces, cache)
@@ -144,22 +130,65 @@ def cross_validate(
         figures[by] = None
         if by in folds:
             kept = KeptFolds(config.checkpoints, by, _beginning(config, faces, cache, folds[by]))
-            probs, per_fold = _run_folds(config, faces, cache, initial, folds[by], kept, report)
-            evaluation = Evaluation(
-                EvaluationConfig(config.data, labels, config.style, config.tta),
-                index.astype(np.int64),
-                probs,
-                truth,
-                None,
-                hashlib.sha256(config.weights.read_bytes()).hexdigest(),
-                faces.names,
-                faces.subjects,
-                summary,
-            )
+            probs, per_fold = _run_folds(config, tested, cache, initial, folds[by], kept, report)
+            evaluation = _evaluation(config, tested, probs, summary)
             keep(by, evaluation)
             spread = {"mean": float(np.mean(per_fold)), "sd": float(np.std(per_fold, ddof=1))}
             figures[by] = {**evaluation.figures(), "per_fold": per_fold, **spread}
     return figures
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tested:
+    """The faces with a label, every one of which is tested once."""
+
+    faces: LabelledFaces
+    index: NDArray[np.int64]
+    """(n,) row of each in the data."""
+    labels: LabelSet
+    truth: NDArray[np.int64]
+    """(n,) index into LABELS."""
+
+
+def _read_tested(config: FoldsConfig) -> _Tested:
+    faces = read_all_faces(config.data, config.reading)
+    labels: LabelSet = config.labels or ("ferplus" if faces.votes.any() else "fer2013")
+    truth = true_classes(faces, labels)
+    index = np.flatnonzero(truth != NO_LABEL)
+    if not len(index):
+        raise ConfigError(f"{config.data}: no face has a label of the kind {labels}")
+    return _Tested(faces.subset(index), index.astype(np.int64), labels, truth[index])
+
+
+def _all_folds(config: FoldsConfig, faces: LabelledFaces) -> dict[FoldsBy, NDArray[np.int64]]:
+    """(n,) fold of each face, by what is never on both sides."""
+    if config.by == "subject" and not faces.subjects:
+        raise ConfigError(f"{config.data}: the file names do not tell the subjects")
+    groups: dict[FoldsBy, NDArray[np.int64]] = {}
+    if config.by != "subject":
+        groups["image"] = np.arange(len(faces))
+    if config.by != "image" and faces.subjects:
+        groups["subject"] = joint_groups(faces)
+    return {
+        by: assign_folds(members.tolist(), config.folds, config.seed)
+        for by, members in groups.items()
+    }
+
+
+def _evaluation(
+    config: FoldsConfig, tested: _Tested, probs: FloatArray, summary: DataSummary
+) -> Evaluation:
+    return Evaluation(
+        EvaluationConfig(config.data, tested.labels, config.style, config.tta),
+        tested.index,
+        probs,
+        tested.truth,
+        None,
+        hashlib.sha256(config.weights.read_bytes()).hexdigest(),
+        tested.faces.names,
+        tested.faces.subjects,
+        summary,
+    )
 
 
 def _beginning(
@@ -202,7 +231,7 @@ def assign_folds(groups: Sequence[Any], folds: int, seed: int) -> NDArray[np.int
 
 def _run_folds(
     config: FoldsConfig,
-    faces: LabelledFaces,
+    tested: _Tested,
     cache: LandmarkCache,
     initial: FaceVGG,
     fold: NDArray[np.int64],
@@ -210,8 +239,7 @@ def _run_folds(
     report: Callable[[str], None],
 ) -> tuple[FloatArray, list[float]]:
     """(n, 7) answers to each face by the network that did not learn from it, accuracy by fold."""
-    labels: LabelSet = config.labels or ("ferplus" if faces.votes.any() else "fer2013")
-    truth = true_classes(faces, labels)
+    faces = tested.faces
     probs = np.zeros((len(faces), NUM_LABELS), np.float32)
     per_fold = []
     for number in range(config.folds):
@@ -220,10 +248,10 @@ def _run_folds(
         if answers is None:
             train = faces.subset(np.flatnonzero(fold != number))
             model = _fine_tune(config, train, cache, initial)
-            answers = _answer(config, model, faces.subset(inside), cache, labels)
+            answers = _answer(config, model, faces.subset(inside), cache, tested.labels)
             kept.write(number, answers)
         probs[inside] = answers
-        per_fold.append(accuracy(probs[inside], truth[inside]))
+        per_fold.append(accuracy(probs[inside], tested.truth[inside]))
         report(f"by {kept.by}, fold {number + 1} of {config.folds}: {per_fold[-1]:.4f}")
     return probs, per_fold
 

@@ -23,6 +23,9 @@ from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, picture_key
 from streamfer.types import FloatArray, UInt8Array
 
+_Make = Callable[[], tuple[UInt8Array, NDArray[np.int64]]]
+"""Makes the crops of an exam and their classes."""
+
 PLAIN, OTHER_STYLE, PERSONS, TURNED = "plain", "other style", "persons", "turned"
 
 
@@ -67,21 +70,11 @@ def make_exams(
         OutputError: the folder cannot be written.
     """
     known = labelled(validation, labels)
-    crops = align_pictures(known.pictures, cache).reshape(-1, 64, 64)
-    classes = true_classes(known, labels)
-    other: Style = "photo" if style == "sketch" else "sketch"
-    wanted: dict[str, Callable[[], tuple[UInt8Array, NDArray[np.int64]]]] = {
-        PLAIN: lambda: (in_style(crops, style), classes),
-        **{
-            name: lambda name=name: (in_style(under(name, crops), style), classes)  # type: ignore[misc]
-            for name in CONDITIONS
-        },
-        OTHER_STYLE: lambda: (in_style(crops, other), classes),
-    }
+    wanted = _wanted(known, labels, style, cache)
     if persons is not None:
         strangers = labelled(persons, labels)
         wanted[PERSONS] = lambda: (
-            in_style(align_pictures(strangers.pictures, cache).reshape(-1, 64, 64), style),
+            in_style(_crops(strangers, cache), style),
             true_classes(strangers, labels),
         )
     digest = _digest(validation, persons, labels, style, cache, reader)
@@ -90,10 +83,31 @@ def make_exams(
     return Exams(made, most_turned(_landmarks(known, cache)), digest)
 
 
+def _wanted(
+    faces: LabelledFaces, labels: LabelSet, style: Style, cache: LandmarkCache
+) -> dict[str, _Make]:
+    """The exams on faces that nothing was trained on, by name."""
+    crops, classes = _crops(faces, cache), true_classes(faces, labels)
+    other: Style = "photo" if style == "sketch" else "sketch"
+    return {
+        PLAIN: lambda: (in_style(crops, style), classes),
+        **{
+            name: lambda name=name: (in_style(under(name, crops), style), classes)  # type: ignore[misc]
+            for name in CONDITIONS
+        },
+        OTHER_STYLE: lambda: (in_style(crops, other), classes),
+    }
+
+
+def _crops(faces: LabelledFaces, cache: LandmarkCache) -> UInt8Array:
+    """(n, 64, 64)."""
+    return align_pictures(faces.pictures, cache).reshape(-1, 64, 64)
+
+
 def _kept(
     folder: Path,
     name: str,
-    make: Callable[[], tuple[UInt8Array, NDArray[np.int64]]],
+    make: _Make,
     reader: CodeReader,
     notify: Callable[[str], None],
 ) -> ExamFaces:

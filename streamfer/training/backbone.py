@@ -30,7 +30,7 @@ from streamfer.training.backbones.run import (
     exam_logits,
 )
 from streamfer.training.backbones.teaching_faces import TeachingFaces, teaching_faces
-from streamfer.training.backbones.views import CodeReader
+from streamfer.training.backbones.views import CodeReader, Style
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks
 from streamfer.training.runs.command import (
     ProgressLine,
@@ -105,37 +105,53 @@ def train_backbone(
     checkpoint = out / "last.pt"
     if resume and checkpoint.exists():
         run.restore(load_checkpoint(checkpoint), checkpoint)
-    _begin_folder(out, config)
-    metrics = MetricsFile(out / "metrics.jsonl", keep=run.epoch)
+    metrics = _begin_folder(out, run)
     while run.epoch < config.epochs:
-        started = time.monotonic()
-        loss = run.train_epoch(advance)
-        logits = exam_logits(run.average.model, faces.validation, run.device)
-        accuracy = accuracy_of(logits, faces.validation.classes)
-        row: dict[str, Any] = {
-            "epoch": run.epoch,
-            "loss": round(loss, 5),
-            "accuracy": None if accuracy is None else round(accuracy, 5),
-            "seconds": round(time.monotonic() - started, 1),
-        }
+        row = _train_and_score(run, faces, advance)
         metrics.append(row)
         save_checkpoint(checkpoint, run.state())
         report(row)
     run.calibrate()
-    weights = out / weights_name(config)
-    notes = {"seed": str(config.seed), "style": faces.style, "loss": config.loss}
+    return _save(run, faces.style, reader, metrics, out)
+
+
+def _save(
+    run: BackboneRun, style: Style, reader: CodeReader, metrics: MetricsFile, out: Path
+) -> Path:
+    """Writes the averaged weights and their card; the path of the weights."""
+    weights = out / weights_name(run.config)
+    notes = {"seed": str(run.config.seed), "style": style, "loss": run.config.loss}
     encoder = reader.network if run.network.reads_codes else None
     save_latent_per(run.average.model, encoder, weights, notes)
     write_card(weights, run, metrics.rows)
     return weights
 
 
-def _begin_folder(path: Path, config: BackboneRunConfig) -> None:
+def _train_and_score(
+    run: BackboneRun, faces: TeachingFaces, advance: Callable[[], None]
+) -> dict[str, Any]:
+    """Trains for an epoch; its figures."""
+    started = time.monotonic()
+    loss = run.train_epoch(advance)
+    logits = exam_logits(run.average.model, faces.validation, run.device)
+    accuracy = accuracy_of(logits, faces.validation.classes)
+    return {
+        "epoch": run.epoch,
+        "loss": round(loss, 5),
+        "accuracy": None if accuracy is None else round(accuracy, 5),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _begin_folder(path: Path, run: BackboneRun) -> MetricsFile:
+    """Makes the folder of a run, and opens its metrics at its epoch."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        (path / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+        text = json.dumps(asdict(run.config), indent=2) + "\n"
+        (path / "config.json").write_text(text, "utf-8")
     except OSError as error:
         raise OutputError(f"{path}: cannot make the folder: {error.strerror}") from error
+    return MetricsFile(path / "metrics.jsonl", keep=run.epoch)
 
 
 def add_faces_options(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -73,25 +73,16 @@ def train_classifier(
     """
     _limit_threads(config.threads)
     pick_device(config.device)  # what is wrong with it is said before anything is read
-    splits = _read(files, config.seed, console)
-    cache = open_landmarks(files.landmarks, splits.training.pictures + splits.validation.pictures)
-    if console:
-        for faces in (splits.training, splits.validation):
-            show_faceless(faces, cache, console)
+    splits, cache = _read(files, config.seed, console)
     held_out, kept = split_held_out(splits.training)
     run, began_with = _begin_or_resume(config, files, splits, kept, cache)
     calibration, exam = (evaluation_faces(f, cache) for f in (held_out, splits.validation))
     hashes = hash_pictures(splits.training.pictures)
     weights = files.out / "face_vgg19.safetensors"
-    _begin_folder(files.out, config)
-    metrics = MetricsFile(files.out / "metrics.jsonl", keep=run.epoch)
-    began = clock()
+    metrics = _begin_folder(files.out, run)
     with _progress(run, console) as progress:
-        while run.epoch < config.epochs:
-            late = (clock() - began) / config.max_seconds if config.max_seconds else 0.0
-            if late >= 1:
-                break
-            advance = partial(progress.advance, progress.task_ids[0])
+        advance = partial(progress.advance, progress.task_ids[0])
+        for late in _until_over(run, config, clock):
             row = _train_and_score(run, exam, advance, late)
             if (figure := row[f"mean_{config.choose_by}"]) > run.best_accuracy:
                 run.best_accuracy = figure
@@ -106,11 +97,28 @@ def train_classifier(
     return weights
 
 
-def _read(files: TrainingFiles, seed: int, console: Console | None) -> Splits:
+def _read(files: TrainingFiles, seed: int, console: Console | None) -> tuple[Splits, LandmarkCache]:
+    """The faces and where theirs are found, shown as they were read."""
     splits = files.read(seed)
     if console:
         show_splits(splits, console)
-    return splits
+    cache = open_landmarks(files.landmarks, splits.training.pictures + splits.validation.pictures)
+    if console:
+        for faces in (splits.training, splits.validation):
+            show_faceless(faces, cache, console)
+    return splits, cache
+
+
+def _until_over(
+    run: ClassifierRun, config: ClassifierConfig, clock: Callable[[], float]
+) -> Iterator[float]:
+    """Before every epoch, what part of the time is over; 0 where it is not limited."""
+    began = clock()
+    while run.epoch < config.epochs:
+        late = (clock() - began) / config.max_seconds if config.max_seconds else 0.0
+        if late >= 1:
+            return
+        yield late
 
 
 def _limit_threads(threads: int) -> None:
@@ -119,12 +127,14 @@ def _limit_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def _begin_folder(path: Path, config: ClassifierConfig) -> None:
+def _begin_folder(path: Path, run: ClassifierRun) -> MetricsFile:
+    """Makes the folder of a run, and opens its metrics at its epoch."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot make the folder: {error.strerror}") from error
-    (path / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+    (path / "config.json").write_text(json.dumps(asdict(run.config), indent=2) + "\n", "utf-8")
+    return MetricsFile(path / "metrics.jsonl", keep=run.epoch)
 
 
 def _begin_or_resume(

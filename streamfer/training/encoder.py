@@ -111,6 +111,8 @@ class EncoderTrainer:
         self.optimizer = torch.optim.Adam(
             self.encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
         )
+        self.modules = {"encoder": self.encoder, "average": self.average}
+        self.optimizers = {"encoder": self.optimizer}
         self.images_seen = 0
         self.sums: dict[str, Tensor] = {}
         self._rounds = 0
@@ -216,24 +218,27 @@ def train_encoder(
     """
     began = clock()
     trainer = EncoderTrainer(faces, generator, lens, config, known, initial)
-    modules = {"encoder": trainer.encoder, "average": trainer.average}
-    optimizers = {"encoder": trainer.optimizer}
     folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
     if folder.resuming:
-        trainer.images_seen = folder.load(modules, optimizers)["images"]
+        trainer.images_seen = folder.load(trainer.modules, trainer.optimizers)["images"]
 
     def tick() -> None:
-        metrics = {**trainer.metrics(), "seconds": clock() - began}
-        folder.log(metrics)
-        write_sheet(trainer.pairs(_SHEET_FACES).numpy(), out / "pairs.png")
-        folder.save(modules, optimizers, {"images": trainer.images_seen})
-        on_tick(metrics)
+        on_tick(_write(trainer, folder, out, clock() - began))
 
     train_until_over(trainer, config, lambda: clock() - began, trainer.step, tick)
     if trainer.unreported:
         tick()
     save_encoder(trainer.average, out / "encoder.safetensors", {"images": str(trainer.images_seen)})
     return trainer.average
+
+
+def _write(trainer: EncoderTrainer, folder: RunFolder, out: Path, seconds: float) -> dict[str, Any]:
+    """Writes where the run stands after so many seconds; its metrics."""
+    metrics = {**trainer.metrics(), "seconds": seconds}
+    folder.log(metrics)
+    write_sheet(trainer.pairs(_SHEET_FACES).numpy(), out / "pairs.png")
+    folder.save(trainer.modules, trainer.optimizers, {"images": trainer.images_seen})
+    return metrics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -54,6 +54,13 @@ def test_wrong_options_under_asyncio_are_refused_when_called() -> None:
         streamfer.analyze_async("demo:", max_frame=3)
 
 
+def test_in_a_notebook_where_a_loop_is_running_already(opened: streamfer.Session) -> None:
+    async def cell() -> int:
+        return sum(1 for _ in opened.analyze("demo:", max_frames=3))
+
+    assert asyncio.run(cell()) == 3
+
+
 def test_in_a_thread(opened: streamfer.Session) -> None:
     seen: list[int] = []
     thread = threading.Thread(

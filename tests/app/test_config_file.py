@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamfer.app.cli.options import merged_config
+from streamfer.app.cli.run_options import merged_config
 from streamfer.app.config import RunConfig, resolve
 from streamfer.app.config_file import anchored, load_config, to_text
 from streamfer.errors import ConfigError

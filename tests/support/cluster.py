@@ -17,7 +17,8 @@ from streamfer.app.cluster.reports import (
     Report,
     WrittenFile,
 )
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 
 NO_SHA = "0" * 64
 

@@ -7,13 +7,12 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from streamfer.app.config_fields import FaceModelName
+from streamfer.app.cli.edit_options import EditConfig
 from streamfer.app.networks.portraits import find_portrait
 from streamfer.app.session.outputs import write_text
 from streamfer.app.session.session import Session
@@ -24,12 +23,12 @@ from streamfer.evaluation.edited_face import Edit, EditedFace, edit_faces
 from streamfer.evaluation.editor import Editor, codes_for_editing, open_engine_editor
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.file import FileSource
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.writer import VideoWriter
 from streamfer.models.directions import load_directions
 from streamfer.models.inversion.descent import InversionConfig
-from streamfer.models.shipped import SHIPPED
 from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
 from streamfer.runtime.planning import find_machine
 from streamfer.types import AlignedFace, FloatArray, FrameResult, UInt8Array
@@ -41,30 +40,6 @@ from streamfer.vision.portrait import align_portrait
 _FACE_PICTURE_PX = 160
 """A picture up to this size in which no face is found is taken for a face crop."""
 _SESSION = {"refine": False, "detect_every": "1"}
-
-
-@dataclass(frozen=True, slots=True)
-class EditConfig:
-    """What `edit` is asked for."""
-
-    source: str
-    """A picture, a folder of pictures, or a video."""
-    out: Path
-    edit: Edit
-    json: Path | None = None
-    """Where the numbers go; `faces.json` in `out` if None."""
-    other: Path | None = None
-    """The picture of the other face, where the edit needs one."""
-    attribute: Path | None = None
-    """Pictures with values, of which the direction is learnt."""
-    fit: float = 0.5
-    steps: int = 60
-    device: str = "auto"
-    face_model: FaceModelName = "shipped"
-    directions: Path = SHIPPED.directions
-    generator: Path = SHIPPED.generator
-    encoder: Path = SHIPPED.encoder
-    classifier: Path = SHIPPED.classifier
 
 
 def edit(config: EditConfig, console: Console | None = None) -> int:
@@ -115,6 +90,14 @@ def edit(config: EditConfig, console: Console | None = None) -> int:
     return 0 if faces or frames else SourceError.exit_code
 
 
+def wanted_edit(config: EditConfig) -> Edit:
+    """What is to be done to each code."""
+    strengths = config.wanted_strengths
+    if config.toward is not None:
+        return Edit(config.toward, strengths)
+    return Edit("direction", strengths, config.direction)
+
+
 def open_editor(config: EditConfig) -> Editor:
     """Engines on a CPU; torch on a GPU and for networks of other shapes.
 
@@ -123,11 +106,7 @@ def open_editor(config: EditConfig) -> Editor:
         EngineError: a network is missing or broken.
     """
     settings = InversionConfig(steps=config.steps)
-    files = {
-        "generator": config.generator,
-        "encoder": config.encoder,
-        "classifier": config.classifier,
-    }
+    files = config.files
     on_cpu = config.device == "cpu" or (
         config.device == "auto" and not find_machine().torch_sees_gpu
     )
@@ -162,10 +141,10 @@ class _FaceEditor:
         )
         self._directions = load_directions(config.directions)
         self._other = None if config.other is None else self._code_of(config.other)
-        self._edit = config.edit
+        self._edit = wanted_edit(config)
         if config.attribute is not None:
             vector = learn_attribute(read_attribute(config.attribute), self._encoded)
-            self._edit = dataclasses.replace(config.edit, own_vector=vector)
+            self._edit = dataclasses.replace(self._edit, own_vector=vector)
 
     def picture(self, spec: SourceSpec) -> list[EditedFace]:
         """The edited faces of one picture; a second face of NAME is `NAME-2`."""

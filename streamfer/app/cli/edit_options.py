@@ -3,110 +3,114 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Literal
 
-import typer
-
-from streamfer.app.cli.latent_options import DeviceOption, FaceModelOption, WeightsOption
+from streamfer.app.cli.latent_options import LatentOptions
+from streamfer.app.cli.options import with_options
+from streamfer.app.config_fields import REQUIRED, argument, option
 from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
+from streamfer.models.shipped import SHIPPED
 
 _MOST_STRENGTHS = 101
-_DEFAULT = {"direction": (2.0,), "blend": (0.0, 0.25, 0.5, 0.75, 1.0), "mix": (1.0,)}
+_BLEND = (0.0, 0.25, 0.5, 0.75, 1.0)
+_STRENGTHS: dict[str, tuple[float, ...]] = {"morph": _BLEND, "transfer": _BLEND, "mix": (1.0,)}
+"""Where none are given."""
+_STRENGTH_OF_DIRECTIONS: tuple[float, ...] = (2.0,)
 
 
-def edit_command(
-    source: Annotated[
-        str, typer.Argument(metavar="PICTURE|FOLDER|VIDEO", help="Whose faces are edited.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the numbers there. [OUT/faces.json]")
-    ] = None,
-    emotion: Annotated[
-        str | None, typer.Option(help=f"The expression that is wanted: {', '.join(LABELS)}.")
-    ] = None,
-    strength: Annotated[
-        float | None, typer.Option(help="How far, in standard deviations; negative: away from it.")
-    ] = None,
-    strengths: Annotated[
-        str | None,
-        typer.Option(metavar="FIRST:LAST:COUNT|S,S,…", help="Several: -3:3:13, or 1,2,3."),
-    ] = None,
-    morph: Annotated[
-        Path | None, typer.Option(help="Towards the face in this picture; 1 is that face.")
-    ] = None,
-    transfer: Annotated[
-        Path | None, typer.Option(help="The expression of the face in this picture.")
-    ] = None,
-    mix: Annotated[
-        Path | None, typer.Option(help="Coarse from this face, fine from that in this picture.")
-    ] = None,
-    pose: Annotated[
-        str | None, typer.Option(metavar="yaw=N|pitch=N", help="Turn the head.")
-    ] = None,
-    attribute: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv", help="Columns picture and value: learn that property, and move it."
-        ),
-    ] = None,
-    fit: Annotated[
-        float, typer.Option(help="Codes: 0 as encoded (edits best), 1 refined (fits best).")
-    ] = 0.5,
-    steps: Annotated[int, typer.Option(help="Steps of the refinement.")] = 60,
-    directions: Annotated[Path | None, typer.Option(help="Instead of the shipped ones.")] = None,
-    device: DeviceOption = "auto",
-    face_model: FaceModelOption = "shipped",
-    generator: WeightsOption = None,
-    encoder: WeightsOption = None,
-    classifier: WeightsOption = None,
-) -> int:
-    """Give faces another expression or pose, or what another face has."""
-    from streamfer.app.cli.edit import EditConfig, edit
-    from streamfer.evaluation.edited_face import Edit, Kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditConfig(LatentOptions):
+    """What `edit` is asked for."""
 
-    others: dict[Kind, Path | None] = {"morph": morph, "transfer": transfer, "mix": mix}
-    kinds = [kind for kind, path in others.items() if path is not None]
-    wanted = [emotion, pose, attribute, *(others[kind] for kind in kinds)]
-    if sum(value is not None for value in wanted) != 1:
-        raise ConfigError("give one of --emotion, --pose, --attribute, --morph, --transfer, --mix")
-    if not 0 <= fit <= 1:
-        raise ConfigError(f"--fit {fit:g}: must be between 0 and 1")
-    if steps < 1:
-        raise ConfigError(f"--steps {steps}: must be at least 1")
-    if kinds:
-        kind = kinds[0]
-        other = others[kind]
-        assert other is not None, "one of them was given"
-        if not other.is_file():
-            raise ConfigError(f"--{kind} {other}: no such file")
-        default = _DEFAULT["mix" if kind == "mix" else "blend"]
-        plan = Edit(kind, read_strengths(strength, strengths, default))
-    else:
-        other = None
-        name, default = _direction(emotion, pose, attribute)
-        plan = Edit("direction", read_strengths(strength, strengths, default), name)
-    given = {
-        "directions": directions,
-        "generator": generator,
-        "encoder": encoder,
-        "classifier": classifier,
-    }
-    config = EditConfig(
-        source,
-        out,
-        plan,
-        json_file,
-        other,
-        attribute,
-        fit=fit,
-        steps=steps,
-        device=device,
-        face_model=face_model,
-        **{key: path for key, path in given.items() if path is not None},
+    source: str = argument("Whose faces are edited.", metavar="PICTURE|FOLDER|VIDEO")
+    out: Path = option(REQUIRED, "Folder for the results.")
+    json: Path | None = option(None, "Write the numbers there. [OUT/faces.json]")
+    emotion: str | None = option(None, f"The expression that is wanted: {', '.join(LABELS)}.")
+    strength: float | None = option(
+        None, "How far, in standard deviations; negative: away from it."
     )
+    strengths: str | None = option(
+        None, "Several: -3:3:13, or 1,2,3.", metavar="FIRST:LAST:COUNT|S,S,…"
+    )
+    morph: Path | None = option(None, "Towards the face in this picture; 1 is that face.")
+    transfer: Path | None = option(None, "The expression of the face in this picture.")
+    mix: Path | None = option(None, "Coarse from this face, fine from that in this picture.")
+    pose: str | None = option(None, "Turn the head.", metavar="yaw=N|pitch=N")
+    attribute: Path | None = option(
+        None,
+        "Columns picture and value: learn that property, and move it.",
+        metavar="FILE.csv",
+    )
+    fit: float = option(
+        0.5, "Codes: 0 as encoded (edits best), 1 refined (fits best).", low=0, high=1
+    )
+    steps: int = option(60, "Steps of the refinement.", low=1)
+    directions: Path = option(
+        SHIPPED.directions, "Instead of the shipped ones.", show_default=False
+    )
+
+    def __post_init__(self) -> None:
+        LatentOptions.__post_init__(self)  # a bare super() does not find slotted classes
+        wanted = (
+            self.emotion,
+            self.pose,
+            self.attribute,
+            self.morph,
+            self.transfer,
+            self.mix,
+        )
+        if sum(value is not None for value in wanted) != 1:
+            raise ConfigError(
+                "give one of --emotion, --pose, --attribute, --morph, --transfer, --mix"
+            )
+        if self.other is not None and not self.other.is_file():
+            raise ConfigError(f"--{self.toward} {self.other}: no such file")
+        if self.emotion is not None and self.emotion not in LABELS:
+            raise ConfigError(f"--emotion {self.emotion}: expected one of {', '.join(LABELS)}")
+        if self.pose is not None:
+            read_pose(self.pose)
+        read_strengths(self.strength, self.strengths, _BLEND)
+
+    @property
+    def toward(self) -> Literal["morph", "transfer", "mix"] | None:
+        """How the face comes nearer to another one; None where there is no other."""
+        if self.morph is not None:
+            return "morph"
+        if self.transfer is not None:
+            return "transfer"
+        return None if self.mix is None else "mix"
+
+    @property
+    def other(self) -> Path | None:
+        """The picture of the other face, where the edit needs one."""
+        return self.morph or self.transfer or self.mix
+
+    @property
+    def direction(self) -> str:
+        """Along which direction codes are moved; empty where there is another face."""
+        if self.attribute is not None:
+            return self.attribute.stem
+        return self.emotion or ("" if self.pose is None else read_pose(self.pose)[0])
+
+    @property
+    def wanted_strengths(self) -> tuple[float, ...]:
+        """In standard deviations along a direction; else 0 (this face) to 1 (the other)."""
+        default = _STRENGTH_OF_DIRECTIONS
+        if self.toward is not None:
+            default = _STRENGTHS[self.toward]
+        elif self.pose is not None:
+            default = (read_pose(self.pose)[1],)
+        return read_strengths(self.strength, self.strengths, default)
+
+
+@with_options(EditConfig)
+def edit_command(config: EditConfig) -> int:
+    """Give faces another expression or pose, or what another face has."""
+    from streamfer.app.cli.edit import edit
+
     return edit(config)
 
 
@@ -153,20 +157,17 @@ def _several(text: str) -> tuple[float, ...]:
     return values
 
 
-def _direction(
-    emotion: str | None, pose: str | None, attribute: Path | None
-) -> tuple[str, tuple[float, ...]]:
-    if emotion is not None:
-        if emotion not in LABELS:
-            raise ConfigError(f"--emotion {emotion}: expected one of {', '.join(LABELS)}")
-        return emotion, _DEFAULT["direction"]
-    if attribute is not None:
-        return attribute.stem, _DEFAULT["direction"]
-    name, _, amount = (pose or "").partition("=")
+def read_pose(text: str) -> tuple[str, float]:
+    """The name and the amount of a turn.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    name, _, amount = text.partition("=")
     try:
         value = float(amount)
     except ValueError:
         value = float("nan")
     if name not in ("yaw", "pitch") or not math.isfinite(value):
-        raise ConfigError(f"--pose {pose}: expected yaw=N or pitch=N, as yaw=-1")
-    return name, (value,)
+        raise ConfigError(f"--pose {text}: expected yaw=N or pitch=N, as yaw=-1")
+    return name, value

@@ -6,14 +6,13 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
+from streamfer.app.cli.invert_options import InvertConfig
 from streamfer.app.config import RunConfig
-from streamfer.app.config_fields import FaceModelName
 from streamfer.app.networks.portraits import find_portrait
 from streamfer.app.session.faces import FoundFaces, find_faces, read_pictures
 from streamfer.app.session.session import Session
@@ -22,36 +21,15 @@ from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_
 from streamfer.evaluation.inversion_sheet import inversion_sheet
 from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.sources.source_list import SourceKind, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import expand_sources
 from streamfer.models.inversion.descent import InversionConfig
-from streamfer.models.shipped import SHIPPED
 from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
 from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.vision.align import align_face
 from streamfer.vision.overlay.sheet import write_png
 from streamfer.vision.portrait import align_portrait
-
-
-@dataclass(frozen=True, slots=True)
-class InvertConfig:
-    """What `invert` is asked for."""
-
-    images: tuple[str, ...]
-    """Pictures, or folders of them; of a video its first frame."""
-    out: Path
-    """Folder for the results, made if missing."""
-    json: Path | None = None
-    """Where the numbers go; `faces.json` in `out` if None."""
-    steps: int = 100
-    budget_ms: float | None = None
-    device: str = "auto"
-    face_model: FaceModelName = "shipped"
-    """Of the published ones the weights must have been pulled; `generator` and `encoder` are then
-    not used."""
-    generator: Path = SHIPPED.generator
-    encoder: Path = SHIPPED.encoder
-    classifier: Path = SHIPPED.classifier
 
 
 def invert(config: InvertConfig, console: Console | None = None) -> int:
@@ -114,11 +92,7 @@ def _inverter(config: InvertConfig) -> Callable[[FoundFaces], list[InvertedFace]
         EngineError: a network is missing or broken.
     """
     settings = InversionConfig(steps=config.steps, budget_ms=config.budget_ms)
-    files = {
-        "generator": config.generator,
-        "encoder": config.encoder,
-        "classifier": config.classifier,
-    }
+    files = config.files
     shipped = config.face_model == "shipped"
     on_cpu = config.device == "cpu" or (
         config.device == "auto" and not find_machine().torch_sees_gpu

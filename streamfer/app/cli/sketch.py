@@ -13,7 +13,8 @@ from rich.console import Console
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.file import FileSource
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.writer import VideoWriter
 from streamfer.training.faces.sketch import SKETCH_KERNEL, pencil_sketch

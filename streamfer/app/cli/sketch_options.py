@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from streamfer.errors import ConfigError
 
@@ -25,6 +24,8 @@ def sketch_command(
     """Draw pictures and videos in pencil."""
     if kernel is not None and (kernel < 3 or kernel % 2 == 0):
         raise ConfigError(f"--kernel {kernel}: must be odd and at least 3")
+    from rich.console import Console
+
     from streamfer.app.cli.sketch import sketch
 
     return sketch(sources, out, kernel, Console())

@@ -7,12 +7,7 @@ from typing import Annotated
 
 import typer
 
-weights_app = typer.Typer(
-    help="Weights: those shipped, and those that others publish.", no_args_is_help=True
-)
 
-
-@weights_app.command("list")
 def list_weights_command() -> int:
     """Show what is shipped, what is here and what can be pulled."""
     from rich.console import Console
@@ -22,7 +17,6 @@ def list_weights_command() -> int:
     return list_weights(Console())
 
 
-@weights_app.command("pull")
 def pull_weights_command(
     name: Annotated[str, typer.Argument(help="As `streamfer weights list` calls it.")],
     source: Annotated[
@@ -37,7 +31,6 @@ def pull_weights_command(
     return pull_weights(Console(), name, source)
 
 
-@weights_app.command("verify")
 def verify_weights_command() -> int:
     """Hold shipped and pulled weights against their checksums; exit 5 where one is damaged."""
     from rich.console import Console

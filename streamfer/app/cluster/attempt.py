@@ -11,7 +11,8 @@ from streamfer.app.config import RunConfig
 from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.resume import resume
 from streamfer.errors import OutputError, SourceError
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 
 
 def attempt_config(config: RunConfig, attempt: Attempt) -> RunConfig:

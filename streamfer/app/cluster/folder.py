@@ -16,7 +16,7 @@ from streamfer.app.cluster.reports import Attempt, AttemptResult, WrittenFile
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_file import write_whole
-from streamfer.media.sources.source_list import SourceKind
+from streamfer.media.sources.kinds import SourceKind
 
 JOB_SCHEMA = "streamfer.job/1"
 DONE_SCHEMA = "streamfer.done/1"

@@ -21,7 +21,8 @@ from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.reader import Records, read_records
 from streamfer.media.records.schema import RECORD_SUFFIXES
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 
 _FRESH_S = 30.0
 """Of `status.json`, after which its run has ended without saying so."""

@@ -19,7 +19,8 @@ from streamfer.app.session.resume import resume
 from streamfer.app.session.shards import in_shard
 from streamfer.errors import ConfigError
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.kinds import KINDS, SourceKind
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
 
 _NOT_FOR_WORKERS: dict[str, Any] = {
     "source": (),
@@ -123,7 +124,7 @@ def cluster_plan(config: RunConfig) -> ClusterPlan:
     specs = in_shard(expand_sources(config.source), config.shard)
     live = [spec for spec in specs if spec.kind is SourceKind.NETWORK]
     for spec in specs:
-        if spec.kind not in (SourceKind.FILE, SourceKind.NETWORK, SourceKind.DEMO):
+        if not KINDS[spec.kind].anywhere:
             raise ConfigError(f"--cluster: {spec} belongs to one machine; run it there")
         if spec.kind is SourceKind.FILE and os.path.exists(spec.path) and not spec.path.is_file():
             raise ConfigError(f"--cluster: {spec}: is a pipe, which only one machine can read")

@@ -26,7 +26,8 @@ from streamfer.app.session.session import Session
 from streamfer.app.terminal.logs import configure_logging
 from streamfer.errors import EngineError, PipelineError, StreamferError
 from streamfer.media.redact import redact_text
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.types import StreamEvent
 

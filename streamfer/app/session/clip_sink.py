@@ -10,8 +10,8 @@ from pathlib import Path
 from streamfer.app.session.sources import OpenedStream
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import wall_stamp
+from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.live import LiveSource
-from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.video.clips import ClipFiles, ClipSource, FileClips, LiveClips
 from streamfer.types import Frame, FrameResult, StreamEvent
 

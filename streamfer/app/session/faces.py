@@ -11,7 +11,8 @@ import numpy as np
 
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.sources.file import FileSource
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
 from streamfer.types import AlignedFace, Detection, FloatArray, FrameResult, UInt8Array
 from streamfer.vision.align import align_face, whole_picture
 

@@ -15,14 +15,10 @@ from streamfer.app.session.sources import MakeSource
 from streamfer.errors import ConfigError
 from streamfer.media.sources.arrays import ArraySource
 from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.source import PendingFrame, Source
-from streamfer.media.sources.source_list import (
-    SourceKind,
-    SourceSpec,
-    expand_sources,
-    with_unique_names,
-)
+from streamfer.media.sources.source_list import SourceSpec, expand_sources, with_unique_names
 from streamfer.types import Frame
 
 _PICTURES = "pictures"

@@ -15,7 +15,8 @@ from streamfer.media.files.output_file import write_whole
 from streamfer.media.files.output_path import check_latents_path, latents_companions
 from streamfer.media.records.writer import check_records_path, record_companions
 from streamfer.media.redact import redact_url
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 from streamfer.media.subtitles.wording import parse_names
 from streamfer.media.subtitles.writer import check_subtitles_path
 from streamfer.media.video.encoder import VideoConfig, check_encoder

@@ -12,7 +12,8 @@ from streamfer.app.session.outputs import STREAM_FIELD, annotated_path, output_p
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.records.reader import read_records
 from streamfer.media.records.writer import RecordWriter
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 from streamfer.media.verify.whole import WholeInput
 from streamfer.types import StreamInfo
 

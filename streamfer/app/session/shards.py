@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamfer.errors import ConfigError
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 
 _MOST = 1_000_000
 

@@ -12,6 +12,7 @@ from streamfer.media.sources.camera import camera_endpoint
 from streamfer.media.sources.endpoint import Endpoint, LiveConfig, network_endpoint
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.hardware import check_hwaccel
+from streamfer.media.sources.kinds import KINDS, SourceKind
 from streamfer.media.sources.lavfi import LavfiSource
 from streamfer.media.sources.live import LiveCallbacks, LiveSource
 from streamfer.media.sources.live_sound import LiveSound
@@ -19,7 +20,7 @@ from streamfer.media.sources.packets import PacketMemory
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.screen import screen_endpoint
 from streamfer.media.sources.source import Source
-from streamfer.media.sources.source_list import CLIP_KINDS, SourceKind, SourceSpec
+from streamfer.media.sources.source_list import SourceSpec
 from streamfer.media.sources.synthetic import DemoSource
 from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.stats import RunStatistics
@@ -109,7 +110,7 @@ def open_streams(
         else:
             source = _make_source(spec, config, reports)
         info = StreamInfo(
-            spec.name, spec.label, None, None, source.live, from_clip=spec.kind in CLIP_KINDS
+            spec.name, spec.label, None, None, source.live, from_clip=KINDS[spec.kind].is_clip
         )
         is_open = False
         waits = isinstance(source, FileSource) and source.is_pipe

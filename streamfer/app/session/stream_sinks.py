@@ -36,9 +36,9 @@ from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.writer import ModelInfo, RecordHeader, RecordWriter, open_records
 from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.live import LiveSource
 from streamfer.media.sources.sound import TravellingSound
-from streamfer.media.sources.source_list import SourceKind
 from streamfer.media.subtitles.captions import Captions
 from streamfer.media.subtitles.wording import Wording, parse_names
 from streamfer.media.subtitles.writer import SubtitleWriter

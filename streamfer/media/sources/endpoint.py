@@ -9,23 +9,12 @@ from typing import Literal
 
 from streamfer.errors import ConfigError
 from streamfer.media.redact import redact_url
+from streamfer.media.sources.kinds import SCHEMES
 from streamfer.media.sources.live_sound import LiveSound
 from streamfer.media.sources.loss import ConnectionLost, network_failure
 from streamfer.media.sources.packets import PacketMemory
 
 RtspTransport = Literal["tcp", "udp"]
-
-NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https", "srt", "udp")
-
-_WHITELISTS = {
-    "rtsp": "rtsp,tcp,udp,rtp",
-    "rtsps": "rtsp,rtsps,tls,tcp,udp,rtp,srtp",
-    "http": "http,https,tls,tcp,crypto",
-    "https": "http,https,tls,tcp,crypto",
-    "srt": "srt,udp",
-    "udp": "udp",
-}
-"""Protocols that a stream may lead to, so that a playlist cannot read local files."""
 
 _QUICK_START = {"fpsprobesize": "0"}
 """No frames are read to guess the rate: that alone takes over a second.
@@ -109,9 +98,9 @@ def network_endpoint(url: str, config: LiveConfig) -> Endpoint:
         ConfigError: the scheme is none of these.
     """
     scheme = url.partition(":")[0].lower()
-    if scheme not in NETWORK_SCHEMES:
+    if scheme not in SCHEMES:
         raise ConfigError(f"{redact_url(url)}: not a network stream")
-    options = {"protocol_whitelist": _WHITELISTS[scheme], **_QUICK_START}
+    options = {"protocol_whitelist": SCHEMES[scheme].protocols, **_QUICK_START}
     if scheme in ("rtsp", "rtsps"):
         options |= _rtsp_options(config)
     if scheme in ("rtsps", "https"):

@@ -8,12 +8,12 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.redact import MASK, redact_text, redact_url
+from streamfer.media.sources.kinds import KINDS, PREFIXES, SCHEMES, SourceKind
 from streamfer.media.sources.named_file import missing_file_message, readable_path
 from streamfer.media.sources.pipe import STANDARD_INPUT
 
@@ -28,23 +28,6 @@ _PLAYABLE = re.compile(
 _LONGEST_NAME = 60
 """Characters of a stream name, so that outputs named after it stay below every file system's
 limit of 255 bytes."""
-
-
-class SourceKind(Enum):
-    """How a source has to be opened."""
-
-    FILE = "file"
-    CAMERA = "camera"
-    NETWORK = "network"
-    SCREEN = "screen"
-    FILTER = "lavfi"
-    DEMO = "demo"
-    OWN = "own"
-    """Pictures or a source of whoever calls, from Python only."""
-
-
-CLIP_KINDS = frozenset({SourceKind.FILE, SourceKind.FILTER, SourceKind.DEMO})
-"""What can be played again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +59,6 @@ class SourceSpec:
         return self.label
 
 
-_NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "srt", "udp"})
-_PREFIXES = {
-    "camera": SourceKind.CAMERA,
-    "screen": SourceKind.SCREEN,
-    "lavfi": SourceKind.FILTER,
-    "demo": SourceKind.DEMO,
-}
 _CAMERA = re.compile(r"/dev/video\d+|\d+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 """Two letters at least: `C:` is a drive."""
@@ -131,7 +107,7 @@ def names_path(argument: str) -> bool:
     if not argument.strip() or argument == "-" or _CAMERA.fullmatch(argument):
         return False
     match = _SCHEME.match(argument)
-    return match is None or (match[1].lower() not in _NETWORK_SCHEMES | _PREFIXES.keys())
+    return match is None or (match[1].lower() not in SCHEMES.keys() | PREFIXES.keys())
 
 
 def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
@@ -155,18 +131,19 @@ def _parse(argument: str) -> tuple[SourceKind, str]:
     if match is None:
         return SourceKind.FILE, argument
     scheme, slashes = match[1].lower(), match[2]
-    if scheme in _NETWORK_SCHEMES:
+    if scheme in SCHEMES:
         argument = argument.strip()
         if not slashes:
             raise ConfigError(f"{redact_url(argument)}: write {scheme}:// with two slashes")
         _check_url(argument, scheme)
         return SourceKind.NETWORK, argument
     location = argument[match.end(1) + 1 :]
-    if scheme in _PREFIXES and not slashes:
-        if scheme in ("camera", "lavfi") and not location:
-            example = "camera:0" if scheme == "camera" else "lavfi:testsrc2"
+    kind = None if slashes else PREFIXES.get(scheme)
+    if kind is not None:
+        example = KINDS[kind].example
+        if example and not location:
             raise ConfigError(f"{scheme}: says nothing more; write for example {example}")
-        return _PREFIXES[scheme], location
+        return kind, location
     if _PLAYABLE.fullmatch(Path(argument).suffix) and not slashes:
         return SourceKind.FILE, argument
     raise ConfigError(_unknown_kind(argument, scheme))
@@ -182,12 +159,12 @@ def _check_url(url: str, scheme: str) -> None:
             f"{redact_url(url)} is no valid URL; percent-encode what is special in a user name or"
             " password: %40 for an at sign, %3A for a colon, %2F for a slash, %23 for #, %3F for ?"
         ) from error
-    if not host and scheme not in ("udp", "srt"):  # those two can listen
+    if not host and not SCHEMES[scheme].listens:
         raise ConfigError(f"{redact_url(url)} names no host")
 
 
 def _unknown_kind(argument: str, scheme: str) -> str:
-    known = [f"{s}://" for s in sorted(_NETWORK_SCHEMES)] + [f"{p}:" for p in _PREFIXES]
+    known = [f"{s}://" for s in sorted(SCHEMES)] + [f"{p}:" for p in PREFIXES]
     near = difflib.get_close_matches(scheme, [k.rstrip(":/") for k in known], n=1, cutoff=0.5)
     hint = next((k for k in known if near and k.rstrip(":/") == near[0]), None)
     meant = f"; did you mean {hint}" if hint else ""

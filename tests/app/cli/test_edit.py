@@ -10,24 +10,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from streamfer.app.cli.edit import EditConfig, edit
-from streamfer.app.cli.edit_options import read_strengths
+from streamfer.app.cli.edit import edit
+from streamfer.app.cli.edit_options import EditConfig, read_strengths
 from streamfer.app.cli.main import main
 from streamfer.errors import ConfigError
 from streamfer.evaluation.attribute import learn_attribute, read_attribute
-from streamfer.evaluation.edited_face import Edit
 from streamfer.models.directions import save_directions
 from tests.support.directions import random_directions
 from tests.support.latent import save_latent_networks
 from tests.support.shared import shared_file
 
 
-def edit_config(folder: Path, source: Path, plan: Edit, **changes: object) -> EditConfig:
+def edit_config(folder: Path, source: Path, **changes: object) -> EditConfig:
     save_directions(random_directions(10, 8), folder / "directions.safetensors", {})
     return EditConfig(
         source=str(source),
         out=folder / "out",
-        edit=plan,
         steps=1,
         fit=0.5,
         device="cpu",
@@ -38,8 +36,8 @@ def edit_config(folder: Path, source: Path, plan: Edit, **changes: object) -> Ed
 
 
 def test_every_face_gets_pictures_and_rows(tmp_path: Path) -> None:
-    plan = Edit("direction", (-1.0, 1.0), "happy")
-    config = edit_config(tmp_path, shared_file("media/single_face.jpg"), plan)
+    picture = shared_file("media/single_face.jpg")
+    config = edit_config(tmp_path, picture, emotion="happy", strengths="-1,1")
     assert edit(config, Console(quiet=True)) == 0
     rows = json.loads((config.out / "faces.json").read_text())["faces"]
     assert [row["strength"] for row in rows] == [-1, 1]
@@ -54,7 +52,7 @@ def test_every_face_gets_pictures_and_rows(tmp_path: Path) -> None:
 
 def test_pictures_without_faces_are_exit_3(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 300, 3), 90, np.uint8))
-    config = edit_config(tmp_path, tmp_path / "wall.png", Edit("direction", (1.0,), "sad"))
+    config = edit_config(tmp_path, tmp_path / "wall.png", emotion="sad")
     assert edit(config, Console(quiet=True)) == 3
     assert json.loads((config.out / "faces.json").read_text()) == {"faces": []}
 

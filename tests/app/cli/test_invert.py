@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -13,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from streamfer.app.cli.invert import InvertConfig, invert
+from streamfer.app.cli.invert import invert
+from streamfer.app.cli.invert_options import InvertConfig
 from streamfer.app.session.faces import Picture, find_faces, read_pictures
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, EngineError, SourceError
@@ -144,7 +146,9 @@ def test_folders_are_read_in_order_and_other_sources_refused(tmp_path: Path) -> 
 
 
 def test_missing_weights_are_named_before_anything_is_read(tmp_path: Path) -> None:
-    config = InvertConfig(("x.png",), tmp_path, device="cpu", generator=tmp_path / "g.safetensors")
+    config = InvertConfig(
+        images=("x.png",), out=tmp_path, device="cpu", generator=tmp_path / "g.safetensors"
+    )
     with pytest.raises(EngineError, match=r"g\.safetensors"):
         invert(config, quiet())
 
@@ -171,12 +175,16 @@ def test_small_pictures_have_the_faces_that_a_run_finds_in_them(tmp_path: Path) 
     folder = tmp_path / "faces"
     folder.mkdir()
     rows = pq.read_table(shared_file("data/fer/public_test.parquet"), columns=["image"])
-    for number, data in enumerate(rows["image"][:10].to_pylist()):
+    for number, data in enumerate(rows["image"][:40].to_pylist()):
         face = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         large = cv2.resize(face, (160, 160), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{number}.png"), large)
     with Session(refine=False, device="cpu") as session:
         run = {r.frame.stream: len(r.faces) for r in session.analyze(folder)}
-        found, faceless = find_faces(read_pictures([str(folder)])[0], session)
-    assert sum(run.values()) == len(found.names) >= 9
-    assert len(faceless) == 10 - len({name.partition("-")[0] for name in found.names})
+    config = invert_config(tmp_path, str(folder))
+    assert invert(config, quiet()) == 0
+    numbers = json.loads((config.out / "faces.json").read_text())
+    assert numbers["passed_over"] == []
+    found = Counter(face["name"].partition("-")[0] for face in numbers["faces"])
+    assert found == run
+    assert len(found) == 40

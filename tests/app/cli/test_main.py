@@ -58,10 +58,19 @@ def test_without_arguments_it_shows_its_commands(capfd: pytest.CaptureFixture[st
     assert "doctor" in ended.out
 
 
-def test_help_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("command", "unneeded"),
+    [
+        ([], ("streamfer.app.config", "rich", "numpy")),
+        (["run"], ("rich", "numpy", "cv2", "av", "torch", "onnx")),
+        (["edit"], ("rich", "numpy", "cv2", "av", "torch", "onnx")),
+        (["eval", "classifier"], ("rich", "numpy", "cv2", "av", "torch", "onnx")),
+    ],
+)
+def test_help_loads_nothing_heavy(command: list[str], unneeded: tuple[str, ...]) -> None:
     ended = python(
         "-c",
-        "import sys; from streamfer.app.cli import main as cli; cli.main(['run', '--help'])\n"
-        "print([m for m in ('numpy', 'cv2', 'av', 'torch', 'onnx') if m in sys.modules])",
+        f"import sys; from streamfer.app.cli import main as cli; cli.main({[*command, '--help']})\n"
+        f"print([m for m in {unneeded} if m in sys.modules])",
     )
     assert ended.stdout.splitlines()[-1] == "[]"

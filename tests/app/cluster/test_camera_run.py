@@ -9,7 +9,8 @@ import pytest
 from streamfer.app.cluster.camera_run import CameraRun
 from streamfer.app.cluster.reports import Lost, Progress, Ready, Refused, Report, StreamFigures
 from streamfer.errors import EngineError
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 from streamfer.types import StreamState
 from tests.support.cluster import Clock, FakeWorkers
 

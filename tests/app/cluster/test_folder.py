@@ -12,7 +12,8 @@ from streamfer.app.cluster.folder import JobFolder, done_files
 from streamfer.app.cluster.reports import Attempt, AttemptResult
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 from tests.support.cluster import job_folder, written
 
 

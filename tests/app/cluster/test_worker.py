@@ -16,7 +16,8 @@ from streamfer.app.cluster.probe import ask, is_answered
 from streamfer.app.cluster.reports import Attempt, AttemptResult
 from streamfer.app.cluster.worker import AttemptError, Worker, WorkerSetup
 from streamfer.app.config import RunConfig
-from streamfer.media.sources.source_list import SourceKind, SourceSpec, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec, expand_sources
 from tests.support.cameras import http_cameras
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import frame_records, record_lines

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import streamfer as package
 from streamfer.app.cli import invert as inversion
-from streamfer.app.cli.invert import InvertConfig
+from streamfer.app.cli.invert_options import InvertConfig
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import Models, open_models
 from streamfer.app.networks.portraits import PortraitFiles, find_portrait, keep_portrait_generator
@@ -124,7 +124,9 @@ def test_photographs_are_inverted_at_the_generators_size(
     photograph = shared_file("media/multi_face.jpg")
     save_checkpoint(tmp_path, channels=(8, 8, 8, 4, 4, 4, 4, 4))
     monkeypatch.setattr("streamfer.app.networks.published.weights_folder", lambda: tmp_path)
-    config = InvertConfig((str(photograph),), tmp_path, steps=1, device="cpu", face_model=NAME)
+    config = InvertConfig(
+        images=(str(photograph),), out=tmp_path, steps=1, device="cpu", face_model=NAME
+    )
     assert inversion.invert(config, Console(quiet=True)) == 0
     names = [face["name"] for face in json.loads((tmp_path / "faces.json").read_text())["faces"]]
     assert len(names) == 5

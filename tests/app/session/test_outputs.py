@@ -10,7 +10,8 @@ from streamfer.app.config import RunConfig
 from streamfer.app.session.outputs import check_outputs, output_path, write_text
 from streamfer.errors import ConfigError, OutputError, StreamferError
 from streamfer.media.files.claims import ClaimedPath
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 
 
 def specs(*streams: str) -> list[SourceSpec]:

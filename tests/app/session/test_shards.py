@@ -7,7 +7,8 @@ import pytest
 
 from streamfer.app.session.shards import in_shard, parse_shard
 from streamfer.errors import ConfigError
-from streamfer.media.sources.source_list import SourceKind, SourceSpec
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import record_lines, streamfer
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,31 +24,37 @@ from tests.support.analysed import make_face, make_frame, make_result
 from tests.support.record_files import FORMATS, header, some_results
 
 
-def test_jsonl_says_exactly_what_the_schema_says(tmp_path: Path) -> None:
-    path = tmp_path / "talk.jsonl"
-    with_latent = make_face(
-        latent_kind="refined", reconstruction_error=0.03149999, refined_age_s=1.5, trust=0.92
-    )
+def written(folder: Path, *results: FrameResult) -> list[dict[str, Any]]:
+    """The lines of a JSONL file of results, the header first."""
+    path = folder / "talk.jsonl"
     with closing(open_records(path, header())) as records:
-        records.write(make_result(0, faces=1))
-        records.write(FrameResult(make_frame(12, dropped=3), (with_latent,)))
-        records.write(make_result(13, faces=0))
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert lines[0] == {
-        "schema": "streamfer.records/1",
-        "streams": [
-            {"stream": "talk", "source": "talk.mp4", "width": 64, "height": 48, "live": False}
-        ],
-        "labels": list(LABELS),
-        "label_set": "ferplus",
-        "models": {
-            "detector": {"name": "centerface", "sha256": "ab12"},
-            "face": {"name": "vgg", "sha256": "cd34"},
-        },
-        "backend": "onnxruntime",
-        "streamfer": "0.1.0",
-    }
-    assert lines[1] == {
+        for result in results:
+            records.write(result)
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_header_says_exactly_what_the_schema_says(tmp_path: Path) -> None:
+    assert written(tmp_path) == [
+        {
+            "schema": "streamfer.records/1",
+            "streams": [
+                {"stream": "talk", "source": "talk.mp4", "width": 64, "height": 48, "live": False}
+            ],
+            "labels": list(LABELS),
+            "label_set": "ferplus",
+            "models": {
+                "detector": {"name": "centerface", "sha256": "ab12"},
+                "face": {"name": "vgg", "sha256": "cd34"},
+            },
+            "backend": "onnxruntime",
+            "streamfer": "0.1.0",
+        }
+    ]
+
+
+def test_a_line_says_exactly_what_the_schema_says(tmp_path: Path) -> None:
+    _, line = written(tmp_path, make_result(0, faces=1))
+    assert line == {
         "stream": "talk",
         "frame": 0,
         "time_s": 0.0,
@@ -68,7 +75,15 @@ def test_jsonl_says_exactly_what_the_schema_says(tmp_path: Path) -> None:
             }
         ],
     }
-    assert list(lines[1]) == ["stream", "frame", "time_s", "dropped", "faces"]
+    assert list(line) == ["stream", "frame", "time_s", "dropped", "faces"]
+
+
+def test_lines_tell_of_drops_and_of_refined_faces(tmp_path: Path) -> None:
+    with_latent = make_face(
+        latent_kind="refined", reconstruction_error=0.03149999, refined_age_s=1.5, trust=0.92
+    )
+    later = FrameResult(make_frame(12, dropped=3), (with_latent,))
+    lines = written(tmp_path, make_result(0, faces=1), later, make_result(13, faces=0))
     assert lines[2]["frame"] == 12
     assert lines[2]["dropped"] == 3
     face = lines[2]["faces"][0]

@@ -12,9 +12,10 @@ import pytest
 
 from streamfer.errors import SourceError
 from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.pipe import PipeReader
 from streamfer.media.sources.playback import PlaybackOptions
-from streamfer.media.sources.source_list import SourceKind, expand_sources
+from streamfer.media.sources.source_list import expand_sources
 from streamfer.media.video.writer import VideoWriter
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.written import audio_packets, frame_times

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.sources.source_list import SourceKind, expand_sources
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import expand_sources
 
 KINDS = {
     "0": (SourceKind.CAMERA, "0", "camera-0"),

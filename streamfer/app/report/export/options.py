@@ -12,11 +12,6 @@ from streamfer.media.subtitles.wording import Language
 Format = Literal["vtt", "srt", "ass", "eaf", "textgrid", "csv", "parquet", "edl"]
 
 
-def add_export_command(app: typer.Typer) -> None:
-    """Gives the program its `export` command."""
-    app.command("export")(export_command)
-
-
 def export_command(
     records: Annotated[
         list[Path],

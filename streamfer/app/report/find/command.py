@@ -7,14 +7,13 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from streamfer.app.report.find.options import By
+from streamfer.app.report.find.options import FindConfig
 from streamfer.app.report.find.search import (
     Moment,
     Space,
@@ -30,7 +29,6 @@ from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.latent_reader import LatentFile
 from streamfer.media.video.stills import read_stills
 from streamfer.models.directions import load_directions
-from streamfer.models.shipped import SHIPPED
 from streamfer.types import FaceResult, FloatArray, UInt8Array
 from streamfer.vision.overlay.sheet import write_png
 
@@ -44,24 +42,6 @@ _THUMBNAIL_PX = 480
 """Long side of the pictures."""
 _NEAR_S = 0.5
 """How far from the time that is asked for a face may be seen, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class FindConfig:
-    """What `find` is asked for."""
-
-    latents: Path
-    like: str | None
-    """A picture, or `[STREAM:]TRACK@TIME`."""
-    emotion: str | None
-    by: By
-    count: int
-    apart_s: float
-    videos: tuple[str, ...]
-    """`[STREAM=]FILE` each."""
-    out: Path
-    json_file: Path | None
-    directions: Path | None
 
 
 def find(config: FindConfig) -> int:
@@ -78,25 +58,25 @@ def find(config: FindConfig) -> int:
     """
     _check(config)
     print(f"streamfer: {WARNING}", file=sys.stderr)
-    videos = _videos(config.videos)
+    videos = _videos(config.video)
     is_place = config.like is not None and not Path(config.like).exists()
     pictures = [Path(config.like)] if config.like is not None and not is_place else []
     claims = OutputClaims([config.latents, *videos.values(), *pictures])
-    if config.json_file is not None:
-        claims.name("--json", config.json_file)
+    if config.json is not None:
+        claims.name("--json", config.json)
     with closing(LatentFile(config.latents)) as file:
         space = _space(config, file)
         like = None
         if config.like is not None:
             like = _at(file, config.like) if is_place else _of_picture(file, Path(config.like))
-        moments = nearest(file.rows(), space, like, config.count, config.apart_s)
+        moments = nearest(file.rows(), space, like, config.count, config.apart)
     pictures_of = _save_pictures(moments, videos, config.out, claims)
     found = [_entry(moment, like is None, pictures_of.get(moment)) for moment in moments]
     for number, entry in enumerate(found, start=1):
         print(_line(number, entry))
     if not found:
         print("no face is in the latents")
-    if config.json_file is not None:
+    if config.json is not None:
         answer = {
             "schema": SCHEMA,
             "latents": str(config.latents),
@@ -105,7 +85,7 @@ def find(config: FindConfig) -> int:
             "by": config.by,
             "moments": found,
         }
-        write_text(claims.replace(config.json_file), json.dumps(answer, indent=1) + "\n")
+        write_text(claims.replace(config.json), json.dumps(answer, indent=1) + "\n")
     return 0
 
 
@@ -139,7 +119,7 @@ def _videos(texts: Sequence[str]) -> dict[str | None, Path]:
 def _space(config: FindConfig, file: LatentFile) -> Space:
     if config.by == "whole":
         return whole_space
-    directions = load_directions(config.directions or SHIPPED.directions)
+    directions = load_directions(config.directions)
     return expression_space(directions, file.code_shape, config.emotion)
 
 

@@ -1,81 +1,46 @@
-"""The command line of `streamfer find`, without what it takes to do it."""
+"""What `streamfer find` is asked for, without what it takes to do it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
-
+from streamfer.app.config_fields import argument, check_ranges, option
 from streamfer.labels import LABELS
+from streamfer.models.shipped import SHIPPED
 
 By = Literal["expression", "whole"]
 
 
-def add_find_command(app: typer.Typer) -> None:
-    """Gives the program its `find` command."""
-    app.command("find")(find_command)
+@dataclass(frozen=True, slots=True)
+class FindConfig:
+    """What `find` is asked for."""
 
-
-def find_command(
-    latents: Annotated[
-        Path, typer.Argument(metavar="LATENTS", help="A file that run --latents wrote.")
-    ],
-    like: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PICTURE|[STREAM:]TRACK@TIME",
-            help="The face that is sought: of a picture, or of a track at a time (3@12.5).",
-        ),
-    ] = None,
-    emotion: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Go by this expression alone; without --like, most of it: {', '.join(LABELS)}."
-        ),
-    ] = None,
-    by: Annotated[
-        By,
-        typer.Option(help="Compare expressions, or whole codes: the person, pose and light too."),
-    ] = "expression",
-    count: Annotated[int, typer.Option(min=1, max=1000, help="Most moments to find.")] = 10,
-    apart: Annotated[
-        float, typer.Option(min=0.0, help="Least seconds between two moments of one track.")
-    ] = 1.0,
-    video: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--video",
-            metavar="[STREAM=]FILE",
-            help="The analysed video, for a picture of each moment; once for each stream.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Folder of these pictures.")
-    ] = Path("found"),
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write what was found as JSON.")
-    ] = None,
-    directions: Annotated[Path | None, typer.Option(help="Instead of the shipped ones.")] = None,
-) -> int:
-    """Find moments in recorded latent codes that are like a face, or show most of an expression.
-
-    Latents, and what is found by them, are biometric data: people can be recognised by them. Use
-    them only with the consent of those who are to be seen.
-    """
-    from streamfer.app.report.find.command import FindConfig, find
-
-    return find(
-        FindConfig(
-            latents,
-            like,
-            emotion,
-            by,
-            count,
-            apart,
-            tuple(video or ()),
-            out,
-            json_file,
-            directions,
-        )
+    latents: Path = argument("A file that run --latents wrote.", metavar="LATENTS")
+    like: str | None = option(
+        None,
+        "The face that is sought: of a picture, or of a track at a time (3@12.5).",
+        metavar="PICTURE|[STREAM:]TRACK@TIME",
     )
+    emotion: str | None = option(
+        None, f"Go by this expression alone; without --like, most of it: {', '.join(LABELS)}."
+    )
+    by: By = option(
+        "expression", "Compare expressions, or whole codes: the person, pose and light too."
+    )
+    count: int = option(10, "Most moments to find.", low=1, high=1000)
+    apart: float = option(1.0, "Least seconds between two moments of one track.", low=0)
+    video: tuple[str, ...] = option(
+        (),
+        "The analysed video, for a picture of each moment; once for each stream.",
+        metavar="[STREAM=]FILE",
+    )
+    out: Path = option(Path("found"), "Folder of these pictures.", metavar="DIR")
+    json: Path | None = option(None, "Write what was found as JSON.", metavar="FILE")
+    directions: Path = option(
+        SHIPPED.directions, "Instead of the shipped ones.", show_default=False
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,7 @@ def measure(
         if path is not None:
             claims.name(flag, path)
     with reading(records[0]):
-        tracks = read_tracks(read_records(*records).frames)
-        figures = measured(tracks)
-        if baseline is not None:
-            learn_s = None if baseline == "auto" else float(baseline)
-            found = departures(tracks, learn_s, persons)
-            for entry, departure in zip(figures["tracks"], found, strict=True):
-                entry["baseline"] = departure
+        figures = _figures(read_tracks(read_records(*records).frames), baseline, persons)
     as_json = json.dumps(figures, indent=2) + "\n"
     for path, text in ((json_file, as_json), (csv_file, _as_csv(figures))):
         if path is None:
@@ -84,6 +78,18 @@ def measure(
     if json_file is None and csv_file is None:
         print(as_json, end="")
     return 0
+
+
+def _figures(
+    tracks: Sequence[Track], baseline: str | None, persons: Mapping[int, str]
+) -> dict[str, Any]:
+    figures = measured(tracks)
+    if baseline is not None:
+        learn_s = None if baseline == "auto" else float(baseline)
+        found = departures(tracks, learn_s, persons)
+        for entry, departure in zip(figures["tracks"], found, strict=True):
+            entry["baseline"] = departure
+    return figures
 
 
 def measured(tracks: Sequence[Track]) -> dict[str, Any]:
