@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.output_path import reason
 from streamfer.media.video.container import CONTAINERS
+from streamfer.media.video.priority import ordinary_priority
 
 _SINGLE_THREAD_PX = 1280 * 720
 """Up to this size one thread encodes faster than any analysis, and costs a tenth less in all."""
@@ -73,7 +74,8 @@ def check_encoder(config: VideoConfig, suffix: str | None = None) -> None:
     context.width, context.height = 256, 256
     configure(context, config, Fraction(1, 25), Fraction(25))
     try:
-        context.open(strict=False)
+        with ordinary_priority():
+            context.open(strict=False)
     except (FFmpegError, ValueError) as error:
         raise ConfigError(
             f"--encoder {config.encoder}: does not start with preset {config.preset or 'default'} "
@@ -98,7 +100,8 @@ def _carries(suffix: str, config: VideoConfig) -> bool:
             context: Any = container.add_stream(config.encoder, rate=25).codec_context
             context.width, context.height = 256, 256
             configure(context, config, Fraction(1, 25), Fraction(25))
-            container.start_encoding()
+            with ordinary_priority():
+                container.start_encoding()
     except (FFmpegError, ValueError):
         return False
     return True

@@ -20,6 +20,7 @@ from streamfer.media.video.audio_track import AudioKind, AudioTrack, CopiedAudio
 from streamfer.media.video.caption_track import Caption, CaptionTrack
 from streamfer.media.video.container import CONTAINERS, carried_time_base, container_options
 from streamfer.media.video.encoder import VideoConfig, check_size, configure
+from streamfer.media.video.priority import ordinary_priority
 from streamfer.media.video.yuv import Rect, YuvConverter
 from streamfer.types import Planes, UInt8Array
 
@@ -221,7 +222,8 @@ class VideoFile:
             self._audio = audio(self._container, audio_source)
         if captions is not None:
             self._captions = CaptionTrack(self._container, captions)
-        self._container.start_encoding()
+        with ordinary_priority():
+            self._container.start_encoding()
 
     def _own_pts(self, pts: int, time_base: Fraction) -> int:
         if time_base != self._time_base:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -90,3 +92,15 @@ def test_hevc_has_the_tag_that_quicktime_plays(tmp_path: Path, suffix: str) -> N
     with av.open(str(path)) as written:
         assert written.streams.video[0].codec_context.codec_tag == "hvc1"
         assert sum(1 for _ in written.decode(video=0)) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its threads' priorities are Linux's")
+def test_no_encoder_takes_real_time_priority(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    config = VideoConfig(encoder="libsvtav1")
+    check_encoder(config, ".mp4")
+    with closing(VideoWriter(tmp_path / "out.mp4", info(), config)) as writer:
+        writer.write(make_frame(0), numbered_picture(0, (96, 64)))
+        policies = {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+    assert os.sched_getscheduler(0) == before
+    assert policies == {before}
