@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +32,34 @@ def logger_as_it_was() -> Iterator[None]:
     yield
     logger.handlers, logger.propagate = handlers, propagate
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def priority_as_it_was() -> Iterator[None]:
+    """Fails a test that leaves its thread with another priority, which later ones would inherit."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getscheduler(0)
+    yield
+    after = os.sched_getscheduler(0)
+    if after != before:
+        os.sched_setscheduler(0, before, os.sched_param(0))
+    assert after == before
+
+
+@pytest.fixture(scope="session")
+def small_structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the ONNX structures of `save_all_networks`, made once for all workers: torch
+    needs half a minute for them."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "small-structures"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            from tests.support.latent import save_structures  # loads torch
+
+            partial = folder.with_suffix(".partial")
+            partial.mkdir()
+            save_structures(partial)
+            partial.rename(folder)
+    return folder

@@ -17,14 +17,16 @@ from streamfer.app.networks.models import Models, open_models
 from streamfer.models.shipped import WeightFiles
 from streamfer.runtime.model import Progress
 from streamfer.runtime.store.store import EngineStore
-from tests.support.latent import save_all_networks
+from tests.support.latent import lay_structures, save_all_networks
 from tests.support.program import frame_records, record_lines, streamfer
-from tests.support.refinement import PatientRefiner
+from tests.support.refinement import EAGER_WORKER, PatientRefiner
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightFiles:
-    return save_all_networks(tmp_path_factory.mktemp("weights"))
+def weights(tmp_path_factory: pytest.TempPathFactory, small_structures: Path) -> WeightFiles:
+    files = save_all_networks(tmp_path_factory.mktemp("weights"))
+    lay_structures(small_structures, files.folder)
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> EngineStore:
 def small_networks(
     weights: WeightFiles, store: EngineStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every session opens the small random networks."""
+    """Every session opens the small random networks; its child waits for no idle time."""
+    monkeypatch.setattr("streamfer.app.networks.refiner._WORKER", EAGER_WORKER)
     monkeypatch.setattr(
         "streamfer.app.session.networks.open_models",
         lambda config, _, progress, **how: open_models(config, store, progress, weights, **how),

@@ -49,11 +49,12 @@ def _served_answers(clip: Path, count: int) -> NDArray[np.int64]:
     return answers
 
 
-@pytest.mark.timeout(600)  # under a minute on two idle cores, but also runs on busy ones
-def test_served_faces_are_read_as_well_as_crops(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_served_faces_are_read_as_well_as_crops(every: int, tmp_path: Path) -> None:
     faces = read_faces(shared_file("data/fer/public_test.parquet"), "validation")
     labelled = np.flatnonzero(majority_class(faces.votes) != NO_LABEL)
-    faces = faces.subset(labelled)
+    faces = faces.subset(labelled[::every])
     truth = majority_class(faces.votes)
     size = (_COLUMNS * _SIDE_PX, _ROWS * _SIDE_PX)
     clip = make_clip(tmp_path / "faces.mp4", ClipSpec(size=size), _frames(faces))

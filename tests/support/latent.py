@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -10,8 +11,10 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, save_fused_heads
 from streamfer.models.shipped import WeightFiles
 from streamfer.models.storage import save_encoder, save_generator
+from streamfer.models.structures import DRAW, FUSED, STEP, TARGET
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
+from streamfer.training.structures import structure_files, write_structures
 
 
 def save_latent_networks(folder: Path) -> dict[str, Path]:
@@ -41,6 +44,18 @@ def save_all_networks(folder: Path) -> WeightFiles:
     shape = FusedHeadsConfig(_face_network().num_features, num_ws=10, w_dim=8, hidden=(16, 8))
     save_fused_heads(FusedHeads(shape), files.fused_heads, {})
     return files
+
+
+def save_structures(folder: Path) -> None:
+    """Writes the ONNX structures of what `save_all_networks` writes."""
+    files = structure_files(save_all_networks(folder))
+    write_structures((DRAW, FUSED, STEP, TARGET), files, folder)
+
+
+def lay_structures(structures: Path, folder: Path) -> None:
+    """Copies them to such networks, which torch need not export then."""
+    for path in structures.glob("*.onnx"):
+        shutil.copy(path, folder)
 
 
 def _face_network() -> FaceVGG:

@@ -11,6 +11,10 @@ from streamfer.pipeline.refine.refiner import RefinedFace, Refiner
 from streamfer.types import FloatArray, Refinement, UInt8Array
 
 
+EAGER_WORKER = "tests.support.eager_worker"
+"""The module of a child that does not wait for idle time."""
+
+
 class FakeBackend:
     """Adds one to every latent, when it is let; fails as often as told."""
 

@@ -149,7 +149,7 @@ def open_models(
     except EngineError:
         detector.close()
         raise
-    refinement = refinement_config(config, chosen.latent, face.device)
+    refinement = refinement_config(config, chosen.latent, face.device, store.root)
     better = tuple(networks.better)
     models = Models(detector, face, refinement, chosen.trust, better, chosen.own)
     try:

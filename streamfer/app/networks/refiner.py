@@ -44,7 +44,7 @@ class RefinementConfig:
 
 
 def refinement_config(
-    config: RunConfig, latent: LatentFiles | None, device: str
+    config: RunConfig, latent: LatentFiles | None, device: str, engines: Path
 ) -> RefinementConfig | None:
     """What a run refines; None where it doesn't.
 
@@ -52,6 +52,7 @@ def refinement_config(
         config: of the run.
         latent: what its codes are refined with; None where there are no codes.
         device: where its face network runs.
+        engines: folder of compiled engines.
     """
     if not config.refine or latent is None:
         return None
@@ -60,6 +61,7 @@ def refinement_config(
         every_s=config.refine_every,
         # Portraits are drawn by networks too large for a graph that holds their gradient, too.
         backend=config.backend if config.face_model == "shipped" else "torch",
+        engines=engines,
         steps=config.refine_steps,
         generator=latent.generator,
         classifier=latent.classifier,

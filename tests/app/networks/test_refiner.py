@@ -25,13 +25,15 @@ from streamfer.models.storage import load_generator
 from streamfer.models.stylegan2 import style_spread
 from streamfer.pipeline.refine.mailbox import RefineRequest
 from streamfer.runtime.store.store import EngineStore
-from tests.support.latent import save_latent_networks
+from tests.support.latent import lay_structures, save_latent_networks
+from tests.support.refinement import EAGER_WORKER
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> RefinementConfig:
+def config(tmp_path_factory: pytest.TempPathFactory, small_structures: Path) -> RefinementConfig:
     folder = tmp_path_factory.mktemp("weights")
     files = save_latent_networks(folder)
+    lay_structures(small_structures, folder)
     return RefinementConfig(
         engines=folder / "engines",
         steps=3,
@@ -46,12 +48,14 @@ def face(track: int) -> RefineRequest:
     return RefineRequest("talk", track, 0.5, crop, code, code, 0.5)
 
 
-@pytest.mark.timeout(400)  # networks of other shapes than the shipped ones are exported by torch
-def test_faces_go_through_the_child_process(config: RefinementConfig) -> None:
+def test_faces_go_through_the_child_process(
+    config: RefinementConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_WORKER", EAGER_WORKER)
     with open_refiner(config) as refiner:
         for track in (1, 2):
             refiner.request(face(track))
-        assert refiner.wait_idle(360)
+        assert refiner.wait_idle(120)
         results = {r.track_id: r for r in refiner.results()}
         assert refiner.given_up is None
     assert sorted(results) == [1, 2]
@@ -62,7 +66,6 @@ def test_faces_go_through_the_child_process(config: RefinementConfig) -> None:
         assert result.steps == 3
 
 
-@pytest.mark.timeout(400)
 def test_only_a_first_start_exports_before_the_child(
     config: RefinementConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,15 +102,17 @@ def test_torch_needs_no_engines(
 )
 def test_portraits_are_refined_by_torch(options: dict[str, str], backend: str) -> None:
     latent = LatentFiles(Path("generator"), Path("classifier"))
-    found = refinement_config(RunConfig(refine_steps=7, **options), latent, "cpu")
+    engines = Path("engines")
+    found = refinement_config(RunConfig(refine_steps=7, **options), latent, "cpu", engines)
     assert found is not None
     assert (found.backend, found.steps, found.generator) == (backend, 7, Path("generator"))
+    assert found.engines == engines
 
 
 def test_without_codes_or_wish_nothing_is_refined() -> None:
     latent = LatentFiles(Path("generator"), Path("classifier"))
-    assert refinement_config(RunConfig(), None, "cpu") is None
-    assert refinement_config(RunConfig(refine=False), latent, "cpu") is None
+    assert refinement_config(RunConfig(), None, "cpu", Path("engines")) is None
+    assert refinement_config(RunConfig(refine=False), latent, "cpu", Path("engines")) is None
 
 
 def test_missing_weights_end_refinement_and_nothing_else(config: RefinementConfig) -> None:

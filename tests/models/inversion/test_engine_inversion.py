@@ -20,7 +20,7 @@ from streamfer.models.stylegan2 import to_uint8
 from streamfer.models.vgg import load_face_vgg
 from streamfer.runtime.store.store import EngineStore
 from tests.support.engines import FakeEngine
-from tests.support.latent import save_latent_networks
+from tests.support.latent import lay_structures, save_latent_networks
 
 
 class Valley:
@@ -93,8 +93,10 @@ def test_the_budget_ends_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("networks")
+def folder(tmp_path_factory: pytest.TempPathFactory, small_structures: Path) -> Path:
+    folder = tmp_path_factory.mktemp("networks")
+    lay_structures(small_structures, folder)
+    return folder
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])

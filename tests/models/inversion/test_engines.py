@@ -8,11 +8,14 @@ from streamfer.errors import EngineError
 from streamfer.models.inversion.engines import open_refine_engines
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from streamfer.runtime.store.store import EngineStore
-from tests.support.latent import save_latent_networks
+from tests.support.latent import lay_structures, save_latent_networks
 
 
-def test_they_are_exported_once_and_again_for_other_weights(tmp_path: Path) -> None:
+def test_they_are_exported_once_and_again_for_other_weights(
+    tmp_path: Path, small_structures: Path
+) -> None:
     files = save_latent_networks(tmp_path)
+    lay_structures(small_structures, tmp_path)
     generator, classifier = files["generator"], files["classifier"]
     store = EngineStore(tmp_path / "engines")
     told: list[float] = []

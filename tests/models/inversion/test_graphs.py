@@ -39,6 +39,12 @@ def lens(request: pytest.FixtureRequest) -> Lens:
     return Lens(network)
 
 
+@pytest.fixture(scope="module")
+def step(generator: Generator, lens: Lens) -> bytes:
+    """The graph of a step."""
+    return export_step(generator, lens, WEIGHTS)
+
+
 @pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -69,9 +75,9 @@ def test_the_target_is_the_face_and_what_the_lens_sees_of_it(
 
 
 def test_a_step_has_the_losses_and_the_gradient_of_autograd(
-    generator: Generator, lens: Lens, backend: str, tmp_path: Path
+    step: bytes, generator: Generator, lens: Lens, backend: str, tmp_path: Path
 ) -> None:
-    engine = opened(export_step(generator, lens, WEIGHTS), backend, tmp_path)
+    engine = opened(step, backend, tmp_path)
     torch.manual_seed(3)
     start, offset = torch.randn(1, 8, 16), torch.randn(1, 8, 16)
     target = from_uint8(torch.from_numpy(a_face()))

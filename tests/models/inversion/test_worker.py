@@ -13,35 +13,47 @@ import pytest
 import torch
 
 from streamfer.errors import EngineError
-from streamfer.models.storage import save_generator
+from streamfer.models.storage import load_generator, save_generator
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, to_uint8
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from streamfer.pipeline.refine.process import ProcessBackend
 from streamfer.runtime.array_pipe import read_arrays, write_arrays
 from streamfer.runtime.store.store import EngineStore
+from tests.support.latent import lay_structures, save_latent_networks
+from tests.support.refinement import EAGER_WORKER
+
+
+WORKER = "streamfer.models.inversion.worker"
 
 
 @pytest.fixture(scope="module")
-def generator() -> Generator:
-    torch.manual_seed(0)
-    return Generator(GeneratorConfig(channels=(8, 8, 8), z_dim=8, w_dim=8, mapping_layers=2))
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory, generator: Generator) -> list[str]:
+def files(tmp_path_factory: pytest.TempPathFactory, small_structures: Path) -> dict[str, Path]:
     folder: Path = tmp_path_factory.mktemp("weights")
-    save_generator(generator, folder / "generator.safetensors", {})
-    network = FaceVGG(FaceVGGConfig(width=0.05, input_size=16))
-    save_face_vgg(network, folder / "classifier.safetensors")
-    worker = [sys.executable, "-m", "streamfer.models.inversion.worker"]
-    files = [f"--{n}={folder / n}.safetensors" for n in ("generator", "classifier")]
-    engines = f"--engines={folder / 'engines'}"
-    return [*worker, *files, engines, "--backend=auto", "--steps=20", "--budget-ms=60000"]
+    lay_structures(small_structures, folder)
+    return save_latent_networks(folder)
+
+
+@pytest.fixture(scope="module")
+def generator(files: dict[str, Path]) -> Generator:
+    return load_generator(files["generator"])
+
+
+@pytest.fixture(scope="module")
+def command(files: dict[str, Path]) -> list[str]:
+    return refining(files, files["generator"].parent / "engines")
+
+
+def refining(files: dict[str, Path], engines: Path, worker: str = WORKER) -> list[str]:
+    """The command of a child."""
+    networks = [f"--{name}={files[name]}" for name in ("generator", "classifier")]
+    options = ["--backend=auto", "--steps=20", "--budget-ms=60000"]
+    return [sys.executable, "-m", worker, *networks, f"--engines={engines}", *options]
 
 
 @pytest.mark.parametrize("backend", ["auto", "onnxruntime", "torch"])
-def test_it_refines(command: list[str], generator: Generator, backend: str) -> None:
-    command = [*command, f"--backend={backend}"]
+def test_it_refines(files: dict[str, Path], generator: Generator, backend: str) -> None:
+    engines = files["generator"].parent / "engines"
+    command = [*refining(files, engines, EAGER_WORKER), f"--backend={backend}"]
     torch.manual_seed(0)
     ws = generator.styles(torch.randn(2, 8))
     crops = to_uint8(generator.synthesis(ws)[:, 0]).numpy()
@@ -60,10 +72,14 @@ def test_it_refines(command: list[str], generator: Generator, backend: str) -> N
     assert (found.errors < before).all()
 
 
-def test_preparing_leaves_the_engines_and_ends(command: list[str], tmp_path: Path) -> None:
-    command = [*command, f"--engines={tmp_path}", "--prepare"]
+def test_preparing_networks_of_any_shape_leaves_the_engines_and_ends(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name}.safetensors" for name in ("generator", "classifier")}
+    shape = GeneratorConfig(channels=(8, 8, 8), z_dim=8, w_dim=8, mapping_layers=2)
+    save_generator(Generator(shape), files["generator"], {})
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.05, input_size=16)), files["classifier"])
+    command = [*refining(files, tmp_path), "--prepare"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.wait(120) == 0
+        assert child.wait(240) == 0
     made = {entry.key.model for entry in EngineStore(tmp_path).entries() if entry.key}
     assert made == {"refine_target", "refine_step"}
 
@@ -95,7 +111,7 @@ def test_it_works_in_idle_time(command: list[str]) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        crops, latents = np.zeros((1, 16, 16), np.uint8), np.zeros((1, 6, 8), np.float32)
+        crops, latents = np.zeros((1, 64, 64), np.uint8), np.zeros((1, 10, 8), np.float32)
         write_arrays(child.stdin, {"crops": crops, "latents": latents})
         assert read_arrays(child.stdout) is not None
         assert psutil.Process(child.pid).nice() == 19
