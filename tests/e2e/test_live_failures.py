@@ -66,7 +66,7 @@ def test_a_wrong_password_is_said_at_once_also_while_trying_on(server: RtspServe
     assert 'state="connecting",stream="127.0.0.1-live"} 1.0' in figures
     said += figures
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert SECRET not in said + out + err
 

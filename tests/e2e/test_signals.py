@@ -35,7 +35,7 @@ def test_a_signal_closes_everything(tmp_path: Path, number: signal.Signals, time
         wait_for_records(records, process, 20)
         for _ in range(times):
             process.send_signal(number)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -48,18 +48,18 @@ class Run:
     def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something that the pipeline does."""
         with self._tick:
-            assert self._tick.wait_for(condition, 20)
+            assert self._tick.wait_for(condition, 60)
 
     def end(self) -> RunOutcome:
         """Stops it."""
         self.stopping.set()
-        self._thread.join(20)
+        self._thread.join(60)
         assert self.outcome is not None
         return self.outcome
 
     def ended(self) -> RunOutcome:
         """Waits until it ends by itself."""
-        self._thread.join(20)
+        self._thread.join(60)
         assert self.outcome is not None
         return self.outcome
 

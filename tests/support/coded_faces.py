@@ -54,7 +54,7 @@ class Scene:
     def faces(self, index: int, stream: str = "talk") -> tuple[FaceResult, ...]:
         """The faces of a frame; what was under way before is refined by then."""
         if self.refiner is not None:
-            assert self.refiner.wait_idle(10)
+            assert self.refiner.wait_idle(60)
         return self.analyzer([frame(stream, index)])[0].faces
 
     def face(self, index: int, stream: str = "talk") -> FaceResult:
@@ -102,7 +102,7 @@ class DrawnScene(Scene):
 
     def shown(self, index: int) -> FaceResult:
         if self.refiner is not None:
-            assert self.refiner.wait_idle(10)
+            assert self.refiner.wait_idle(60)
         made = frame("talk", index)
         object.__setattr__(made, "image", np.full((200, 240, 3), self.gray, np.uint8))
         (face,) = self.analyzer([made])[0].faces

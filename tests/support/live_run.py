@@ -112,7 +112,7 @@ class LiveRun:
         """Frames analysed so far."""
         return len(self.analyze.seen[name])
 
-    def more_frames(self, name: str, frames: int, limit_s: float = 30.0) -> Iterator[None]:
+    def more_frames(self, name: str, frames: int, limit_s: float = 60.0) -> Iterator[None]:
         """Lets the run go on until so many more of a stream's frames are analysed."""
         enough = self.count(name) + frames
         return until(lambda: self.count(name) >= enough, limit_s)
@@ -126,7 +126,7 @@ class LiveRun:
             self._pipeline.stop()
 
 
-def until(condition: Callable[[], bool], limit_s: float = 30.0) -> Iterator[None]:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> Iterator[None]:
     """Lets the run go on until something is so; fails the test if that takes too long."""
     end_s = time.monotonic() + limit_s
     while not condition():

@@ -10,7 +10,6 @@ from streamfer.errors import EngineError
 from streamfer.pipeline.refine.refiner import RefinedFace, Refiner
 from streamfer.types import FloatArray, Refinement, UInt8Array
 
-
 EAGER_WORKER = "tests.support.eager_worker"
 """The module of a child that does not wait for idle time."""
 

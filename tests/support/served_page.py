@@ -60,7 +60,7 @@ class Page:
     def ask(
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
             if body is not None:
@@ -73,7 +73,7 @@ class Page:
 
     def live(self, path: str = "/live", **headers: str) -> ClientConnection:
         return connect(
-            f"ws://127.0.0.1:{self.port}{path}", additional_headers=headers, open_timeout=10
+            f"ws://127.0.0.1:{self.port}{path}", additional_headers=headers, open_timeout=60
         )
 
 

@@ -56,7 +56,7 @@ def wait_for_builder() -> None:
     """Until everything is built."""
     for thread in threading.enumerate():
         if thread.name == BUILDER:
-            thread.join(10)
+            thread.join(60)
 
 
 class Desk:

@@ -96,8 +96,8 @@ class Site:
     def connection(self) -> http.client.HTTPConnection:
         if self.secure:
             context = ssl._create_unverified_context()
-            return http.client.HTTPSConnection(self.address, timeout=20, context=context)
-        return http.client.HTTPConnection(self.address, timeout=20)
+            return http.client.HTTPSConnection(self.address, timeout=60, context=context)
+        return http.client.HTTPConnection(self.address, timeout=60)
 
     def ask(
         self, path: str, method: str = "GET", body: bytes | str | None = None, **headers: str

@@ -27,7 +27,7 @@ from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.store.store import EngineStore
 from tests.support.program import streamfer
 from tests.support.published import small_inversion_tensors
-from tests.support.refinement import PatientRefiner
+from tests.support.refinement import EAGER_WORKER, PatientRefiner
 from tests.support.shared import shared_file
 
 NAME = "e4e-ffhq"
@@ -90,6 +90,7 @@ def test_faces_of_a_run_are_encoded_and_refined(
     folder: Path, store: EngineStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamfer.app.networks.refiner.Refiner", PatientRefiner)
+    monkeypatch.setattr("streamfer.app.networks.refiner._WORKER", EAGER_WORKER)
     monkeypatch.setattr(
         "streamfer.app.session.networks.open_models",
         lambda config, _, progress, **how: open_models(config, store, progress, **how),

@@ -27,7 +27,7 @@ def test_the_next_batch_goes_to_the_better_engine() -> None:
 
     def open_it(cancelled: threading.Event, sizes: Iterable[tuple[int, int]]) -> FakeEngine:
         assert list(sizes) == [(640, 360)]
-        assert go.wait(10)
+        assert go.wait(60)
         return new
 
     models = Models(FakeDetector(detection()), old)
@@ -103,7 +103,7 @@ def test_a_build_that_fails_leaves_what_serves_with_one_warning(
 
 def test_a_run_that_ends_gives_the_build_up(caplog: pytest.LogCaptureFixture) -> None:
     def open_it(cancelled: threading.Event, sizes: object) -> FakeEngine:
-        assert cancelled.wait(10)
+        assert cancelled.wait(60)
         raise EngineError("cancelled")
 
     never: list[str] = []
@@ -129,7 +129,7 @@ def test_a_compiler_that_is_busy_does_not_hold_the_end(caplog: pytest.LogCapture
     new = reader("tensorrt", "sad")
 
     def open_it(*_: object) -> FakeEngine:
-        assert done.wait(10)
+        assert done.wait(60)
         return new
 
     with BackgroundBuilds([better("face", open_it)], [], stop_timeout_s=0.0):

@@ -46,7 +46,7 @@ def test_no_frame_of_a_live_run_is_lost_or_doubled(
     asked: list[bool] = []
 
     def open_it(*_: object) -> FakeEngine:
-        assert go.wait(10)
+        assert go.wait(60)
         return new
 
     def opened(*_: object, at_once: bool) -> Models:

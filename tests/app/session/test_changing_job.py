@@ -44,7 +44,7 @@ class Running:
 
     def until(self, condition: Callable[[], bool]) -> None:
         with self._tick:
-            assert self._tick.wait_for(condition, 30)
+            assert self._tick.wait_for(condition, 60)
 
     def frames(self, stream: str) -> int:
         streams = self.job.statistics.snapshot().streams

@@ -139,7 +139,7 @@ def test_a_paused_window_holds_its_streams() -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(WindowSink(feed, make_picture()).write, result())
         feed.pause(False)
-        waiting.result(timeout=10)
+        waiting.result(timeout=60)
 
 
 @pytest.mark.parametrize("seen", [True, False])

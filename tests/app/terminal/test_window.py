@@ -94,7 +94,7 @@ def test_pictures_reach_the_screen_and_keys_become_actions() -> None:
             keys.press(keysym)
             assert read_line(process) == action
         assert read_line(process) == "closed"
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_window_that_its_user_closes_ends_it_as_q_does() -> None:
@@ -106,7 +106,7 @@ def test_a_window_that_its_user_closes_ends_it_as_q_does() -> None:
         keys.close_window("Streamfer")
         assert read_line(process) == "QUIT"
         assert read_line(process) == "closed"
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_several_streams_share_the_window() -> None:

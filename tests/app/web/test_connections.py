@@ -25,8 +25,8 @@ def test_connections_that_ask_for_nothing_are_ended(monkeypatch: pytest.MonkeyPa
         with socket.create_connection(("127.0.0.1", there.port)) as silent:
             silent.sendall(b"GET / HTTP/1.1\r\n")
             assert hung_up(silent)
-        page.recv(timeout=20)
-        page.ping().wait(20)
+        page.recv(timeout=60)
+        page.ping().wait(60)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

@@ -16,7 +16,7 @@ from tests.support.web import Site, result, site
 def until(socket: Any, wanted: Callable[[Any], bool]) -> Any:
     """The first message that is wanted."""
     while True:
-        message = socket.recv(timeout=20)
+        message = socket.recv(timeout=60)
         if wanted(message):
             return message
 
@@ -66,9 +66,9 @@ def test_a_page_that_says_what_it_should_not_is_closed(local: Site, said: str) -
 def test_so_many_pages_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_MOST_CLIENTS", 1)
     with site() as there, there.live() as first:
-        first.recv(timeout=20)
+        first.recv(timeout=60)
         with there.live() as second, pytest.raises(ConnectionClosed) as closed:
-            second.recv(timeout=20)
+            second.recv(timeout=60)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1013
 
@@ -77,7 +77,7 @@ def test_the_end_of_the_run_ends_what_has_no_end_of_its_own() -> None:
     with ExitStack() as open_ones:
         with site() as there:
             page = open_ones.enter_context(there.live())
-            page.recv(timeout=20)
+            page.recv(timeout=60)
             events = open_ones.enter_context(there.follow("/events"))
             pictures = open_ones.enter_context(there.follow("/mjpeg/cam"))
         with pytest.raises(ConnectionClosed):

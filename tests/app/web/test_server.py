@@ -156,7 +156,7 @@ def test_other_machines_need_the_token() -> None:
         assert "HttpOnly" in headers["Set-Cookie"]
         assert page.ask("GET", "/api/streams", Cookie=cookie)[0] == 200
         with page.live(Cookie=cookie) as live:
-            assert json.loads(live.recv(timeout=10))["type"] == "status"
+            assert json.loads(live.recv(timeout=60))["type"] == "status"
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:
@@ -179,7 +179,7 @@ def test_over_tls(tmp_path: Path) -> None:
     with serving(WebConfig(certificate=certificate, key=key)) as page:
         assert page.server.url.startswith("https://")
         trust = ssl.create_default_context(cafile=str(certificate))
-        connection = http.client.HTTPSConnection("127.0.0.1", page.port, timeout=10, context=trust)
+        connection = http.client.HTTPSConnection("127.0.0.1", page.port, timeout=60, context=trust)
         connection.request("GET", "/api/streams")
         assert connection.getresponse().status == 200
         connection.close()

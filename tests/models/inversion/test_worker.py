@@ -22,7 +22,6 @@ from streamfer.runtime.store.store import EngineStore
 from tests.support.latent import lay_structures, save_latent_networks
 from tests.support.refinement import EAGER_WORKER
 
-
 WORKER = "streamfer.models.inversion.worker"
 
 

@@ -32,7 +32,7 @@ def test_the_first_frame_waits_for_nothing_and_later_ones_carry_what_was_found()
     with Refiner(backend) as refiner:
         scene = Scene(refiner)
         (first,) = scene.analyzer([frame("talk", 0)])[0].faces
-        assert backend.entered.wait(10)
+        assert backend.entered.wait(60)
         (second,) = scene.analyzer([frame("talk", 1)])[0].faces
         backend.released.set()
         third = scene.face(2)
@@ -81,7 +81,7 @@ def test_the_next_search_goes_on_from_what_was_found() -> None:
     with Refiner(backend, RefinerConfig(every_s=0.04)) as refiner:
         scene = Scene(refiner)
         latents = [scene.face(index).latent for index in range(3)]
-        assert refiner.wait_idle(10)
+        assert refiner.wait_idle(60)
     # Each search adds 1 to where it began, and every frame is one.
     levels = [latent.mean() for latent in latents if latent is not None]
     assert levels == pytest.approx([0, 1, 2], rel=0.05)
@@ -131,7 +131,7 @@ def test_what_is_refined_after_its_stream_has_ended_belongs_to_nobody() -> None:
     with Refiner(backend) as refiner:
         scene = Scene(refiner)
         scene.analyzer([frame("a", 0)])
-        assert backend.entered.wait(10)
+        assert backend.entered.wait(60)
         scene.analyzer.forget("a")
         backend.released.set()
         scene.face(0, "b")

@@ -82,7 +82,7 @@ def test_interrupting_ends_a_preparation_under_way() -> None:
     while not psutil.Process().children():
         pass
     backend.interrupt()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert "told to end" in str(raised[0])
     backend.close()
@@ -122,7 +122,7 @@ def test_interrupting_ends_a_refinement_under_way() -> None:
     thread = threading.Thread(target=refine)
     thread.start()
     backend.interrupt()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive()
     assert len(raised) == 1
     with pytest.raises(EngineError, match="told to end"):

@@ -18,7 +18,7 @@ def test_every_face_gets_its_own_result_once() -> None:
     with Refiner(FakeBackend()) as refiner:
         for track in (1, 2, 3):
             refiner.request(face(track, gray=10 * track))
-        assert refiner.wait_idle(10)
+        assert refiner.wait_idle(60)
         results = {r.track_id: r for r in refiner.results()}
         assert refiner.results() == []
     assert sorted(results) == [1, 2, 3]
@@ -33,12 +33,12 @@ def test_requests_return_while_the_backend_is_busy_and_the_newest_wins() -> None
     backend = FakeBackend(held=True)
     with Refiner(backend, RefinerConfig(every_s=1.0)) as refiner:
         refiner.request(face(1, 0.0))
-        assert backend.entered.wait(10)
+        assert backend.entered.wait(60)
         for second in range(1, 6):
             refiner.request(face(1, float(second)))
         assert refiner.results() == []
         backend.released.set()
-        assert refiner.wait_idle(10)
+        assert refiner.wait_idle(60)
         (result,) = refiner.results()
     assert result.time_s == 5.0
     assert backend.batches == [1, 1]
@@ -48,11 +48,11 @@ def test_waiting_tracks_are_refined_together_up_to_the_limit() -> None:
     backend = FakeBackend(held=True)
     with Refiner(backend, RefinerConfig(max_batch=3)) as refiner:
         refiner.request(face(0))
-        assert backend.entered.wait(10)
+        assert backend.entered.wait(60)
         for track in range(1, 6):
             refiner.request(face(track))
         backend.released.set()
-        assert refiner.wait_idle(10)
+        assert refiner.wait_idle(60)
         assert len(refiner.results()) == 6
     assert backend.batches == [1, 3, 2]
 
@@ -60,10 +60,10 @@ def test_waiting_tracks_are_refined_together_up_to_the_limit() -> None:
 def test_a_failure_costs_its_batch_and_nothing_else() -> None:
     with Refiner(FakeBackend(failures=1)) as refiner:
         refiner.request(face(1))
-        assert refiner.wait_idle(10)
+        assert refiner.wait_idle(60)
         assert refiner.results() == []
         refiner.request(face(2))
-        assert refiner.wait_idle(10)
+        assert refiner.wait_idle(60)
         assert [r.track_id for r in refiner.results()] == [2]
         assert refiner.given_up is None
 
@@ -73,7 +73,7 @@ def test_it_gives_up_after_repeated_failures_and_stays_harmless() -> None:
     with Refiner(backend, RefinerConfig(max_failures=2)) as refiner:
         for track in (1, 2, 3):
             refiner.request(face(track))
-            assert refiner.wait_idle(10)
+            assert refiner.wait_idle(60)
         assert refiner.given_up == "the backend failed"
         assert refiner.results() == []
     assert len(backend.batches) == 2
@@ -83,11 +83,11 @@ def test_a_forgotten_stream_leaves_nothing() -> None:
     backend = FakeBackend(held=True)
     with Refiner(backend) as refiner:
         refiner.request(face(0, stream="b"))
-        assert backend.entered.wait(10)
+        assert backend.entered.wait(60)
         refiner.request(face(1, stream="a"))
         refiner.forget("a")
         backend.released.set()
-        assert refiner.wait_idle(10)
+        assert refiner.wait_idle(60)
         assert [r.stream for r in refiner.results()] == ["b"]
 
 
@@ -99,7 +99,7 @@ def test_closing_ends_a_refinement_under_way(requests: int) -> None:
     for track in range(requests):
         refiner.request(face(track))
     if requests:
-        assert backend.entered.wait(10)
+        assert backend.entered.wait(60)
     refiner.close()
     refiner.close()
     assert backend.closed == 2

@@ -47,7 +47,7 @@ class Subscriber:
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._connected.wait(20)
+        assert self._connected.wait(60)
 
     def _on_message(self, _: Client, __: Any, message: Any) -> None:
         with self._changed:
@@ -165,7 +165,7 @@ def test_an_absent_broker_is_said_once_and_the_queue_is_bounded(
             mqtt.event(event(number))
         for result in film((0.5, [face(1)])):
             mqtt.write(result)
-        assert said.wait(20)
+        assert said.wait(60)
     assert mqtt.notes == (
         "--mqtt mqtt://***@127.0.0.1:1/house/faces: 25 events were not delivered",
     )
@@ -176,7 +176,7 @@ def test_an_absent_broker_is_said_once_and_the_queue_is_bounded(
 
 def test_a_wrong_password_is_said(broker: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
     with a_log_line() as said, Mqtt(MqttAddress(f"mqtt://me:wrong@127.0.0.1:{broker.port}/x")):
-        assert said.wait(20)
+        assert said.wait(60)
     assert "refuses the connection: Not authorized" in caplog.text
     assert "wrong" not in caplog.text
 
