@@ -50,16 +50,15 @@ def priority_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def small_structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the ONNX structures of `save_all_networks`, made once for all workers: torch
-    needs half a minute for them."""
+    """Folder with the ONNX structures that refining the networks of `save_latent_networks` takes,
+    made once for all workers: torch needs twenty seconds for them."""
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "small-structures"
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             from tests.support.latent import save_structures  # loads torch
 
-            partial = folder.with_suffix(".partial")
-            partial.mkdir()
-            save_structures(partial)
-            partial.rename(folder)
+            made = tmp_path_factory.mktemp("structures")
+            save_structures(made)
+            made.rename(folder)
     return folder

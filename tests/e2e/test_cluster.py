@@ -98,7 +98,6 @@ def lines(folder: Path) -> list[str]:
     )
 
 
-@pytest.mark.timeout(600)
 def test_a_killed_worker_costs_nothing_and_records_are_those_of_a_plain_run(
     capfd: Capture, tmp_path: Path
 ) -> None:

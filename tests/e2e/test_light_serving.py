@@ -78,7 +78,6 @@ def without_extras(tmp_path: Path, *arguments: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.timeout(320)
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_run_invert_bench_and_refinement_need_no_extra(backend: str, tmp_path: Path) -> None:
     write_png(astronaut(), tmp_path / "face.png")

@@ -142,7 +142,6 @@ def test_an_rtmp_server_takes_its_sound_in_step(tmp_path: Path, codec: str) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_delay_from_a_camera_through_the_analysis_to_a_server(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

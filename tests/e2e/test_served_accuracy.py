@@ -49,7 +49,6 @@ def _served_answers(clip: Path, count: int) -> NDArray[np.int64]:
     return answers
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
 def test_served_faces_are_read_as_well_as_crops(every: int, tmp_path: Path) -> None:
     faces = read_faces(shared_file("data/fer/public_test.parquet"), "validation")

@@ -73,7 +73,6 @@ def other_values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return structure_files(weights)
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", list(FILES_OF))
 def test_the_shipped_structure_is_what_torch_exports_whatever_the_weights_values(
     name: str, other_values: dict[str, Path]

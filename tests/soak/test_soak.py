@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import pytest
-
 from tests.soak.soak import soak
 from tests.support.rtsp_server import require_rtsp_server
 
 
-@pytest.mark.timeout(300)
 def test_faults_leave_everything_running() -> None:
     require_rtsp_server()
     result = soak(minutes=0.75, every_s=3.0, warm_up_s=15.0)

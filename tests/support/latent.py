@@ -11,10 +11,10 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, save_fused_heads
 from streamfer.models.shipped import WeightFiles
 from streamfer.models.storage import save_encoder, save_generator
-from streamfer.models.structures import DRAW, FUSED, STEP, TARGET
+from streamfer.models.structures import STEP, TARGET
 from streamfer.models.stylegan2 import Generator, GeneratorConfig
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
-from streamfer.training.structures import structure_files, write_structures
+from streamfer.training.structures import write_structures
 
 
 def save_latent_networks(folder: Path) -> dict[str, Path]:
@@ -47,9 +47,8 @@ def save_all_networks(folder: Path) -> WeightFiles:
 
 
 def save_structures(folder: Path) -> None:
-    """Writes the ONNX structures of what `save_all_networks` writes."""
-    files = structure_files(save_all_networks(folder))
-    write_structures((DRAW, FUSED, STEP, TARGET), files, folder)
+    """Writes such networks with the ONNX structures that refinement takes."""
+    write_structures((TARGET, STEP), save_latent_networks(folder), folder)
 
 
 def lay_structures(structures: Path, folder: Path) -> None:

@@ -37,7 +37,10 @@ def test_a_step_at_its_limit_is_stopped_and_what_it_left_is_used(tmp_path: Path)
         "pathlib.Path(sys.argv[1]).touch(); threading.Event().wait()"
     )
     assert run_limited([sys.executable, "-c", stubborn, str(made)], 3.0, 0.1) is None
-    polite = "import threading; threading.Event().wait()"
+    polite = (
+        "import signal, threading; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "threading.Event().wait()"  # a shell starts what is in the background with it ignored
+    )
     assert run_limited([sys.executable, "-c", polite], 0.5, 60.0) is None
     assert run_limited([sys.executable, "-c", "raise SystemExit(3)"], 60.0) == 3
 

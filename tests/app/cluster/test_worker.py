@@ -131,7 +131,6 @@ def wait_until(true: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to that")
 
 
-@pytest.mark.timeout(300)
 def test_cameras_join_while_others_run_and_say_where_they_come_from(tmp_path: Path) -> None:
     worker = Worker()
     setup = setup_of(tmp_path, records=tmp_path / "out" / "{stream}.jsonl")

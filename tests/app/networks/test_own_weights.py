@@ -33,7 +33,6 @@ SMALLER = {
 """What makes the page's commands fit into a test; later options win."""
 
 
-@pytest.mark.timeout(400)
 def test_the_three_commands_of_the_page(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +127,6 @@ def test_the_head_that_was_trained_answers(tmp_path: Path) -> None:
     assert read_own_weights(tmp_path / "one.safetensors").label_set("ferplus") == "fer2013"
 
 
-@pytest.mark.timeout(400)
 def test_weights_on_a_backbone_serve(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
