@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The order of every probability vector, record column, bar and confusion matrix."""
 
 NUM_LABELS = len(LABELS)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of LABELS that are among the names, in their order."""
+    among = set(names)
+    return tuple(label for label in LABELS if label in among)
+
 
 UNCERTAIN = "uncertain"
 """What is shown instead of a label that is known to be no more than a guess."""

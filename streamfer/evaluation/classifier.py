@@ -29,11 +29,11 @@ from streamfer.evaluation.metrics import (
 )
 from streamfer.evaluation.served import served_probabilities
 from streamfer.labels import LABEL_SETS, LabelSet
+from streamfer.models.served_classifier import load_served_classifier
 from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import (
     SHIPPED_FACE_WEIGHTS,
     FaceVGG,
-    load_face_vgg,
     read_training_hashes,
 )
 from streamfer.training.data_summary import DataSummary
@@ -186,13 +186,13 @@ def _answerer(
     if engine is not None:
         served = config.labels or "ferplus"
         return lambda crops: served_probabilities(engine, crops)[served], served
-    model = load_face_vgg(config.weights)
+    model = load_served_classifier(config.weights)
     labels = config.labels or model.heads[0]
     if labels not in model.heads:
         raise ConfigError(
             f"--labels {labels}: {config.weights.name} was trained on {' and '.join(model.heads)}"
         )
-    return lambda crops: predict_probabilities(model, crops, labels), labels
+    return lambda crops: model.probabilities(crops, labels), labels
 
 
 def true_classes(faces: LabelledFaces, labels: LabelSet) -> NDArray[np.int64]:

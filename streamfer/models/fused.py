@@ -14,16 +14,19 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamfer.errors import EngineError
-from streamfer.labels import NUM_LABELS
+from streamfer.labels import LABEL_SETS, LABELS, NUM_LABELS, LabelSet
 from streamfer.models.encoder import Encoder
 from streamfer.models.onnx_export import export_onnx
 from streamfer.models.storage import (
     half_tensors,
     load_config,
     load_encoder,
+    read_metadata,
     save_with_config,
 )
 from streamfer.models.stylegan2 import from_uint8
+from streamfer.models.taught import Taught
+from streamfer.models.untaught import without_untaught
 from streamfer.models.vgg import FaceVGG, example_faces, folded, load_face_vgg
 
 FUSED_SCHEMA = "streamfer.fused/1"
@@ -54,6 +57,8 @@ class FusedHeads(nn.Module):
             indices that matter for expressions are known.
         w_avg: (w_dim,) and spread: (), which centre and scale the latent.
         temperature: (2,) float32, what the logits of `ferplus` and `fer2013` are divided by.
+        trained: which of the two heads have learned from faces.
+        expressions: those of LABELS that they were taught; answers leave the others out.
     """
 
     mask: Tensor
@@ -64,6 +69,8 @@ class FusedHeads(nn.Module):
     def __init__(self, config: FusedHeadsConfig) -> None:
         super().__init__()
         self.config = config
+        self.trained: tuple[LabelSet, ...] = LABEL_SETS
+        self.expressions: tuple[str, ...] = LABELS
         latent_size = config.num_ws * config.w_dim
         self.register_buffer("mask", torch.ones(latent_size))
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
@@ -90,7 +97,11 @@ class FusedHeads(nn.Module):
             latent = ((ws - self.w_avg) / self.spread).flatten(1) * self.mask
             joint = torch.cat([features, self.branch(latent)], dim=1)
         joint = self.dropout(joint)
-        return self.head_ferplus(joint), self.head_fer2013(joint)
+        ferplus, fer2013 = self.head_ferplus(joint), self.head_fer2013(joint)
+        if self.training:
+            return ferplus, fer2013
+        seen = self.expressions
+        return without_untaught(ferplus, seen), without_untaught(fer2013, seen)
 
 
 class FusedNetwork(nn.Module):
@@ -158,7 +169,8 @@ def _fold(module: nn.Module) -> None:
 
 def save_fused_heads(heads: FusedHeads, path: Path, notes: dict[str, str]) -> None:
     """Writes the heads; the two networks below them have files of their own."""
-    save_with_config(half_tensors(heads), path, FUSED_SCHEMA, asdict(heads.config), notes)
+    told = {**Taught(heads.trained, heads.expressions).to_metadata(), **notes}
+    save_with_config(half_tensors(heads), path, FUSED_SCHEMA, asdict(heads.config), told)
 
 
 def load_fused_heads(path: Path) -> FusedHeads:
@@ -171,7 +183,9 @@ def load_fused_heads(path: Path) -> FusedHeads:
     try:
         heads = FusedHeads(FusedHeadsConfig(**config))
         heads.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
+        taught = Taught.from_metadata(read_metadata(path))
+        heads.trained, heads.expressions = taught.heads, taught.expressions
+    except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of fused heads: {reason}") from error
     return heads.eval()

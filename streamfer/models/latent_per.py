@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,10 +30,13 @@ from streamfer.models.storage import (
     half_tensors,
     load_config,
     load_without_counters,
+    read_metadata,
     save_with_config,
 )
 from streamfer.models.stylegan2 import from_uint8
-from streamfer.models.vgg import example_faces, normalise_faces
+from streamfer.models.taught import Taught
+from streamfer.models.untaught import without_untaught
+from streamfer.models.vgg import HASHES, example_faces, normalise_faces
 from streamfer.types import FloatArray
 
 LATENT_PER_SCHEMA = "streamfer.latent_per/1"
@@ -83,6 +87,7 @@ class LatentPER(nn.Module):
         mask: (num_ws · w_dim,) float32, 1 for the indices of the code that are read.
         w_avg: (w_dim,) and spread: (), which centre and scale the code.
         temperature: () float32, what the logits are divided by before the softmax.
+        expressions: those of LABELS that it was taught; answers leave the others out.
     """
 
     mask: Tensor
@@ -93,6 +98,7 @@ class LatentPER(nn.Module):
     def __init__(self, config: LatentPERConfig) -> None:
         super().__init__()
         self.config = config
+        self.expressions: tuple[str, ...] = LABELS
         self.backbone = make_backbone(config.backbone)
         size = config.num_ws * config.w_dim
         self.register_buffer("mask", torch.ones(size))
@@ -143,7 +149,8 @@ class LatentPER(nn.Module):
         `ws` is None where no code is read.
         """
         description = self.backbone(self.pictures(faces))
-        return self.logits(description, None if ws is None else self.codes(ws))
+        logits = self.logits(description, None if ws is None else self.codes(ws))
+        return logits if self.training else without_untaught(logits, self.expressions)
 
     def probabilities(self, faces: Tensor, ws: Tensor | None) -> Tensor:
         """Calibrated probabilities [N7] float32."""
@@ -201,7 +208,11 @@ def latent_mask(directions: Directions, latent: Latent) -> FloatArray:
 
 
 def save_latent_per(
-    network: LatentPER, encoder: Encoder | None, path: Path, notes: Mapping[str, str]
+    network: LatentPER,
+    encoder: Encoder | None,
+    path: Path,
+    notes: Mapping[str, str],
+    hashes: NDArray[np.uint64] | None = None,
 ) -> None:
     """Writes the classifier, and the encoder of the codes that it reads; matrices as float16.
 
@@ -210,8 +221,11 @@ def save_latent_per(
         encoder: of its codes; left out where it reads none.
         path: the file to write.
         notes: more metadata, such as the recipe.
+        hashes: (n, 2) perceptual hashes of the pictures that it learned from.
     """
     tensors = half_tensors(network)
+    if hashes is not None:
+        tensors[HASHES] = torch.from_numpy(hashes.view(np.int64).copy())
     config = asdict(network.config)
     if network.reads_codes:
         if encoder is None:
@@ -219,8 +233,7 @@ def save_latent_per(
         config["encoder"] = asdict(encoder.config)
         tensors |= {_ENCODER + name: value for name, value in half_tensors(encoder).items()}
     told = {
-        "heads": network.config.labels,
-        "labels": ",".join(LABELS),
+        **Taught((network.config.labels,), network.expressions).to_metadata(),
         "backbone": network.config.backbone.name,
         "latent": network.config.latent,
     }
@@ -234,9 +247,11 @@ def load_latent_per(path: Path) -> ServedLatentPER:
         EngineError: the file is missing, damaged or of another kind.
     """
     config, tensors = load_config(path, LATENT_PER_SCHEMA)
+    tensors.pop(HASHES, None)
     try:
         shape, encoder_shape = _shapes(config)
         network = LatentPER(shape)
+        network.expressions = Taught.from_metadata(read_metadata(path)).expressions
         of_encoder = {n: t for n, t in tensors.items() if n.startswith(_ENCODER)}
         load_without_counters(network, {n: t for n, t in tensors.items() if n not in of_encoder})
         encoder = Encoder(encoder_shape) if encoder_shape else None

@@ -124,6 +124,19 @@ def _in_order(content: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + content[8 + length :]
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """Metadata of a safetensors file alone.
+
+    Raises:
+        EngineError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise EngineError(f"{path.name}: cannot read the weights: {error}") from error
+
+
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a safetensors file.
 

@@ -29,6 +29,8 @@ from streamfer.models.storage import (
     read_tensors,
     write_tensors,
 )
+from streamfer.models.taught import Taught
+from streamfer.models.untaught import without_untaught
 from streamfer.vision.align import FACE_SIZE
 
 Storage = Literal["float16", "int8"]
@@ -41,7 +43,8 @@ WEIGHTS_SCHEMA = "streamfer.face_vgg19/1"
 _SCALE = ".scale"
 """Ends the name of the scales, float32, that belong to an int8 tensor."""
 
-_HASHES = "training_hashes"
+HASHES = "training_hashes"
+"""The tensor of the perceptual hashes of what weights learned from."""
 
 _STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 
@@ -81,6 +84,7 @@ class FaceVGG(nn.Module):
         temperature: (2,) float32, what the logits of `ferplus` and `fer2013` are divided by
             before the softmax (Guo et al., 2017); 1 until it has been fitted.
         heads: which of the two heads were trained; the other one answers nothing of use.
+        expressions: those of LABELS that it was taught; answers leave the others out.
     """
 
     temperature: Tensor
@@ -90,6 +94,7 @@ class FaceVGG(nn.Module):
         self.config = config
         self.input_size = config.input_size
         self.heads: tuple[LabelSet, ...] = LABEL_SETS
+        self.expressions: tuple[str, ...] = LABELS
         self.trunk, self.num_features = _make_trunk(config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.head_ferplus = nn.Linear(self.num_features, NUM_LABELS)
@@ -108,7 +113,11 @@ class FaceVGG(nn.Module):
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of `ferplus` and `fer2013`, each [N7], of [NHW] gray faces, 0–255."""
         x = self.dropout(self.features(faces))
-        return self.head_ferplus(x), self.head_fer2013(x)
+        ferplus, fer2013 = self.head_ferplus(x), self.head_fer2013(x)
+        if self.training:
+            return ferplus, fer2013
+        seen = self.expressions
+        return without_untaught(ferplus, seen), without_untaught(fer2013, seen)
 
     def probabilities(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """Calibrated probabilities of `ferplus` and `fer2013`, each [N7] float32."""
@@ -154,6 +163,7 @@ def folded(model: FaceVGG) -> FaceVGG:
     copy = FaceVGG(model.config)
     copy.load_state_dict(model.state_dict())
     copy.input_size = model.input_size
+    copy.expressions = model.expressions
     copy.eval()
     layers: list[nn.Module] = []
     for layer in copy.trunk:
@@ -189,8 +199,8 @@ def save_face_vgg(
     config = replace(model.config, input_size=model.input_size)
     shape = {name: str(value) for name, value in asdict(config).items()}
     if hashes is not None:
-        tensors[_HASHES] = torch.from_numpy(hashes.view(np.int64).copy())
-    told = {"heads": ",".join(model.heads), "labels": ",".join(LABELS)}
+        tensors[HASHES] = torch.from_numpy(hashes.view(np.int64).copy())
+    told = Taught(model.heads, model.expressions).to_metadata()
     write_tensors(tensors, path, {"schema": WEIGHTS_SCHEMA, **shape, **told, **(notes or {})})
 
 
@@ -200,7 +210,7 @@ def read_training_hashes(path: Path) -> NDArray[np.uint64] | None:
     Raises:
         EngineError: the file is missing or damaged.
     """
-    hashes = read_tensors(path)[1].get(_HASHES)
+    hashes = read_tensors(path)[1].get(HASHES)
     return None if hashes is None else hashes.numpy().view(np.uint64)
 
 
@@ -214,10 +224,8 @@ def load_face_vgg(path: Path) -> FaceVGG:
     if metadata.get("schema") != WEIGHTS_SCHEMA:
         found = metadata.get("schema", "none")
         raise EngineError(f"{path.name}: expected schema {WEIGHTS_SCHEMA}, found {found}")
-    stored.pop(_HASHES, None)
+    stored.pop(HASHES, None)
     try:
-        if metadata.get("labels", ",".join(LABELS)) != ",".join(LABELS):
-            raise ValueError(f"its labels are {metadata['labels']}, not {','.join(LABELS)}")
         config = FaceVGGConfig(
             width=float(metadata["width"]),
             input_size=int(metadata["input_size"]),
@@ -225,8 +233,8 @@ def load_face_vgg(path: Path) -> FaceVGG:
         )
         model = FaceVGG(config)
         load_without_counters(model, _dequantised(stored))
-        trained = metadata.get("heads", ",".join(LABEL_SETS)).split(",")
-        model.heads = tuple(name for name in LABEL_SETS if name in trained)
+        taught = Taught.from_metadata(metadata)
+        model.heads, model.expressions = taught.heads, taught.expressions
     except (KeyError, ValueError, RuntimeError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of a face network: {reason}") from error

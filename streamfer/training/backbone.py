@@ -122,7 +122,7 @@ def _save(
     weights = out / weights_name(run.config)
     notes = {"seed": str(run.config.seed), "style": style, "loss": run.config.loss}
     encoder = reader.network if run.network.reads_codes else None
-    save_latent_per(run.average.model, encoder, weights, notes)
+    save_latent_per(run.average.model, encoder, weights, notes, faces.hashes)
     write_card(weights, run, metrics.rows)
     return weights
 

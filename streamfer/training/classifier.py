@@ -28,7 +28,7 @@ from streamfer.labels import LABEL_SETS
 from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
 from streamfer.training.faces.batches import training_faces
-from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.data import LabelledFaces, taught_expressions
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks, picture_key
 from streamfer.training.repeated import train_seeds
 from streamfer.training.runs.command import pick_device, show_faceless, show_splits
@@ -155,7 +155,8 @@ def _begin_or_resume(
         _refuse_other_beginning(earlier, began_with, checkpoint)
     # The teachers' part is added batch by batch.
     smoothing = 0.0 if teachers else config.label_smoothing
-    run = ClassifierRun(config, training_faces(faces, cache, smoothing), initial, teachers)
+    taught = taught_expressions(splits.training)
+    run = ClassifierRun(config, training_faces(faces, cache, smoothing), initial, teachers, taught)
     if earlier is not None:
         run.restore(earlier, checkpoint)
     return run, began_with

@@ -18,14 +18,16 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from streamfer.evaluation.duplicates import hash_pictures
 from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
-from streamfer.labels import LabelSet
+from streamfer.labels import LabelSet, in_order
 from streamfer.models.encoder import Encoder
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork, save_fused_heads
+from streamfer.models.fused_file import save_fused_network
 from streamfer.models.storage import load_encoder
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
 from streamfer.training.faces.aligned import split_held_out
-from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.data import LabelledFaces, taught_expressions
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
 from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.fused_heads import (
@@ -46,6 +48,9 @@ from streamfer.training.runs.command import (
     splits_from,
     training_parser,
 )
+
+FUSED_NETWORK_FILE = "fused_vgg19.safetensors"
+"""The whole network, in the folder of a run."""
 
 
 def train_fused(
@@ -69,8 +74,9 @@ def train_fused(
         cache: landmarks of both.
         config: the recipe.
         device: where the networks run.
-        out: gets `fused_heads.safetensors`, `plain_heads.safetensors` (those without the latent,
-            to compare with), `config.json` and `comparison.json`.
+        out: gets `fused_vgg19.safetensors` (the whole network, to be served),
+            `fused_heads.safetensors` (its heads alone), `plain_heads.safetensors` (those without
+            the latent, to compare with), `config.json` and `comparison.json`.
         advance: told how many faces went through the frozen networks.
 
     Returns:
@@ -86,17 +92,25 @@ def train_fused(
     bank = collect_features(frozen, kept, cache, config, device, advance)
     # The spread must be known before anything is trained on it.
     fused.spread.copy_((bank.ws.float() - encoder.w_avg.to(device)).square().mean().sqrt())
+    expressions = in_order((*taught_expressions(training), *network.expressions))
     plain = _new_heads(replace(shape, use_latent=False), network, encoder, config.seed).to(device)
-    calibration = make_exam(frozen, held_out, align_pictures(held_out.pictures, cache), device)
+    exam = None
+    if len(held_out):
+        exam = make_exam(frozen, held_out, align_pictures(held_out.pictures, cache), device)
     for heads in (plain, fused):
+        heads.trained, heads.expressions = bank.heads, expressions
         heads.requires_grad_(True)
         train_heads(bank, heads, config)
-        calibrate(heads, calibration)
+        if exam is not None:
+            calibrate(heads, exam)
     exams = _exams(frozen, validation, cache, device)
     comparison = {style: compare_heads(plain, fused, exam) for style, exam in exams.items()}
     (out / "comparison.json").write_text(json.dumps(comparison, indent=1, default=asdict) + "\n")
+    notes = {"seed": str(config.seed)}
     for name, heads in (("fused", fused), ("plain", plain)):
-        save_fused_heads(heads, out / f"{name}_heads.safetensors", {"seed": str(config.seed)})
+        save_fused_heads(heads, out / f"{name}_heads.safetensors", notes)
+    hashes = hash_pictures(training.pictures)
+    save_fused_network(network, encoder, fused, out / FUSED_NETWORK_FILE, notes, hashes)
     return comparison
 
 

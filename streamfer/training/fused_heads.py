@@ -53,6 +53,12 @@ class FeatureBank:
     targets: tuple[Tensor, Tensor] = field(repr=False)
     """(n, 7) float32 each, of `ferplus` and `fer2013`."""
 
+    @property
+    def heads(self) -> tuple[LabelSet, ...]:
+        """The label sets that faces have targets for."""
+        pairs = zip(LABEL_SETS, self.targets, strict=True)
+        return tuple(name for name, target in pairs if target.any())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exam:

@@ -16,6 +16,9 @@ from streamfer.types import AlignedFace, Detection, FloatArray, UInt8Array
 FACE_SIZE = 64
 """Side of the aligned crop in pixels, for serving and training alike."""
 
+ALIGNMENT = "fer2013-64/1"
+"""Names template and size, for files of weights: a network reads only what it was trained on."""
+
 _MIN_EYE_DISTANCE = 0.15
 """Eyes closer than this fraction of the box's width belong to a profile: there a similarity fitted
 to five points shrinks the face, so the box decides instead."""

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from streamfer.app.networks.own_weights import read_own_weights
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, load_fused
+from streamfer.models.fused_file import load_fused_network
 from streamfer.models.storage import save_encoder
-from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
+from streamfer.models.taught import Taught
+from streamfer.models.vgg import FaceVGG, FaceVGGConfig, read_training_hashes, save_face_vgg
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, picture_key
-from streamfer.training.fused import train_fused
+from streamfer.training.fused import main, train_fused
 from streamfer.training.fused_heads import (
     Exam,
     FeatureBank,
@@ -25,6 +28,8 @@ from streamfer.training.fused_heads import (
     compare_heads,
     train_heads,
 )
+from tests.support.labelled_faces import write_tree
+from tests.support.latent import save_latent_networks
 
 QUICK = FusedTraining(epochs=30, batch_size=64, learning_rate=0.01, weight_decay=0.0, dropout=0.0)
 SHAPE = FusedHeadsConfig(num_features=4, num_ws=2, w_dim=4, hidden=(16, 8), dropout=0.0)
@@ -119,6 +124,13 @@ def test_it_leaves_heads_that_fit_their_networks(tmp_path: Path, faces: Labelled
     assert fused.heads.spread != 1
     probs, *_ = fused(torch.zeros(2, 64, 64, dtype=torch.uint8))
     torch.testing.assert_close(probs.sum(dim=1), torch.ones(2))
+    whole = load_fused_network(tmp_path / "fused_vgg19.safetensors")
+    crops = torch.arange(2 * 64 * 64).reshape(2, 64, 64).to(torch.uint8)
+    for own, together in zip(whole(crops), fused(crops), strict=True):
+        torch.testing.assert_close(own, together)
+    hashes = read_training_hashes(tmp_path / "fused_vgg19.safetensors")
+    assert hashes is not None
+    assert len(hashes) == 300
     plain = load_fused(*(tmp_path / f"{name}.safetensors" for name in (*names[:2], "plain_heads")))
     assert not plain.heads.config.use_latent
 
@@ -140,3 +152,21 @@ def test_training_goes_on_from_the_network_s_own_heads(
     right = (logits.argmax(dim=1).numpy() == majority_class(faces.votes)).mean()
     for accuracy in ("accuracy_a", "accuracy_b"):
         assert getattr(comparison["photo"]["ferplus"], accuracy) == pytest.approx(right, abs=0.005)
+
+
+def test_a_folder_of_one_s_own_pictures_makes_a_file_that_says_what_it_knows(
+    tmp_path: Path,
+) -> None:
+    encoder = save_latent_networks(tmp_path)["encoder"]
+    network = FaceVGG(FaceVGGConfig(width=0.05))
+    network.expressions = ("happy", "sad")
+    save_face_vgg(network, tmp_path / "face.safetensors")
+    files = [(f"{name}/{i}.png", n) for n, name in ((0, "angry"), (3, "happy")) for i in range(6)]
+    tree = write_tree(tmp_path / "tree", files)
+    out = tmp_path / "out"
+    options = ["--classifier", str(tmp_path / "face.safetensors"), "--encoder", str(encoder)]
+    options += ["--views", "1", "--epochs", "1", "--workers", "0", "--device", "cpu"]
+    assert main(["--data", str(tree), "--out", str(out), *options]) == 0
+    own = read_own_weights(out / "fused_vgg19.safetensors")
+    assert own.codes
+    assert own.taught == Taught(("fer2013",), ("angry", "happy", "sad"))

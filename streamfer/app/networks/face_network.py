@@ -85,7 +85,7 @@ def _own(config: RunConfig, store: EngineStore, on_progress: Progress) -> FaceNe
         raise ConfigError(
             f"--backbone {config.backbone}: {own.path.name} was trained on {own.backbone}"
         )
-    if config.latents is not None:
+    if config.latents is not None and not own.codes:
         raise ConfigError(
             f"--latents {config.latents}: {own.path.name} is a classifier alone and finds no codes"
         )

@@ -24,7 +24,7 @@ from streamfer.app.networks.refiner import (
 )
 from streamfer.engine import Engine
 from streamfer.errors import ConfigError, EngineError
-from streamfer.labels import LabelSet
+from streamfer.labels import LABELS, LabelSet
 from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.open_engine import open_engine, open_serving_engine
@@ -75,6 +75,11 @@ class Models:
     """The user's own weights that the face network is made of."""
     drawing: Engine | None = None
     """Draws faces from their codes; None where nothing is drawn in every frame."""
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """Those of LABELS that the face network was taught."""
+        return LABELS if self.own is None else self.own.taught.expressions
 
     @property
     def drawer(self) -> EngineDrawer | None:

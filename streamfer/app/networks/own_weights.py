@@ -10,15 +10,19 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from streamfer.errors import ConfigError, EngineError
-from streamfer.labels import LABEL_SETS, LABELS, LabelSet
+from streamfer.labels import LabelSet
+from streamfer.models.taught import Taught
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.store.engine_key import onnx_key
 from streamfer.runtime.store.store import EngineStore
 
-_SCHEMA = "streamfer.face_vgg19/1"
+_PLAIN = "streamfer.face_vgg19/1"
 _ON_BACKBONES = "streamfer.latent_per/1"
 """What `train classifier --backbone` writes."""
-_RECIPE = 1
+_FUSED = "streamfer.fused_network/1"
+"""What `train fused` writes."""
+_HEADS_ALONE = "streamfer.fused/1"
+_RECIPE = 2
 """Counts changes of the code that exports the network."""
 
 
@@ -28,15 +32,16 @@ class OwnWeights:
 
     path: Path
     sha256: str
-    heads: tuple[LabelSet, ...]
-    """The heads that were trained."""
-    schema: str = _SCHEMA
+    taught: Taught
+    """The heads that were trained, and the expressions."""
     backbone: str = "vgg19"
     """What describes the face."""
+    codes: bool = False
+    """Whether it answers latent codes."""
 
     def label_set(self, wanted: LabelSet) -> LabelSet:
         """The head that answers: the wanted one where it was trained, else the one that was."""
-        return wanted if wanted in self.heads else self.heads[0]
+        return wanted if wanted in self.taught.heads else self.taught.heads[0]
 
 
 def read_own_weights(path: Path) -> OwnWeights:
@@ -44,7 +49,8 @@ def read_own_weights(path: Path) -> OwnWeights:
 
     Raises:
         ConfigError: there is no such file.
-        EngineError: it is damaged, not a classifier that `train` wrote, or of other labels.
+        EngineError: it is damaged, not a classifier that `train` wrote, or of labels that records
+            cannot hold.
     """
     if not path.is_file():
         raise ConfigError(f"--face-model {path}: no such file")
@@ -56,19 +62,21 @@ def read_own_weights(path: Path) -> OwnWeights:
     except (OSError, SafetensorError) as error:
         raise EngineError(f"--face-model {path}: cannot read the weights: {error}") from error
     schema = told.get("schema", "none")
-    if schema not in (_SCHEMA, _ON_BACKBONES):
+    if schema == _HEADS_ALONE:
         raise EngineError(
-            f"--face-model {path}: expected what `streamfer train classifier` writes"
-            f" ({_SCHEMA} or {_ON_BACKBONES}), found schema {schema}"
+            f"--face-model {path}: holds the heads alone; give fused_vgg19.safetensors, which"
+            " `streamfer train fused` writes beside them"
         )
-    labels = told.get("labels", ",".join(LABELS))
-    if labels != ",".join(LABELS):
-        raise EngineError(f"--face-model {path}: its labels are {labels}, not {', '.join(LABELS)}")
-    trained = told.get("heads", ",".join(LABEL_SETS)).split(",")
-    heads = tuple(name for name in LABEL_SETS if name in trained)
-    if not heads:
-        raise EngineError(f"--face-model {path}: none of its heads was trained")
-    return OwnWeights(path, sha256, heads, schema, told.get("backbone", "vgg19"))
+    if schema not in (_PLAIN, _ON_BACKBONES, _FUSED):
+        raise EngineError(
+            f"--face-model {path}: expected what `streamfer train classifier` or `train fused`"
+            f" writes, found schema {schema}"
+        )
+    try:
+        taught = Taught.from_metadata(told)
+    except ValueError as error:
+        raise EngineError(f"--face-model {path}: {error}") from error
+    return OwnWeights(path, sha256, taught, told.get("backbone", "vgg19"), schema == _FUSED)
 
 
 def own_face_model(weights: OwnWeights, store: EngineStore, on_progress: Progress) -> OnnxModel:
@@ -93,20 +101,12 @@ def own_face_model(weights: OwnWeights, store: EngineStore, on_progress: Progres
 
 
 def _export(weights: OwnWeights) -> bytes:
-    if weights.schema == _ON_BACKBONES:
-        from streamfer.models.latent_per import export_latent_per, load_latent_per
+    from streamfer.models.served_classifier import load_served_classifier
 
-        return export_latent_per(load_latent_per(weights.path))
-    from streamfer.models.export import export_face_classifier
-
-    return export_face_classifier(weights.path)
+    return load_served_classifier(weights.path).export()
 
 
 def _module(weights: OwnWeights) -> Any:
-    if weights.schema == _ON_BACKBONES:
-        from streamfer.models.latent_per import load_latent_per
+    from streamfer.models.served_classifier import load_served_classifier
 
-        return load_latent_per(weights.path)
-    from streamfer.models.vgg import ServedFaceVGG, load_face_vgg
-
-    return ServedFaceVGG(load_face_vgg(weights.path))
+    return load_served_classifier(weights.path).module

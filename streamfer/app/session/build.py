@@ -31,6 +31,7 @@ from streamfer.pipeline.refine.residual import ResidualConfig
 from streamfer.pipeline.stats.timing import StageTimes
 from streamfer.pipeline.stream_memory import AnalyzerConfig
 from streamfer.types import FrameResult
+from streamfer.vision.heads.expression import of_expressions
 from streamfer.vision.heads.head import FaceHead
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def build_analyzer(
         times,
         refiner,
         models.trust,
-        heads,
+        of_expressions(heads, models.expressions),
         models.drawer,
         imagination(config),
     )

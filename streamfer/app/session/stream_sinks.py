@@ -88,6 +88,7 @@ def _record_header(
         version=__version__,
         fields=(*head_fields(heads), *(BASELINE_FIELDS if config.baseline else ())),
         faces=config.faces,
+        taught=models.expressions,
     )
 
 

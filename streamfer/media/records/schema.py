@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from streamfer.fields import FACE_FIELDS, FRAME_FIELDS, FieldSpec
-from streamfer.labels import LabelSet
+from streamfer.labels import LABELS, LabelSet
 from streamfer.types import StreamInfo
 
 SCHEMA = "streamfer.records/1"
@@ -41,6 +41,8 @@ class RecordHeader:
     """What heads answer of every face, after the fields of `streamfer.fields`."""
     faces: str = "shown"
     """How faces are in the pictures of the run."""
+    taught: tuple[str, ...] = LABELS
+    """The labels that the face network was taught; the others' probabilities are 0."""
 
     def to_json(self) -> dict[str, Any]:
         """The header as a JSON object."""
@@ -67,6 +69,8 @@ class RecordHeader:
         }
         if self.faces != "shown":
             header["faces"] = self.faces
+        if self.taught != self.labels:
+            header["taught"] = list(self.taught)
         if self.fields:
             header["fields"] = [spec.to_json() for spec in self.fields]
         return header

@@ -18,7 +18,7 @@ Backbone `{backbone}`, width {width:g}, {input_size} px inside; latent code: {la
 {parameters:,} parameters without the encoder, {size:.1f} MiB with all that serving needs.
 
 - Input: 64 × 64 gray uint8, aligned by `streamfer.vision.align`.
-- Output: probabilities of angry, disgust, fear, happy, sad, surprise, neutral, by the labels of
+- Output: probabilities of {expressions}, by the labels of
   `{labels}`. It learned from faces in the style `{style}`.
 - SHA-256: `{sha256}`
 
@@ -66,6 +66,7 @@ def write_card(weights: Path, run: BackboneRun, rows: Sequence[Mapping[str, Any]
         latent=latent,
         parameters=sum(p.numel() for p in network.parameters()),
         size=weights.stat().st_size / 2**20,
+        expressions=", ".join(run.network.expressions),
         labels=faces.labels,
         style=faces.style,
         sha256=weights_sha256(weights),

@@ -121,6 +121,7 @@ class BackboneRun:
             faces.labels, EncoderShape(encoder.config.num_ws, encoder.config.w_dim)
         )
         self.network = LatentPER(shape)
+        self.network.expressions = faces.expressions
         self.objective = make_objective(self.network.backbone, shape.backbone)
         self._begin(encoder, directions)
         if initial is not None:

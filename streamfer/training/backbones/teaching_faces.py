@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from streamfer.errors import ConfigError
 from streamfer.evaluation.classifier import true_classes
-from streamfer.labels import LabelSet
+from streamfer.evaluation.duplicates import Hashes, hash_pictures
+from streamfer.labels import LABELS, LabelSet
 from streamfer.training.backbones.views import CodeReader, Codes, Style, Views, in_style
 from streamfer.training.faces.aligned import split_held_out
 from streamfer.training.faces.batches import training_faces
@@ -53,6 +54,10 @@ class TeachingFaces:
     """Of pictures, as they are shown, and labels: a resumed run must go on with the same."""
     how: str
     """Where the validation faces come from, for people."""
+    hashes: Hashes = field(repr=False)
+    """Of the training pictures."""
+    expressions: tuple[str, ...]
+    """Those that the training faces have."""
 
 
 def pick_labels(faces: LabelledFaces, wanted: LabelSet | None) -> LabelSet:
@@ -112,7 +117,9 @@ def teaching_faces(
         OutputError: the folder cannot be made.
     """
     chosen = pick_labels(splits.training, labels)
-    held_out, kept = split_held_out(labelled(splits.training, chosen))
+    training = labelled(splits.training, chosen)
+    seen = set(true_classes(training, chosen).tolist())
+    held_out, kept = split_held_out(training)
     if len(kept) < 2:
         raise ConfigError(f"{len(kept)} training faces have a label of the kind {chosen}")
     classes = true_classes(kept, chosen)
@@ -130,4 +137,6 @@ def teaching_faces(
         style=style,
         sha256=digest.hexdigest(),
         how=splits.how,
+        hashes=hash_pictures(splits.training.pictures),
+        expressions=tuple(name for n, name in enumerate(LABELS) if n in seen),
     )

@@ -95,6 +95,12 @@ def _counts(classes: NDArray[np.int64]) -> dict[str, int]:
     return {name: int((classes == index).sum()) for index, name in enumerate(LABELS)}
 
 
+def taught_expressions(faces: LabelledFaces) -> tuple[str, ...]:
+    """Those of LABELS that a face has, by its own label or most of its votes."""
+    seen = {*faces.classes.tolist(), *majority_class(faces.votes).tolist()}
+    return tuple(name for index, name in enumerate(LABELS) if index in seen)
+
+
 def vote_distribution(votes: FloatArray) -> FloatArray:
     """FER+ votes over the seven names, (n, 7) float32; rows sum to 1, or are 0 without votes.
 

@@ -27,7 +27,7 @@ VGG19 with batch normalisation, width {width:g}, {input_size} px inside, one tru
 the temperatures of both heads are part of the file.
 
 - Input: 64 × 64 gray uint8, aligned by `streamfer.vision.align`.
-- Output: probabilities of angry, disgust, fear, happy, sad, surprise, neutral: `ferplus` (what ten
+- Output: probabilities of {expressions}: `ferplus` (what ten
   people said they saw) and `fer2013` (the label the picture came with). Trained: {heads}.
 - SHA-256: `{sha256}`
 
@@ -103,6 +103,7 @@ def write_card(
         storage=run.config.storage,
         size=weights.stat().st_size / 2**20,
         sha256=weights_sha256(weights),
+        expressions=", ".join(model.expressions),
         heads=" and ".join(model.heads),
         faces=learned.faces,
         held_out=len(learned.splits.training) - learned.faces,

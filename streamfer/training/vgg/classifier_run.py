@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from streamfer.errors import ConfigError
-from streamfer.labels import LABEL_SETS
+from streamfer.labels import LABEL_SETS, LABELS, in_order
 from streamfer.models.vgg import NUM_STAGES, FaceVGG, FaceVGGConfig, Storage, first_stages
 from streamfer.training.faces.augment import AugmentConfig
 from streamfer.training.faces.batches import EpochBatches, TrainingFaces, load_batches
@@ -157,10 +157,10 @@ class ClassifierRun:
         initial: a trained network to start from, widened where the run's is wider; None starts
             from random weights.
         teachers: trained networks whose answers take the smoothed part of the targets.
+        expressions: those of LABELS that it answers, beside those that `initial` was taught.
 
     Raises:
-        ConfigError: stages are to stay as they are, but there are no weights to start from, or
-            there is no such device.
+        ConfigError: there is no such device, or nothing to start from whose stages could stay.
     """
 
     def __init__(
@@ -169,6 +169,7 @@ class ClassifierRun:
         faces: TrainingFaces,
         initial: FaceVGG | None = None,
         teachers: Sequence[FaceVGG] = (),
+        expressions: Sequence[str] = LABELS,
     ) -> None:
         if config.frozen_stages and initial is None:
             raise ConfigError("frozen stages need initial weights: random ones learn nothing")
@@ -178,8 +179,9 @@ class ClassifierRun:
         self.device = pick_device(config.device)
         shape = config.network()
         model = widened(initial, shape, config.seed) if initial else FaceVGG(shape)
-        targets = zip(LABEL_SETS, (faces.ferplus, faces.fer2013), strict=True)
-        model.heads = tuple(name for name, target in targets if target.any())
+        targets = (faces.ferplus, faces.fer2013)
+        model.heads = tuple(n for n, t in zip(LABEL_SETS, targets, strict=True) if t.any())
+        model.expressions = in_order((*expressions, *(initial.expressions if initial else ())))
         self.model = model.to(self.device)
         self._frozen = first_stages(self.model, config.frozen_stages).requires_grad_(False)
         self.average = AveragedModel(self.model, config.ema_decay)
@@ -188,12 +190,11 @@ class ClassifierRun:
         self.best_accuracy = -1.0
         self._rare = [
             RareClasses(target, config.logit_adjustment, config.margin, self.device)
-            for target in (faces.ferplus, faces.fer2013)
+            for target in targets
         ]
         self._bf16 = use_bf16(config.precision, self.device)
-        self._teachers = (
-            Teachers(teachers, config.label_smoothing, self.device) if teachers else None
-        )
+        share = config.label_smoothing
+        self._teachers = Teachers(teachers, share, self.device) if teachers else None
 
     @property
     def steps_per_epoch(self) -> int:
