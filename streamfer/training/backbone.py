@@ -30,7 +30,7 @@ from streamfer.training.backbones.run import (
     exam_logits,
 )
 from streamfer.training.backbones.teaching_faces import TeachingFaces, teaching_faces
-from streamfer.training.backbones.views import CodeReader, Style
+from streamfer.training.backbones.views import CodeReader
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks
 from streamfer.training.runs.command import (
     ProgressLine,
@@ -112,15 +112,15 @@ def train_backbone(
         save_checkpoint(checkpoint, run.state())
         report(row)
     run.calibrate()
-    return _save(run, faces.style, reader, metrics, out)
+    return _save(run, faces, reader, metrics, out)
 
 
 def _save(
-    run: BackboneRun, style: Style, reader: CodeReader, metrics: MetricsFile, out: Path
+    run: BackboneRun, faces: TeachingFaces, reader: CodeReader, metrics: MetricsFile, out: Path
 ) -> Path:
     """Writes the averaged weights and their card; the path of the weights."""
     weights = out / weights_name(run.config)
-    notes = {"seed": str(run.config.seed), "style": style, "loss": run.config.loss}
+    notes = {"seed": str(run.config.seed), "style": faces.style, "loss": run.config.loss}
     encoder = reader.network if run.network.reads_codes else None
     save_latent_per(run.average.model, encoder, weights, notes, faces.hashes)
     write_card(weights, run, metrics.rows)
