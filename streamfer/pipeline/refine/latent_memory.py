@@ -32,15 +32,17 @@ _STEADY = 0.1
 _CLEARLY_BETTER = 0.8
 """… and where that one's error is at most this fraction of it, the encoder's own drawing is not
 made, which saves most of those."""
-_SETTLED_S = 0.5
-"""Media time for which it is settled which drawing is the better one, where nobody sees them."""
+_SETTLED_S = 1.0
+"""Where nobody sees the drawings, it is settled for so much media time which one is better, …"""
+_SETTLED_DISTANCE = 0.6
+"""… while the encoder's code moves no further: as far as a face's does in a second (median)."""
 
 
 class LatentMemory:
     """Gives faces their latent codes: the encoder's, or with what refinement found added to it.
 
     With a drawer, what refinement found counts only where its drawing is the better one of this
-    very frame; where nobody sees the drawings, of one that was much like it half a second before at
+    very frame; where nobody sees the drawings, of one that was much like it a second before at
     most.
 
     Args:
@@ -172,20 +174,19 @@ class LatentMemory:
 
     def _is_settled(self, coded: CodedFace, guess: Guess) -> bool:
         measured = guess.known.measured
-        return (
-            measured is not None
-            and measured.carried is guess.carried
-            and coded.frame.time_s - measured.time_s <= _SETTLED_S
-            and self._is_near(coded, measured)
-        )
+        if measured is None or coded.frame.time_s - measured.time_s > _SETTLED_S:
+            return False
+        # What another search suggests comes from a nearer moment: it may be better, hardly worse.
+        same = measured.carried is guess.carried or measured.found < measured.error
+        return same and self._moved(coded, measured) <= _SETTLED_DISTANCE
 
-    def _is_near(self, coded: CodedFace, measured: Measured) -> bool:
+    def _moved(self, coded: CodedFace, measured: Measured) -> float:
         moved = coded.encoded - measured.encoded
-        return float(np.sqrt(np.mean(moved * moved))) / self._config.spread <= _NEAR
+        return float(np.sqrt(np.mean(moved * moved))) / self._config.spread
 
     def _is_clearly_better(self, coded: CodedFace, guess: Guess, drawn: CompletedFace) -> bool:
         measured, found = guess.known.measured, drawn.result.reconstruction_error
-        if measured is None or found is None or not self._is_near(coded, measured):
+        if measured is None or found is None or self._moved(coded, measured) > _NEAR:
             return False
         steady = measured.found + _STEADY * measured.error
         return found <= min(_CLEARLY_BETTER * measured.error, steady)

@@ -116,20 +116,24 @@ def test_unseen_faces_for_which_the_encoder_s_code_is_better_keep_it(unseen: Dra
     assert unseen.drawer.codes == 2
 
 
-def test_unseen_faces_are_drawn_again_after_half_a_second_or_a_change(unseen: DrawnScene) -> None:
+def test_unseen_faces_are_drawn_again_after_a_second_or_a_change(unseen: DrawnScene) -> None:
     unseen.shown(1)
-    unseen.shown(13)
+    unseen.shown(26)
     assert unseen.drawer.codes == 2
-    unseen.shown(14)
+    unseen.shown(27)
     assert unseen.drawer.codes == 4
-    unseen.engine.level = 0.4
-    unseen.shown(15)
+    unseen.engine.level, unseen.gray = 0.7, 170
+    unseen.shown(28)
     assert unseen.drawer.codes == 6
 
 
-def test_unseen_faces_are_drawn_again_with_every_search() -> None:
+@pytest.mark.parametrize(("gray", "drawn"), [(100, 2), (10, 6)])
+def test_a_further_search_is_judged_only_where_the_last_was_of_no_use(
+    gray: int, drawn: int
+) -> None:
     with Refiner(FakeBackend(), RefinerConfig(every_s=0.04)) as refiner:
         scene = DrawnScene(refiner, seen=False)
+        scene.gray = gray
         for index in range(4):
             scene.shown(index)
-    assert scene.drawer.codes == 6
+    assert scene.drawer.codes == drawn
