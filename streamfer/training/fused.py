@@ -32,6 +32,7 @@ from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, op
 from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.fused_heads import (
     Exam,
+    FeatureBank,
     FusedTraining,
     calibrate,
     collect_features,
@@ -74,17 +75,14 @@ def train_fused(
         cache: landmarks of both.
         config: the recipe.
         device: where the networks run.
-        out: gets `fused_vgg19.safetensors` (the whole network, to be served),
-            `fused_heads.safetensors` (its heads alone), `plain_heads.safetensors` (those without
-            the latent, to compare with), `config.json` and `comparison.json`.
+        out: gets the whole network, to be served, the heads with the latent and without, alone
+            (`fused_heads`, `plain_heads`), `config.json`, and what is returned as JSON.
         advance: told how many faces went through the frozen networks.
 
     Returns:
-        What `comparison.json` holds: per style (`photo`, `sketch`) and label set the heads without
-        the latent (a) against those with it (b).
+        By style (`photo`, `sketch`) and label set: heads without the latent (a), and with it (b).
     """
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(asdict(config), indent=1) + "\n")
+    _begin_folder(out, config)
     shape = _heads_shape(network, encoder, config.dropout)
     fused = _new_heads(shape, network, encoder, config.seed)
     frozen = FusedNetwork(network, encoder, fused).to(device).eval().requires_grad_(False)
@@ -92,26 +90,43 @@ def train_fused(
     bank = collect_features(frozen, kept, cache, config, device, advance)
     # The spread must be known before anything is trained on it.
     fused.spread.copy_((bank.ws.float() - encoder.w_avg.to(device)).square().mean().sqrt())
-    expressions = in_order((*taught_expressions(training), *network.expressions))
     plain = _new_heads(replace(shape, use_latent=False), network, encoder, config.seed).to(device)
-    exam = None
-    if len(held_out):
-        exam = make_exam(frozen, held_out, align_pictures(held_out.pictures, cache), device)
+    calibration = _calibration(frozen, held_out, cache, device)
     for heads in (plain, fused):
-        heads.trained, heads.expressions = bank.heads, expressions
-        heads.requires_grad_(True)
-        train_heads(bank, heads, config)
-        if exam is not None:
-            calibrate(heads, exam)
+        heads.expressions = in_order((*taught_expressions(training), *network.expressions))
+        _teach(heads, bank, calibration, config)
     exams = _exams(frozen, validation, cache, device)
     comparison = {style: compare_heads(plain, fused, exam) for style, exam in exams.items()}
     (out / "comparison.json").write_text(json.dumps(comparison, indent=1, default=asdict) + "\n")
     notes = {"seed": str(config.seed)}
-    for name, heads in (("fused", fused), ("plain", plain)):
-        save_fused_heads(heads, out / f"{name}_heads.safetensors", notes)
-    hashes = hash_pictures(training.pictures)
-    save_fused_network(network, encoder, fused, out / FUSED_NETWORK_FILE, notes, hashes)
+    save_fused_heads(plain, out / "plain_heads.safetensors", notes)
+    save_fused_heads(fused, out / "fused_heads.safetensors", notes)
+    whole, hashes = out / FUSED_NETWORK_FILE, hash_pictures(training.pictures)
+    save_fused_network(network, encoder, fused, whole, notes, hashes)
     return comparison
+
+
+def _begin_folder(out: Path, config: FusedTraining) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(asdict(config), indent=1) + "\n")
+
+
+def _teach(
+    heads: FusedHeads, bank: FeatureBank, calibration: Exam | None, config: FusedTraining
+) -> None:
+    heads.trained = bank.heads
+    train_heads(bank, heads.requires_grad_(True), config)
+    if calibration is not None:
+        calibrate(heads, calibration)
+
+
+def _calibration(
+    frozen: FusedNetwork, held_out: LabelledFaces, cache: LandmarkCache, device: torch.device
+) -> Exam | None:
+    """Of the faces that were kept back; None where the set is so small that none were."""
+    if not len(held_out):
+        return None
+    return make_exam(frozen, held_out, align_pictures(held_out.pictures, cache), device)
 
 
 def _heads_shape(network: FaceVGG, encoder: Encoder, dropout: float) -> FusedHeadsConfig:
