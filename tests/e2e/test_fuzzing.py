@@ -101,6 +101,7 @@ def test_damaged_pictures(tmp_path: Path, count: int) -> None:
     """With colour profiles, in tiles, with a second one behind the first, moving."""
     originals = pictures(tmp_path)
     clip = make_clip(tmp_path / "good.mp4", ClipSpec(frames=8))
+    records = tmp_path / "out.jsonl"
     problems = []
     with Program(clip) as program:
         for seed in seeds(count):
@@ -110,7 +111,7 @@ def test_damaged_pictures(tmp_path: Path, count: int) -> None:
             broken.write_bytes(damaged(content, rng))
             problem = program.run(
                 "run", broken, "--quiet", "--no-display", "--no-refine",
-                "--records", tmp_path / "out.jsonl", "--output", tmp_path / "out.mp4",
+                "--records", records, "--output", tmp_path / "out.mp4", records=records,
             )  # fmt: skip
             broken.unlink()
             if problem is not None:

@@ -15,6 +15,9 @@ import psutil
 
 BUSY_LIMIT_S = 10.0
 """Of processor time: a case that takes more goes round in circles."""
+BUSY_LIMIT_S_PER_MEGAPIXEL = 1.0
+"""Of processor time more: a damaged header may make a small picture a huge one, which is searched
+as any other of its size."""
 LIMIT_S = 120.0
 """A case that takes longer hangs, however busy the machine is with other things."""
 _START_LIMIT_S = 300.0
@@ -78,12 +81,15 @@ class Program:
         self._clip = clip
         self._process: subprocess.Popen[str] | None = None
 
-    def run(self, *arguments: object, hidden: str | None = None) -> str | None:
+    def run(
+        self, *arguments: object, hidden: str | None = None, records: Path | None = None
+    ) -> str | None:
         """Runs it once.
 
         Args:
             arguments: of the command line.
             hidden: what it must not say.
+            records: the JSONL that it writes, which says how large its picture was.
 
         Returns:
             What is wrong with how it ended; None where nothing is.
@@ -92,10 +98,16 @@ class Program:
             self._process = self._start()
             good = self._ask(["run", self._clip, "--quiet", "--no-display"], _START_LIMIT_S)
             assert good is None, good
-        return self._ask(arguments, LIMIT_S, hidden)
+        if records is not None:
+            records.unlink(missing_ok=True)
+        return self._ask(arguments, LIMIT_S, hidden, records)
 
     def _ask(
-        self, arguments: Sequence[object], limit_s: float, hidden: str | None = None
+        self,
+        arguments: Sequence[object],
+        limit_s: float,
+        hidden: str | None = None,
+        records: Path | None = None,
     ) -> str | None:
         process = self._process
         assert process is not None
@@ -109,7 +121,8 @@ class Program:
         if not answer:
             self.close()
             return f"no answer within {limit_s:g} s" if not ready else "the process died"
-        if limit_s == LIMIT_S and (busy_s := _busy_s(process) - before_s) > BUSY_LIMIT_S:
+        busy_limit_s = BUSY_LIMIT_S + BUSY_LIMIT_S_PER_MEGAPIXEL * _megapixels(records)
+        if limit_s == LIMIT_S and (busy_s := _busy_s(process) - before_s) > busy_limit_s:
             return f"busy for {busy_s:.0f} s"
         ended = json.loads(answer)
         if ended["code"] not in range(6) or "Traceback" in ended["text"]:
@@ -150,3 +163,15 @@ def _busy_s(process: subprocess.Popen[str]) -> float:
     """Processor time that a process has taken so far, in seconds."""
     times = psutil.Process(process.pid).cpu_times()
     return float(times.user + times.system)
+
+
+def _megapixels(records: Path | None) -> float:
+    """Of the one picture whose records these are; 0 where they say nothing of it."""
+    if records is None or not records.exists():
+        return 0.0
+    with records.open(encoding="utf-8") as lines:
+        header, frame = lines.readline(), lines.readline()
+    if '"frame":' not in frame:
+        return 0.0
+    (stream,) = json.loads(header)["streams"]
+    return float(stream["width"] * stream["height"] / 1e6)
