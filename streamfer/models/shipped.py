@@ -62,6 +62,11 @@ class WeightFiles:
         return self.folder / "trust.json"
 
     @property
+    def upright(self) -> Path:
+        """Which faces do not stand upright; without it only their landmarks say."""
+        return self.folder / "upright.json"
+
+    @property
     def int8(self) -> Path:
         """How the face network is quantised, and what that costs."""
         return self.folder / "int8.json"

@@ -235,7 +235,7 @@ class Analyzer:
         if coded:
             with self._times.stage("draw", len(coded)):
                 completed = self._latents.complete(coded)
-        return [self._trusted(face) for face in completed]
+        return [self._trusted(*each) for each in zip(completed, readings, strict=True)]
 
     def _answer(self, frame: Frame, face: TrackedFace, probs: FloatArray) -> FaceResult:
         smoothed = self._memory(frame).smoother.update(face.track_id, frame.time_s, probs)
@@ -248,12 +248,12 @@ class Analyzer:
             smoothed=smoothed,
         )
 
-    def _trusted(self, face: CompletedFace) -> FaceResult:
+    def _trusted(self, face: CompletedFace, reading: _Reading) -> FaceResult:
         result = face.result
         if self._trust is None:
             return result
         error = face.searched_error
-        trust = self._trust.trust(result.smoothed, result.detection, error)
+        trust = self._trust.trust(result.smoothed, result.detection, error, reading.latent)
         return replace(result, trust=trust)
 
     def _memory(self, frame: Frame) -> StreamMemory:

@@ -20,6 +20,7 @@ from streamfer.types import Detection, FloatArray
 from streamfer.vision.align import landmarks_reliable
 from streamfer.vision.heads.pose import pose_degrees
 from streamfer.vision.quality import frontal_score, size_score
+from streamfer.vision.upright import UprightModel
 
 TRUST_SCHEMA = "streamfer.trust/1"
 
@@ -39,8 +40,7 @@ _MOST_ROLL_OF_BLIND_DEG = 30.0
 _TURNED_SHARE = 0.5
 """Of the probability, for faces that lean more. Measured with 30 faces of 10 photographs, turned in
 steps of 20 degrees: at 140 degrees and more, 37 of 74 answers that were trusted with at least 0.5
-were those of the upright face. On some the detector puts the landmarks of an upright face: 8 of the
-74 are still trusted."""
+were those of the upright face."""
 
 _LEAST = 1e-4
 _MOST = 50.0
@@ -72,9 +72,16 @@ class TrustModel:
     with_error: LogisticModel | None
     """For faces whose reconstruction error is known; None where there was no generator to fit it
     with."""
+    upright: UprightModel | None = None
+    """Knows crops that do not stand upright from their codes, whatever their landmarks say; None
+    where there was no encoder to fit it with."""
 
     def trust(
-        self, probs: FloatArray, detection: Detection, reconstruction_error: float | None
+        self,
+        probs: FloatArray,
+        detection: Detection,
+        reconstruction_error: float | None,
+        latent: FloatArray | None = None,
     ) -> float:
         """Probability that the largest of `probs` is at the right label.
 
@@ -82,8 +89,12 @@ class TrustModel:
             probs: (7,) the answer that is trusted or not.
             detection: the face in its frame.
             reconstruction_error: pixel MSE on a [0, 1] scale, where known.
+            latent: (num_ws, w_dim) float32, the encoder's code of the aligned face, where known.
         """
-        share = _TURNED_SHARE if is_turned(detection) else 1.0
+        turned = is_turned(detection)
+        if self.upright is not None and latent is not None:
+            turned |= not self.upright.is_upright(latent)
+        share = _TURNED_SHARE if turned else 1.0
         features = trust_features(probs, detection)
         if reconstruction_error is None or self.with_error is None:
             return share * self.without_error.probability(features)

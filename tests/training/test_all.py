@@ -19,7 +19,7 @@ from tests.support.labelled_faces import drawn_set, write_parquet
 from tests.support.latent import save_all_networks, write_card
 from tests.training.test_trust import EveryOther
 
-_NEEDED = ("heads", "measurements", "cards", "directions", "int8", "trust", "structures")
+_NEEDED = ("heads", "measurements", "cards", "directions", "int8", "trust", "upright", "structures")
 
 
 def _with_cards(weights: WeightFiles) -> None:
@@ -37,7 +37,8 @@ def _named_structures(names: Iterable[str], files: object, folder: Path) -> None
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("streamfer.training.trust.make_detector", EveryOther)
+    for command in ("trust", "upright"):
+        monkeypatch.setattr(f"streamfer.training.{command}.make_detector", EveryOther)
     # Random networks don't stand being rounded; that int8 is measured is another test's matter.
     monkeypatch.setattr("streamfer.training.int8._measure", lambda *_: ("none", {}))
     monkeypatch.setattr("streamfer.training.all.write_structures", _named_structures)
@@ -74,6 +75,7 @@ def test_a_changed_classifier_is_one_command(
     for path in (weights.generator, weights.encoder):
         assert "As it was before." in path.with_suffix(".md").read_text()
     assert json.loads(weights.trust.read_text())["face_sha256"] == digest(weights.face_network)
+    assert json.loads(weights.upright.read_text())["encoder_sha256"] == file_digest(weights.encoder)
     assert json.loads(weights.int8.read_text())["network_sha256"] == digest(weights.face_network)
 
     assert main(_options(folder)) == 0
@@ -89,7 +91,8 @@ def test_a_changed_classifier_is_one_command(
     assert main(_options(folder, f"--classifier={changed}")) == 0
     shown = capsys.readouterr().out
     assert "directions: done before" in shown  # they read the encoder alone
-    assert shown.count("done before") == 1
+    assert "upright: done before" in shown
+    assert shown.count("done before") == 2
     assert weights.classifier.read_bytes() == changed.read_bytes()
     assert json.loads(weights.trust.read_text())["face_sha256"] == digest(weights.face_network)
 

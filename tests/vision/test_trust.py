@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from streamfer.vision.trust import (
     save_trust,
     trust_features,
 )
+from streamfer.vision.upright import UprightModel
 
 LANDMARKS = np.array([[30, 40], [70, 40], [50, 60], [38, 80], [62, 80]], np.float32)
 MODEL = TrustModel(
@@ -70,6 +72,19 @@ def test_a_face_that_leans_and_cannot_be_turned_upright_is_not_trusted() -> None
     certain = answer(0.999)
     assert MODEL.trust(certain, turned(0, eyes=0.2), None) > 0.5  # a profile
     assert MODEL.trust(certain, turned(60, eyes=0.2), None) < 0.5
+
+
+def test_a_crop_that_hangs_upside_down_is_not_trusted_whatever_its_landmarks_say() -> None:
+    model = replace(MODEL, upright=UprightModel(np.array([1, 0], np.float32), 0.0))
+    upright, hanging = np.array([[1, 0]], np.float32), np.array([[-1, 0]], np.float32)
+    for error in (None, 0.001):
+        without = MODEL.trust(answer(0.999), detection(), error)
+        assert model.trust(answer(0.999), detection(), error) == without
+        assert model.trust(answer(0.999), detection(), error, upright) == without
+        assert model.trust(answer(0.999), detection(), error, hanging) < 0.5
+        # Both say the same: it is distrusted once.
+        twice = model.trust(answer(0.999), turned(180), error, hanging)
+        assert twice == MODEL.trust(answer(0.999), turned(180), error)
 
 
 def test_a_face_without_landmarks_is_as_upright_as_any() -> None:

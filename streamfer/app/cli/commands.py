@@ -39,6 +39,7 @@ _TRAIN = Group(
         ),
         "fused": Command("streamfer.training.fused", "Train the heads of the fused classifier."),
         "trust": Command("streamfer.training.trust", "Fit how far answers can be trusted."),
+        "upright": Command("streamfer.training.upright", "Fit which faces do not stand upright."),
     },
 )
 

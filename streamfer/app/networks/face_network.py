@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamfer.app.config import RunConfig
@@ -15,6 +15,7 @@ from streamfer.models.shipped import WeightFiles, file_digest
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.store.store import EngineStore
 from streamfer.vision.trust import TrustModel, load_trust
+from streamfer.vision.upright import load_upright
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,17 @@ def _shipped(
     if not weights.missing_latent:
         file_digest(weights.generator)  # those of the face network are taken when it is opened
         latent = LatentFiles(weights.generator, weights.classifier)
-    trust = load_trust(weights.trust, config.label_set) if weights.trust.exists() else None
+    trust = _shipped_trust(config, weights)
     return FaceNetwork(lambda: face_model(weights, store, on_progress), latent, trust)
+
+
+def _shipped_trust(config: RunConfig, weights: WeightFiles) -> TrustModel | None:
+    if not weights.trust.exists():
+        return None
+    trust = load_trust(weights.trust, config.label_set)
+    if weights.missing_latent or not weights.upright.exists():
+        return trust
+    return replace(trust, upright=load_upright(weights.upright))
 
 
 def _own(config: RunConfig, store: EngineStore, on_progress: Progress) -> FaceNetwork:

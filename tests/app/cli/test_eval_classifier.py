@@ -107,6 +107,7 @@ def test_missing_data_is_one_line_and_exit_code_2(
         ["train", "autoencoder", "--out=run"],
         ["train", "fused", "--out=run", "--encoder=e.safetensors"],
         ["train", "trust", "--out=trust.json"],
+        ["train", "upright", "--out=upright.json"],
         ["eval", "latent"],
         ["eval", "fused"],
         ["invert", "x.png", "--out=run"],

@@ -21,6 +21,7 @@ from tests.support.latent import save_latent_networks
         (["train", "autoencoder"], "--common-only"),
         (["train", "fused"], "--views"),
         (["train", "trust"], "--refined"),
+        (["train", "upright"], "--lost"),
         (["eval", "latent"], "--samples"),
         (["eval", "fused"], "--plain"),
     ],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from streamfer.pipeline.refine.refiner import Refiner, RefinerConfig
 from streamfer.vision.trust import FIDELITY_FEATURE, PRIOR_FEATURE, LogisticModel, TrustModel
+from streamfer.vision.upright import UprightModel
 from tests.support.coded_faces import Scene, frame
 from tests.support.refinement import FakeBackend
 
@@ -59,6 +61,19 @@ def test_trust_knows_the_error_of_refined_faces(refiner: Refiner) -> None:
     assert error is not None
     assert second.trust == model.trust(second.smoothed, second.detection, error)
     assert second.trust != model.trust(second.smoothed, second.detection, None)
+
+
+def test_trust_knows_from_its_code_that_a_crop_hangs_upside_down() -> None:
+    upright = Scene().face(0).latent
+    assert upright is not None
+    model = TrustModel(LogisticModel({"confidence": 1.0}, 0.0), None)
+    free, told = (
+        replace(model, upright=UprightModel(np.zeros(upright.size, np.float32), bias))
+        for bias in (1.0, -1.0)
+    )
+    trusted, distrusted = (Scene(trust=each).face(0).trust for each in (free, told))
+    assert trusted is not None
+    assert distrusted == pytest.approx(trusted / 2)
 
 
 def test_the_residual_fades_with_age_and_ends(refiner: Refiner) -> None:
