@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,15 +24,15 @@ from streamfer.evaluation.inverted import BATCH, LatentModels, invert_faces, loa
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.export import served_face_network
 from streamfer.models.inversion.descent import STEPS_OF_A_RUN, InversionConfig
-from streamfer.models.shipped import SHIPPED, WeightFiles, digest
+from streamfer.models.shipped import WeightFiles, digest
 from streamfer.training.faces.aligned import split_held_out
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import best_face, make_detector
 from streamfer.training.faces.stream_views import stream_view
 from streamfer.training.runs.command import (
     ProgressLine,
-    add_reading,
     config_from,
+    fitting_parser,
     pick_device,
     run_command,
     splits_from,
@@ -213,17 +212,11 @@ def _examine(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m streamfer.training.trust",
-        description="Fits how far the answers of the networks in a folder can be trusted.",
+    parser = fitting_parser(
+        "streamfer.training.trust",
+        "Fits how far the answers of the networks in a folder can be trusted.",
     )
     default = TrustFitting()
-    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
-    add_reading(parser, splits=True)
-    parser.add_argument(
-        "--weights", type=Path, default=SHIPPED.folder, help="folder; default: the shipped weights"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="file for the result (JSON)")
     parser.add_argument("--views", type=int, default=default.views, help="of each fitted face")
     parser.add_argument(
         "--evaluation-faces",
@@ -235,7 +228,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--refined", type=int, default=default.refined, help="views to refine, in either set"
     )
     parser.add_argument("--steps", type=int, default=default.steps, help="of the refinement")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--seed", type=int, default=default.seed)
     return run_command(lambda: _fit(parser.parse_args(arguments)))
 

@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,12 +22,12 @@ from torch import nn
 
 from streamfer.errors import ConfigError, OutputError
 from streamfer.models.export import served_face_network
-from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
+from streamfer.models.shipped import WeightFiles, file_digest
 from streamfer.training.faces.landmarks import make_detector
 from streamfer.training.runs.command import (
     ProgressLine,
-    add_reading,
     config_from,
+    fitting_parser,
     pick_device,
     run_command,
     splits_from,
@@ -189,22 +188,15 @@ def _newton(x: NDArray[np.float64], truth: NDArray[np.bool_]) -> NDArray[np.floa
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m streamfer.training.upright",
-        description="Fits which faces do not stand upright, to the codes of a folder's encoder.",
+    parser = fitting_parser(
+        "streamfer.training.upright",
+        "Fits which faces do not stand upright, to the codes of a folder's encoder.",
     )
     default = UprightFitting()
-    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
-    add_reading(parser, splits=True)
-    parser.add_argument(
-        "--weights", type=Path, default=SHIPPED.folder, help="folder; default: the shipped weights"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="file for the result (JSON)")
     parser.add_argument("--views", type=int, default=default.views, help="faces that are shown")
     parser.add_argument(
         "--lost", type=float, default=default.lost, help="share of upright faces that may be lost"
     )
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--seed", type=int, default=default.seed)
     return run_command(lambda: _fit(parser.parse_args(arguments)))
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from streamfer.errors import ConfigError, StreamferError
+from streamfer.models.shipped import SHIPPED
 from streamfer.training.data_summary import print_summary, taken_whole
 from streamfer.training.faces.aligned import AlignedFaces, aligned
 from streamfer.training.faces.data import LabelledFaces
@@ -62,6 +63,24 @@ def add_numbers(
                 metavar="N",
                 help=f"default: {default}",
             )
+
+
+def fitting_parser(module: str, description: str) -> argparse.ArgumentParser:
+    """The options of what is fitted to the networks of a folder.
+
+    Args:
+        module: that is run, as after `python -m`.
+        description: what is fitted.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument("--data", type=Path, required=True, help="labelled faces")
+    add_reading(parser, splits=True)
+    parser.add_argument(
+        "--weights", type=Path, default=SHIPPED.folder, help="folder; default: the shipped weights"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="file for the result (JSON)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
+    return parser
 
 
 def add_reading(parser: argparse.ArgumentParser, *, splits: bool = False) -> None:
