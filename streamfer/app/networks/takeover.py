@@ -111,6 +111,8 @@ class ServingNetworks:
         self._lock = threading.Lock()
         self._builds: BackgroundBuilds | None = None
         self._stack = ExitStack()
+        self._warm: set[tuple[int, int]] = set()
+        """Sizes of frames that the networks have run for."""
         self.news: list[dict[str, Any]] = []
         """What has happened to the networks, as details of events."""
 
@@ -128,6 +130,17 @@ class ServingNetworks:
         ]
         builds = BackgroundBuilds(better, frame_sizes_wh, self._stop_timeout_s)
         self._builds = self._stack.enter_context(builds)
+
+    def warm_up(self, frame_sizes_wh: Iterable[tuple[int, int]]) -> None:
+        """Makes them ready for frames of these widths and heights; those of earlier calls cost
+        nothing, so that a run of many short files does not warm up before each.
+
+        Args:
+            frame_sizes_wh: width and height of the frames to come, in pixels.
+        """
+        with self.serving() as models:
+            models.warm_up(set(frame_sizes_wh) - self._warm)
+            self._warm.update(frame_sizes_wh)
 
     @contextmanager
     def serving(self) -> Iterator[Models]:
@@ -152,6 +165,7 @@ class ServingNetworks:
         before: Detector | Engine = getattr(self._models, better.part)
         part: dict[Literal["detector", "face"], Any] = {better.part: built.network}
         self._models = replace(self._models, **part)
+        self._warm.clear()
         before.close()
         log.info("%s: %s has taken over from %s", better.name, better.backend, better.serving)
         self.news.append({"network": better.name, "backend": better.backend})

@@ -251,8 +251,8 @@ class Job:
         refiner = stack.enter_context(self._networks.refiner())  # first: it takes a while
         sizes_wh = frame_sizes_wh(self._streams)
         networks.build_better(sizes_wh)
+        networks.warm_up(sizes_wh)
         with networks.serving() as models:
-            models.warm_up(sizes_wh)
             if self.live:
                 load_solver()
             self.statistics.set_engine(models.face.backend, models.face.device)

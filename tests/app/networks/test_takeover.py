@@ -58,6 +58,34 @@ def test_a_detector_is_taken_over_too() -> None:
     assert new.closed == 1
 
 
+def test_networks_warm_up_once_for_each_size_of_frames() -> None:
+    old, new = reader("torch", "happy"), reader("tensorrt", "sad")
+    with Desk(Models(FakeDetector(), old), [better("face", lambda *_: new)]) as desk:
+        wait_for_builder()
+        desk.networks.warm_up([(64, 48), (64, 48)])
+        assert (len(old.calls), len(new.calls)) == (0, 1)  # it has taken over before
+        desk.networks.warm_up([(64, 48)])
+        assert len(new.calls) == 1
+        desk.networks.warm_up([(64, 48), (48, 64)])
+        assert len(new.calls) == 2
+
+
+def test_what_takes_over_between_runs_warms_up_anew() -> None:
+    old, new = reader("torch", "happy"), reader("tensorrt", "sad")
+    go = threading.Event()
+
+    def open_it(*_: object) -> FakeEngine:
+        assert go.wait(60)
+        return new
+
+    with Desk(Models(FakeDetector(), old), [better("face", open_it)]) as desk:
+        desk.networks.warm_up([(64, 48)])
+        go.set()
+        wait_for_builder()
+        desk.networks.warm_up([(64, 48)])
+        assert (len(old.calls), len(new.calls)) == (1, 1)
+
+
 def test_one_network_after_the_other() -> None:
     order: list[str] = []
     face, finder = reader("tensorrt", "sad"), Finder(detection())
