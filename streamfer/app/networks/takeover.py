@@ -138,9 +138,10 @@ class ServingNetworks:
         Args:
             frame_sizes_wh: width and height of the frames to come, in pixels.
         """
+        sizes_wh = set(frame_sizes_wh)
         with self.serving() as models:
-            models.warm_up(set(frame_sizes_wh) - self._warm)
-            self._warm.update(frame_sizes_wh)
+            models.warm_up(sizes_wh - self._warm)
+            self._warm |= sizes_wh
 
     @contextmanager
     def serving(self) -> Iterator[Models]:
