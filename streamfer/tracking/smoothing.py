@@ -55,12 +55,13 @@ class ProbabilitySmoother:
         self._forget(time_s)
         mean = self._means.get(track_id)
         if mean is None or self._config.time_constant_s <= 0:
-            smoothed = probs.astype(np.float64)
+            # The very answer: dividing it by its sum would move its last bit on some processors.
+            result = probs.copy()
         else:
             # Weight of the new answer: exact for an answer that held since the last frame.
             weight = -math.expm1(-(time_s - mean.time_s) / self._config.time_constant_s)
             smoothed = mean.probs + weight * (probs.astype(np.float64) - mean.probs)
-        result = (smoothed / smoothed.sum()).astype(np.float32)
+            result = (smoothed / smoothed.sum()).astype(np.float32)
         self._means[track_id] = _Mean(time_s, result)
         return result
 

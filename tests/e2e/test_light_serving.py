@@ -47,7 +47,7 @@ from streamfer.runtime.store.store import EngineStore
 backend, folder = sys.argv[1:]
 run = ["run", "demo:", "--max-frames", "4", "--no-display", "--quiet", "--backend", backend]
 assert main([*run, "--records", f"{folder}/records.jsonl", "--refine"]) == 0
-assert main(["invert", f"{folder}/face.png", "--out", f"{folder}/inverted", "--steps", "2"]) == 0
+assert main(["invert", f"{folder}/face.png", "--out", f"{folder}/inverted", "--steps", "20"]) == 0
 networks = EngineBenchConfig(rounds=1, round_s=0.01, detector_batches=(1,), face_batches=(1,))
 figures = Path(folder, "bench.json")
 options = RunConfig(backend=backend, refine=False)

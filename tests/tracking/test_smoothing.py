@@ -25,6 +25,13 @@ def test_first_answer_counts_alone() -> None:
     assert smoothed(ProbabilitySmoother(), [(3.0, HAPPY)]) == pytest.approx(HAPPY)
 
 
+def test_first_answer_is_kept_to_the_last_bit() -> None:
+    short_of_one = np.array([2.1e-6, 4e-7, 4.6e-7, 0.9999277, 3.8e-6, 8.9e-6, 5.6e-5], np.float32)
+    result = smoothed(ProbabilitySmoother(), [(3.0, short_of_one)])
+    np.testing.assert_array_equal(result, short_of_one)
+    assert result is not short_of_one
+
+
 @pytest.mark.parametrize("rate", [10, 24, 60])
 def test_step_answer_does_not_depend_on_the_frame_rate(rate: int) -> None:
     smoother = ProbabilitySmoother(SmoothingConfig(time_constant_s=0.3))
