@@ -37,31 +37,39 @@ _EDGE_PX = 2.0
 """A box that comes so near to a tile's edge, in network pixels, is of a face that is cut there."""
 
 
-def same_head(boxes_xyxy: FloatArray, landmarks: FloatArray, iou: float) -> NDArray[np.bool_]:
+def same_head(
+    boxes_a: FloatArray,
+    landmarks_a: FloatArray,
+    boxes_b: FloatArray,
+    landmarks_b: FloatArray,
+    iou: float,
+) -> NDArray[np.bool_]:
     """Which pairs of answers are of one head.
 
     Args:
-        boxes_xyxy: (n, 4) px.
-        landmarks: (n, 5, 2) px; what is not a number says nothing.
+        boxes_a: (n, 4) px, left, top, right, bottom.
+        landmarks_a: (n, 5, 2) px; what is not a number says nothing.
+        boxes_b: (m, 4) px.
+        landmarks_b: (m, 5, 2) px.
         iou: overlap of two boxes above which they are.
 
     Returns:
-        (n, n) bool.
+        (n, m) bool.
     """
-    overlap = box_overlap(boxes_xyxy, boxes_xyxy)
-    areas = np.maximum(box_area(boxes_xyxy), 1e-9)
-    contained = overlap / np.minimum(areas[:, None], areas[None, :]) > _CONTAINED
-    widths = boxes_xyxy[:, 2] - boxes_xyxy[:, 0]
-    narrower = np.minimum(widths[:, None], widths[None, :])
-    apart = np.linalg.norm(landmarks[:, None] - landmarks[None], axis=3).mean(axis=2)
+    overlap = box_overlap(boxes_a, boxes_b)
+    areas_a, areas_b = (np.maximum(box_area(boxes), 1e-9) for boxes in (boxes_a, boxes_b))
+    contained = overlap / np.minimum(areas_a[:, None], areas_b) > _CONTAINED
+    widths_a, widths_b = (boxes[:, 2] - boxes[:, 0] for boxes in (boxes_a, boxes_b))
+    narrower = np.minimum(widths_a[:, None], widths_b)
+    apart = np.linalg.norm(landmarks_a[:, None] - landmarks_b, axis=3).mean(axis=2)
     same_landmarks = (apart < _SAME_LANDMARKS * narrower) & (overlap > 0)
-    return (box_iou(boxes_xyxy, boxes_xyxy) > iou) | contained | same_landmarks
+    return (box_iou(boxes_a, boxes_b) > iou) | contained | same_landmarks
 
 
 def on_same_head(a: Detection, b: Detection) -> bool:
     """Whether two answers are of one head."""
-    boxes = np.stack([a.box_xyxy, b.box_xyxy])
-    return bool(same_head(boxes, np.stack([a.landmarks, b.landmarks]), _SAME_IOU)[0, 1])
+    pair = (x for face in (a, b) for x in (face.box_xyxy[None], face.landmarks[None]))
+    return bool(same_head(*pair, _SAME_IOU)[0, 0])
 
 
 def non_maximum_suppression(
@@ -78,13 +86,15 @@ def non_maximum_suppression(
         scores: (n,) floats.
         iou: see `same_head`.
     """
-    order = np.argsort(-scores, kind="stable")
-    same = same_head(boxes_xyxy[order], landmarks[order], iou)
-    alive = np.ones(len(order), dtype=bool)
-    for rank in range(len(order)):
-        if alive[rank]:
-            alive[rank + 1 :] &= ~same[rank, rank + 1 :]
-    return order[alive]
+    rest = np.argsort(-scores, kind="stable")
+    kept = []
+    # Head by head: the answers are many, a hundred around a large face, and the heads few.
+    while len(rest):
+        best, rest = rest[:1], rest[1:]
+        kept.append(best)
+        pairs = boxes_xyxy[best], landmarks[best], boxes_xyxy[rest], landmarks[rest]
+        rest = rest[~same_head(*pairs, iou)[0]]
+    return np.concatenate(kept) if kept else rest
 
 
 def join_looks(
@@ -120,7 +130,7 @@ def join_looks(
     scores = np.array([face.score for _, face in answers])
     owners = np.array([place for place, _ in answers])
     looks = [look for look, _ in found]
-    same = same_head(boxes, landmarks, iou)
+    same = same_head(boxes, landmarks, boxes, landmarks, iou)
     believed = scores >= _BELIEVED_SCORE
     believed |= ~_contradicted(looks, owners, boxes, same)
     ranks = scores - np.array([_misfit(looks[p], f) for p, f in answers])
