@@ -109,9 +109,10 @@ def is_turned(detection: Detection) -> bool:
     The models were fitted to faces that lean as people's heads do.
     """
     roll = abs(float(pose_degrees(detection.landmarks[None])[0, 2]))
-    if not math.isfinite(roll):  # without landmarks nothing is known
-        return False
-    return roll > (_MOST_ROLL_DEG if landmarks_reliable(detection) else _MOST_ROLL_OF_BLIND_DEG)
+    # Without landmarks nothing is known: their roll is not a number, which is no more than any.
+    if roll > _MOST_ROLL_DEG:
+        return True
+    return roll > _MOST_ROLL_OF_BLIND_DEG and not landmarks_reliable(detection)
 
 
 def trust_features(probs: FloatArray, detection: Detection) -> dict[str, float]:

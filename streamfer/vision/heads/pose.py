@@ -64,9 +64,10 @@ def pose_degrees(landmarks: FloatArray) -> NDArray[np.float64]:
     linear = np.swapaxes(_FIT @ centred[usable], 1, 2)  # (m, 2, 3)
     left, _, right = np.linalg.svd(linear, full_matrices=False)
     rows = left @ right
-    away = np.cross(rows[:, 0], rows[:, 1])
     # The face looks along −z of its own frame: the last column of the rotation, turned round.
-    looks = -np.stack([rows[:, 0, 2], rows[:, 1, 2], away[:, 2]], axis=1)
+    across, down = rows[:, 0], rows[:, 1]
+    away = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]  # of their cross product
+    looks = -np.stack([across[:, 2], down[:, 2], away], axis=1)
     angles[usable] = np.degrees(
         np.stack(
             [
