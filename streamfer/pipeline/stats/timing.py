@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 STAGES = (
     "decode", "convert", "detect", "track", "align", "classify", "heads", "overlay", "encode",
@@ -46,38 +47,65 @@ class StageTimes:
         self._clock = clock
         self._core_clock = core_clock
         self._lock = threading.Lock()
-        self._times: dict[str, StageTime] = {}
+        self._sums: defaultdict[str, _Sums] = defaultdict(_Sums)
 
-    @contextmanager
-    def stage(self, name: str, items: int = 0) -> Iterator[None]:
+    def stage(self, name: str, items: int = 0) -> AbstractContextManager[None]:
         """Counts the time spent in the `with` block, and what it works on."""
-        began, core_began = self._clock(), self._core_clock()
-        try:
-            yield
-        finally:
-            self._count(
-                name,
-                seconds=self._clock() - began,
-                calls=1,
-                items=items,
-                core_seconds=self._core_clock() - core_began,
-            )
+        return _Visit(self, name, items)
 
-    def add(self, name: str, seconds: float, items: int = 0) -> None:
+    def add(self, name: str, seconds: float, items: int = 0, core_seconds: float = 0.0) -> None:
         """Counts time measured elsewhere."""
-        self._count(name, seconds=seconds, calls=1, items=items)
+        with self._lock:
+            sums = self._sums[name]
+            sums.seconds += seconds
+            sums.core_seconds += core_seconds
+            sums.calls += 1
+            sums.items += items
 
     def wrote(self, name: str, pictures_bytes: int) -> None:
         """Counts pictures that a stage has written to memory."""
-        self._count(name, written_bytes=pictures_bytes)
-
-    def _count(self, name: str, **more: float) -> None:
         with self._lock:
-            before = self._times.get(name, StageTime(0.0, 0))
-            sums = {field: getattr(before, field) + value for field, value in more.items()}
-            self._times[name] = replace(before, **sums)
+            self._sums[name].written_bytes += pictures_bytes
+
+    def now(self) -> tuple[float, float]:
+        """Both clocks, in seconds."""
+        return self._clock(), self._core_clock()
 
     def snapshot(self) -> dict[str, StageTime]:
         """Every stage's time so far."""
         with self._lock:
-            return dict(self._times)
+            return {name: sums.frozen() for name, sums in self._sums.items()}
+
+
+@dataclass(slots=True)
+class _Sums:
+    """As `StageTime`, still growing: a stage is counted ten times a frame."""
+
+    seconds: float = 0.0
+    calls: int = 0
+    items: int = 0
+    core_seconds: float = 0.0
+    written_bytes: int = 0
+
+    def frozen(self) -> StageTime:
+        return StageTime(
+            self.seconds, self.calls, self.items, self.core_seconds, self.written_bytes
+        )
+
+
+class _Visit:
+    """One `with` block of a stage."""
+
+    __slots__ = ("_began", "_items", "_name", "_times")
+
+    def __init__(self, times: StageTimes, name: str, items: int) -> None:
+        self._times = times
+        self._name = name
+        self._items = items
+
+    def __enter__(self) -> None:
+        self._began = self._times.now()
+
+    def __exit__(self, *_: object) -> None:
+        (began, core_began), (ended, core_ended) = self._began, self._times.now()
+        self._times.add(self._name, ended - began, self._items, core_ended - core_began)
