@@ -15,9 +15,10 @@ from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import wall_stamp
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.video.writer import VideoWriter
+from streamfer.pipeline.stats.snapshots import StripFigures
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import FrameResult, StreamEvent, UInt8Array
+from streamfer.types import Frame, FrameResult, StreamEvent, UInt8Array
 from streamfer.vision.overlay.drawing import Rect
 from streamfer.vision.overlay.overlay import Overlay, StripInfo
 
@@ -27,6 +28,9 @@ from streamfer.vision.overlay.status_strip import offline_tile
 
 _NO_PICTURE_SHAPE = (360, 640, 3)
 """Of the black picture of a stream that never had one."""
+_FIGURES_S = 0.5
+"""Media time for which rate and latency are shown unchanged: figures that change in every frame
+cannot be read, and their text would be drawn anew each time."""
 
 
 class AnnotatedPicture:
@@ -54,30 +58,40 @@ class AnnotatedPicture:
         self._times = times
         self._statistics = statistics
         self._drawn: FrameResult | None = None
+        self._figures: StripFigures | None = None
+        self._figures_s = 0.0
+        """Media time from which they are."""
         self.changed: tuple[Rect, ...] = ()
         """Where the last picture differs from its frame's."""
 
     def draw(self, result: FrameResult) -> UInt8Array:
         """The frame with the overlay: (H, W, 3) uint8 RGB."""
         if result is not self._drawn:
-            frame = result.frame
-            figures = self._statistics.strip_figures(frame.stream)
-            strip = StripInfo(
-                stream=frame.stream,
-                time_s=frame.time_s,
-                fps=figures.fps,
-                latency_ms=figures.latency_ms,
-                dropped=figures.dropped,
-                live=frame.wall is not None,
-            )
+            strip = self._strip(result.frame)
             with self._times.stage("overlay"):
-                self._image = frame.image if self._in_place else frame.image.copy()
+                image = result.frame.image
+                self._image = image if self._in_place else image.copy()
                 self.changed = self._overlay.draw(self._image, result.faces, strip)
             written = sum((right - left) * (low - top) for left, top, right, low in self.changed)
             copied = 0 if self._in_place else self._image.nbytes
             self._times.wrote("overlay", 3 * written + copied)
             self._drawn = result
         return self._image
+
+    def _strip(self, frame: Frame) -> StripInfo:
+        now = self._statistics.strip_figures(frame.stream)
+        shown = self._figures
+        if shown is None or not 0 <= frame.time_s - self._figures_s < _FIGURES_S:
+            shown = self._figures = now
+            self._figures_s = frame.time_s
+        return StripInfo(
+            stream=frame.stream,
+            time_s=frame.time_s,
+            fps=shown.fps,
+            latency_ms=shown.latency_ms,
+            dropped=now.dropped,
+            live=frame.wall is not None,
+        )
 
 
 class RecordSink:

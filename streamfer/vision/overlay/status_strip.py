@@ -92,29 +92,33 @@ def _draw_figures(
     """
     shown = []
     x = right
-    for text, widest, colour in _figures(info):
+    for parts, widest, colour in _figures(info):
         width = text_width(widest, size)
         if x - width < stop:
             break
-        shown.append((text, x, colour))
+        shown.append((parts, x, colour))
         x -= width + size
-    for text, end, colour in shown:
-        sprite = text_sprite(text, size, height, colour)
-        blend(image, sprite, end - sprite.width, top)
+    for parts, end, colour in shown:
+        for part in reversed(parts):
+            sprite = text_sprite(part, size, height, colour)
+            end -= sprite.width
+            blend(image, sprite, end, top)
+            end += 1  # of its width, that is space
     return x
 
 
-def _figures(info: StripInfo) -> Iterator[tuple[str, str, Colour]]:
-    """Text, the widest text of its kind and colour of each figure, the most important first."""
+def _figures(info: StripInfo) -> Iterator[tuple[tuple[str, ...], str, Colour]]:
+    """Parts of the text, the widest text of its kind and colour of each figure, the most important
+    first. What often changes is a part of its own: text is drawn once, and kept."""
     clock = format_clock(info.time_s)
-    yield clock, "0" * 2 + clock[2:], WHITE
+    yield (clock[:-2], clock[-2:]), "0" * 2 + clock[2:], WHITE
     if info.fps > 0:  # a photograph has none
-        yield f"{info.fps:.1f} fps", "000.0 fps", DIM
+        yield (f"{info.fps:.1f} fps",), "000.0 fps", DIM
     latency = "-- ms" if info.latency_ms is None else f"{info.latency_ms:.0f} ms"
-    yield latency, "000 ms", DIM
+    yield (latency,), "000 ms", DIM
     if info.live or info.dropped:
         text = f"{info.dropped} dropped"
-        yield text, text, _ALERT if info.dropped else DIM
+        yield (text,), text, _ALERT if info.dropped else DIM
 
 
 def format_clock(time_s: float) -> str:

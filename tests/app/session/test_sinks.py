@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -23,8 +24,9 @@ from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.latents import LatentWriter
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import FrameResult, StreamEvent
-from streamfer.vision.overlay.overlay import Overlay
+from streamfer.types import FaceResult, FrameResult, StreamEvent, UInt8Array
+from streamfer.vision.overlay.drawing import Rect
+from streamfer.vision.overlay.overlay import Overlay, StripInfo
 from tests.support.analysed import make_face, make_frame
 from tests.support.results import face_result
 from tests.support.sources import pending, stream_info
@@ -48,6 +50,37 @@ def test_the_overlay_is_drawn_once_for_all_sinks() -> None:
     assert (first != 90).any()
     np.testing.assert_array_equal(picture.draw(shown), first)
     assert picture.draw(shown) is shown.frame.image
+
+
+class _Strips(Overlay):
+    """Notes what strips say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[StripInfo] = []
+
+    def draw(
+        self, image: UInt8Array, faces: Sequence[FaceResult], strip: StripInfo
+    ) -> tuple[Rect, ...]:
+        self.said.append(strip)
+        return super().draw(image, faces, strip)
+
+
+def test_rate_and_latency_stay_half_a_second_and_drops_are_shown_at_once() -> None:
+    now, overlay = [0.0], _Strips()
+    statistics = RunStatistics(lambda: now[0], "fake", "cpu")
+    statistics.add_stream(stream_info("talk"))
+    picture = AnnotatedPicture(overlay, statistics, StageTimes())
+    for index in (*range(27), 0):  # 25 frames/s; then time runs backward
+        now[0] += 0.01 + 0.001 * index
+        shown = result(index)
+        shown = replace(shown, frame=replace(shown.frame, dropped=int(index == 3)))
+        statistics.analysed(shown)
+        picture.draw(shown)
+    latencies = [strip.latency_ms for strip in overlay.said]
+    assert [len(set(latencies[a:b])) for a, b in ((0, 13), (13, 26), (26, 28))] == [1, 1, 2]
+    assert len({latencies[0], latencies[13], latencies[26], latencies[27]}) == 4
+    assert [strip.dropped for strip in overlay.said[:5]] == [0, 0, 0, 1, 1]
 
 
 def test_snapshots_come_at_their_interval_of_media_time(tmp_path: Path) -> None:
