@@ -107,11 +107,16 @@ class PacketOrder:
         self._step = 0 if output.format.name in _COUNTS_EQUAL_TIMES else 1
         self._last: int | None = None
         self._closed = 0
+        self._ratio = Fraction(1)
+        self._bases = (Fraction(0), Fraction(0))
+        """Of the last packet and of the stream: what the ratio is of."""
 
     def straighten(self, packet: Any) -> None:
         """Gives a packet times that can be written, in the time base of the stream."""
-        base = self._stream.time_base
-        pts, dts = (round(t * packet.time_base / base) for t in (packet.pts, packet.dts))
+        bases = packet.time_base, self._stream.time_base
+        if bases != self._bases:
+            self._bases, self._ratio = bases, bases[0] / bases[1]
+        pts, dts = (rescaled(ticks, self._ratio) for ticks in (packet.pts, packet.dts))
         pts, dts = pts - self._closed, dts - self._closed
         if self._last is not None:
             earliest = self._last + self._step
@@ -119,10 +124,21 @@ class PacketOrder:
                 self._closed += dts - earliest
                 pts, dts = pts - dts + earliest, earliest
             dts = max(dts, earliest)
-        packet.duration = round((packet.duration or 0) * packet.time_base / base)
-        packet.time_base = base
+        packet.duration = rescaled(packet.duration or 0, self._ratio)
+        packet.time_base = bases[1]
         packet.dts, packet.pts = dts, max(pts, dts)
         self._last = dts
+
+
+def rescaled(ticks: int, ratio: Fraction) -> int:
+    """Ticks of one clock in those of another, rounded: a tenth of what `Fraction` takes for it.
+
+    Args:
+        ticks: of the one.
+        ratio: how long one of them is, in ticks of the other.
+    """
+    above, below = ratio.numerator, ratio.denominator
+    return (2 * ticks * above + below) // (2 * below)
 
 
 def move(packet: Any, offset_s: Fraction) -> None:

@@ -46,7 +46,12 @@ class KeptPacket:
     @property
     def time_s(self) -> float:
         """Its PTS, in seconds."""
-        return float(self.pts * self.time_base)
+        return self.pts * self.time_base.numerator / self.time_base.denominator
+
+    @property
+    def order_s(self) -> float:
+        """Its DTS, in seconds."""
+        return self.dts * self.time_base.numerator / self.time_base.denominator
 
 
 class PacketMemory:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -154,6 +155,10 @@ class _Clip:
         self._container = av.open(self._output, "w", format=container)
         self._streams: list[Any] = []
         self._orders: list[PacketOrder] = []
+        self._begin_s = Fraction(0)
+        """PTS of the first packet."""
+        self._shifts: dict[int, int] = {}
+        """The same in ticks of each stream."""
 
     def begin(self, streams: tuple[Any, ...]) -> bool:
         """Writes the head; says whether the container can carry such streams."""
@@ -170,10 +175,9 @@ class _Clip:
 
     def write(self, first: KeptPacket, packets: Iterator[KeptPacket]) -> None:
         """Writes all packets, the first at 0, and completes the file."""
-        begin_s = first.pts * first.time_base
-        self._mux(first, begin_s)
-        for packet in packets:
-            self._mux(packet, begin_s)
+        self._begin_s = first.pts * first.time_base
+        for packet in chain((first,), packets):
+            self._mux(packet)
         self._container.close()
         self._output.close()
 
@@ -186,14 +190,16 @@ class _Clip:
         finally:
             self._output.discard()
 
-    def _mux(self, kept: KeptPacket, begin_s: Fraction) -> None:
-        shift = round(begin_s / kept.time_base)
+    def _mux(self, kept: KeptPacket) -> None:
+        number = 0 if kept.is_video else 1
+        shift = self._shifts.get(number)
+        if shift is None:
+            shift = self._shifts[number] = round(self._begin_s / kept.time_base)
         packet = av.Packet(kept.content)
         packet.pts, packet.dts = kept.pts - shift, kept.dts - shift
         packet.duration = kept.duration
         packet.time_base = kept.time_base
         packet.is_keyframe = kept.is_keyframe
-        number = 0 if kept.is_video else 1
         packet.stream = self._streams[number]
         self._orders[number].straighten(packet)  # a sender's clock may have been set back
         self._container.mux(packet)
@@ -211,7 +217,7 @@ def _between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Ite
     group: list[KeptPacket] | None = []
     key_s: float | None = None
     for packet in packets:
-        if packet.is_video and packet.dts * packet.time_base >= end_s + _AUDIO_LATE_S:
+        if packet.is_video and packet.order_s >= end_s + _AUDIO_LATE_S:
             break
         if group is not None and packet.is_video and packet.is_keyframe:
             if key_s is not None and packet.time_s > begin_s:
@@ -236,6 +242,6 @@ def _whole(packets: list[KeptPacket], key_s: float, end_s: float) -> Iterator[Ke
         packet
         for packet in packets
         if packet.time_s >= key_s
-        and (packet.dts * packet.time_base if packet.is_video else packet.time_s) < end_s
+        and (packet.order_s if packet.is_video else packet.time_s) < end_s
     ]
     return iter(sorted(inside, key=lambda packet: not (packet.is_video and packet.time_s == key_s)))
