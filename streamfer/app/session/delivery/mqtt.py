@@ -12,8 +12,10 @@ import logging
 import re
 import ssl
 import threading
+from functools import lru_cache
 from typing import Any, Self
 
+import orjson
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
@@ -21,6 +23,9 @@ from streamfer.app.session.delivery.addresses import MqttAddress
 from streamfer.types import FaceResult, FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
+
+_State = tuple[int, str | None]
+"""How many faces there are, and the expression of the largest; None where that is uncertain."""
 
 _MOST_QUEUED = 10_000
 """Events that wait for a broker which is away; further ones are lost, and counted."""
@@ -49,7 +54,7 @@ class Mqtt:
         self.name = f"--mqtt {address.label}"
         self._address = address
         self._lock = threading.Lock()
-        self._states: dict[str, str] = {}
+        self._states: dict[str, _State] = {}
         """By stream, what was last published as its state."""
         self._under_way: dict[str, int] = {}
         """By stream, the number of the result that was last published."""
@@ -82,7 +87,7 @@ class Mqtt:
         """Publishes a result, unless the broker is away or still busy with the one before."""
         stream = result.frame.stream
         if self._client.is_connected() and not self._outbox.holds(self._under_way.get(stream)):
-            record = json.dumps(result.to_dict(), ensure_ascii=False)
+            record = orjson.dumps(result.to_dict())  # in a tenth of json's time, for every frame
             number = self._outbox.publish("result", self._topic(stream, "result"), record, qos=0)
             if number is not None:
                 self._under_way[stream] = number
@@ -122,7 +127,7 @@ class Mqtt:
             states = dict(self._states)
         for stream, state in states.items():
             self._announce(stream)
-            self._publish(f"{_level(stream)}/state", state, retain=True)
+            self._publish_state(stream, state)
 
     def _on_disconnect(self, _: Client, __: Any, ___: Any, reason: Any, ____: Any) -> None:
         if reason.is_failure:
@@ -137,7 +142,7 @@ class Mqtt:
         """Publishes what Home Assistant shows, if that has changed."""
         main = max(faces, key=_area, default=None)
         answer = None if main is None or main.uncertain else main.emotion
-        state = json.dumps({"faces": len(faces), "emotion": answer})
+        state = len(faces), answer
         with self._lock:
             before = self._states.get(stream)
             self._states[stream] = state
@@ -145,7 +150,7 @@ class Mqtt:
             return
         if before is None:
             self._announce(stream)
-        self._publish(f"{_level(stream)}/state", state, retain=True)
+        self._publish_state(stream, state)
 
     def _announce(self, stream: str) -> None:
         """Describes a stream's entities to Home Assistant."""
@@ -168,6 +173,11 @@ class Mqtt:
     def _topic(self, stream: str, kind: str) -> str:
         return f"{self._address.prefix}/{_level(stream)}/{kind}"
 
+    def _publish_state(self, stream: str, state: _State) -> None:
+        faces, emotion = state
+        text = json.dumps({"faces": faces, "emotion": emotion})
+        self._publish(f"{_level(stream)}/state", text, retain=True)
+
     def _publish(self, topic: str, text: str, retain: bool = False) -> None:
         self._outbox.publish("state", f"{self._address.prefix}/{topic}", text, retain=retain)
 
@@ -187,7 +197,7 @@ class _Outbox:
         client.on_publish = self._acknowledged
 
     def publish(
-        self, kind: str, topic: str, text: str, *, qos: int = 1, retain: bool = False
+        self, kind: str, topic: str, text: str | bytes, *, qos: int = 1, retain: bool = False
     ) -> int | None:
         """Sends or queues a message; gives its number, or None where it is lost."""
         info = self._client.publish(topic, text, qos=qos, retain=retain)
@@ -224,6 +234,7 @@ class _Outbox:
             self._changed.notify_all()
 
 
+@lru_cache(maxsize=256)
 def _level(stream: str) -> str:
     """A stream's name as one level of a topic."""
     return re.sub(r"[+#/]", "_", stream)
