@@ -74,15 +74,14 @@ def read_heads(
     Raises:
         EngineError: a head answers for another number of faces, or what it doesn't declare.
     """
-    read = list(faces)
+    extras = [dict(face.extra) for face in faces]
+    read = [replace(face, extra=extra) for face, extra in zip(faces, extras, strict=True)]
     for head in heads:
         answers = head.read(crops, read)
         if len(answers) != len(read):
             raise EngineError(f"head {head.name}: {len(answers)} answers for {len(read)} faces")
-        read = [
-            replace(face, extra={**face.extra, **_plain(head, answer)})
-            for face, answer in zip(read, answers, strict=True)
-        ]
+        for extra, answer in zip(extras, answers, strict=True):
+            extra |= _plain(head, answer)
     return read
 
 
