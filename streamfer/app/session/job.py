@@ -22,6 +22,7 @@ from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.given import given_sources
 from streamfer.app.session.metrics import MetricsServer, RunMetrics
 from streamfer.app.session.networks import SessionNetworks
+from streamfer.app.session.opencv_threads import opencv_on_one_thread
 from streamfer.app.session.outcome import Outcome, conclude
 from streamfer.app.session.outputs import claim_added_stream
 from streamfer.app.session.parts import RunParts
@@ -126,6 +127,7 @@ class Job:
         failure: StreamferError | None = None
         try:
             with ExitStack() as stack:
+                stack.enter_context(opencv_on_one_thread())
                 stack.callback(self.close)
                 for sink in self._sinks:
                     stack.callback(sink.finish)

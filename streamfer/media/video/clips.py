@@ -241,7 +241,6 @@ def _whole(packets: list[KeptPacket], key_s: float, end_s: float) -> Iterator[Ke
     inside = [
         packet
         for packet in packets
-        if packet.time_s >= key_s
-        and (packet.order_s if packet.is_video else packet.time_s) < end_s
+        if packet.time_s >= key_s and (packet.order_s if packet.is_video else packet.time_s) < end_s
     ]
     return iter(sorted(inside, key=lambda packet: not (packet.is_video and packet.time_s == key_s)))
