@@ -68,8 +68,8 @@ def same_head(
 
 def on_same_head(a: Detection, b: Detection) -> bool:
     """Whether two answers are of one head."""
-    pair = (x for face in (a, b) for x in (face.box_xyxy[None], face.landmarks[None]))
-    return bool(same_head(*pair, _SAME_IOU)[0, 0])
+    first, second = ((face.box_xyxy[None], face.landmarks[None]) for face in (a, b))
+    return bool(same_head(*first, *second, _SAME_IOU)[0, 0])
 
 
 def non_maximum_suppression(
