@@ -251,6 +251,9 @@ class Job:
         """What all streams share; closed with the stack."""
         config = self.config
         refiner = stack.enter_context(self._networks.refiner())  # first: it takes a while
+        draw_faces = self._draws_faces()
+        if refiner is not None:
+            refiner.rest(not draw_faces)
         sizes_wh = frame_sizes_wh(self._streams)
         networks.build_better(sizes_wh)
         networks.warm_up(sizes_wh)
@@ -284,7 +287,7 @@ class Job:
             segments=Segments(config.segment or math.inf),
             notes=notes,
             extra=(*self._watchers, *self._sinks, *delivered),
-            draw_faces=self._draws_faces(),
+            draw_faces=draw_faces,
             keep_pictures=bool(self._sinks),
             announce=self._reports.announce,
             heads=self._heads,

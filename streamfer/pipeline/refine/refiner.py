@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeVar
@@ -86,11 +87,19 @@ class Refiner:
     Args:
         backend: does the optimisation; closed with the refiner.
         config: how often.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, backend: RefineBackend, config: RefinerConfig | None = None) -> None:
+    def __init__(
+        self,
+        backend: RefineBackend,
+        config: RefinerConfig | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._backend = backend
         self._config = config or RefinerConfig()
+        self._clock = clock
+        self._rests = False
         self._mailbox = Mailbox(self._config.every_s)
         self._changed = threading.Condition()
         self._results: dict[TrackKey, RefinedFace] = {}
@@ -115,6 +124,16 @@ class Refiner:
     def start(self) -> None:
         """Starts the thread."""
         self._thread.start()
+
+    def rest(self, rests: bool) -> None:
+        """Whether from now on it rests after each batch for as long as that took.
+
+        For runs in which nobody sees the drawings: even in idle time it takes from the caches and
+        the clock rate of those who work.
+        """
+        with self._changed:
+            self._rests = rests
+            self._changed.notify_all()
 
     def request(self, face: RefineRequest) -> None:
         """Offers a face of the present frame; returns at once."""
@@ -157,10 +176,13 @@ class Refiner:
     def _run(self) -> None:
         self._attempt(self._backend.start)
         while batch := self._next_batch():
+            began_s = self._clock()
             self._refine(batch)
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
+                taken_s = self._clock() - began_s
+                self._changed.wait_for(lambda: self._closing or not self._rests, taken_s)
 
     def _next_batch(self) -> list[RefineRequest]:
         """Waits for requests; empty when the refiner is done."""

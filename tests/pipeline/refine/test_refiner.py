@@ -44,6 +44,30 @@ def test_requests_return_while_the_backend_is_busy_and_the_newest_wins() -> None
     assert backend.batches == [1, 1]
 
 
+def test_it_rests_as_long_as_it_has_worked_where_that_is_asked_for() -> None:
+    day_s = 86_400.0
+    moments = iter([0.0, 0.0, 0.0, day_s, 0.0, 0.0])
+    backend = FakeBackend()
+    with Refiner(backend, RefinerConfig(), lambda: next(moments)) as refiner:
+        refiner.rest(True)
+        for track in (1, 2):  # the first takes no time, the second a day
+            refiner.request(face(track))
+            assert refiner.wait_idle(60)
+        refiner.request(face(3))
+        assert not refiner.wait_idle(0.1)
+        refiner.rest(False)
+        assert refiner.wait_idle(60)
+        assert len(refiner.results()) == 3
+
+
+def test_a_rest_ends_with_the_refiner() -> None:
+    moments = iter([0.0, 86_400.0])
+    with Refiner(FakeBackend(), RefinerConfig(), lambda: next(moments)) as refiner:
+        refiner.rest(True)
+        refiner.request(face(1))
+        assert refiner.wait_idle(60)
+
+
 def test_waiting_tracks_are_refined_together_up_to_the_limit() -> None:
     backend = FakeBackend(held=True)
     with Refiner(backend, RefinerConfig(max_batch=3)) as refiner:
