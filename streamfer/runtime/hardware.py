@@ -24,6 +24,9 @@ _FEATURES_THAT_MATTER = (
 )
 """CPU flags by which inference libraries choose their kernels (x86 and ARM names)."""
 
+BF16_FEATURES = frozenset({"avx512_bf16", "amx_bf16"})
+"""With one of them an x86 CPU multiplies bf16 faster than float32."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cpu:

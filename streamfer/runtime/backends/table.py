@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from streamfer.engine import Engine
 from streamfer.runtime.backends.names import BackendName
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine, bare_onnxruntime
+from streamfer.runtime.hardware import BF16_FEATURES
 from streamfer.runtime.model import BareRun, OnnxModel, Precision, Progress
 from streamfer.runtime.store.store import EngineStore
 
@@ -139,7 +140,7 @@ OPENVINO = Backend(
     on_cpu=True,
     x86_only=True,
     reads_int8=True,
-    cpu_precisions={"bf16": frozenset({"avx512_bf16", "amx_bf16"})},
+    cpu_precisions={"bf16": BF16_FEATURES},
     why="OpenVINO comes first on x86",
     gain="install it, it is faster than onnxruntime",
     bare=_bare_openvino,

@@ -12,6 +12,8 @@ import pytest
 from streamfer.errors import EngineError
 from streamfer.runtime.backends import openvino
 from streamfer.runtime.backends.openvino import OpenVinoEngine
+from streamfer.runtime.hardware import Cpu
+from streamfer.runtime.model import Precision
 from streamfer.runtime.store.store import EngineStore
 from tests.support.models import small_network
 
@@ -47,6 +49,26 @@ def test_bf16_is_what_it_says() -> None:
     engine = OpenVinoEngine(small_network(), precision="bf16", threads=1)
     assert engine.precision == "bf16"
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("precision", "features", "expected"),
+    [
+        ("fp32", ("avx512_bf16",), "f32"),
+        ("bf16", (), "bf16"),
+        ("int8", ("avx512f", "avx512_vnni"), "f32"),
+        ("int8", ("avx512_vnni", "avx512_bf16"), "bf16"),
+        ("int8", ("amx_int8", "amx_bf16"), "bf16"),
+    ],
+)
+def test_what_is_not_quantised_takes_bf16_where_the_cpu_has_it(
+    precision: Precision,
+    features: tuple[str, ...],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openvino, "find_cpu", lambda: Cpu("some", features))
+    assert openvino._float_type(precision) == expected
 
 
 @pytest.mark.parametrize("kept", [False, True])
