@@ -86,6 +86,8 @@ class Job:
     ) -> None:
         self.config = config
         self.statistics = RunStatistics(time.monotonic, "", "")
+        for stream in streams:  # views show them while the networks are still being opened
+            self.statistics.add_stream(stream.info)
         self.times = times or StageTimes()
         self._networks = networks
         self._streams = list(streams)

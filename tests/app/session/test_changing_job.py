@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,13 @@ def running(**options: Any) -> Iterator[Running]:
             yield run
         finally:
             run.end()
+
+
+def test_streams_are_known_before_the_networks_are_open() -> None:
+    config = RunConfig(source=(PATTERN,), realtime=True, refine=False, events=False)
+    with Session.configured(config) as session, closing(session.job()) as job:
+        (stream,) = job.statistics.snapshot().streams
+    assert (stream.info.stream, stream.state, stream.frames) == ("lavfi", "waiting", 0)
 
 
 def test_a_source_joins_and_another_leaves(tmp_path: Path) -> None:
