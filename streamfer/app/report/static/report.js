@@ -33,7 +33,8 @@ class View {
   }
 
   addVideo() {
-    this.video = make("video", { src: this.data.video, preload: "auto", playsInline: true, controls: true });
+    // With `auto` a browser reads on wherever one has looked, and keeps all of it.
+    this.video = make("video", { src: this.data.video, preload: "metadata", playsInline: true, controls: true });
     this.canvas = make("canvas");
     this.section.append(make("div", { className: "screen" }, this.video, this.canvas));
     const shown = (_, frame) => { this.showFrame(frame.mediaTime); this.video.requestVideoFrameCallback(shown); };
