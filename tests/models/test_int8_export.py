@@ -17,6 +17,7 @@ from streamfer.models.shipped import WeightFiles
 from streamfer.models.vgg import load_face_vgg
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.backends.openvino import OpenVinoEngine
+from streamfer.runtime.hardware import BF16_FEATURES, find_cpu
 from streamfer.runtime.model import OnnxModel
 from streamfer.runtime.self_check import relative_error
 from streamfer.training.int8 import activation_limits
@@ -47,7 +48,12 @@ def faces(count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("backend", [OnnxRuntimeEngine, OpenVinoEngine])
-def test_answers_stay_near_and_latents_exact(exported: Exported, backend: type) -> None:
+def test_answers_stay_near_and_latents_are_as_exact_as_the_float_parts(
+    exported: Exported, backend: type
+) -> None:
+    # What is not quantised, the encoder above all, OpenVINO computes in bf16 where the CPU has it.
+    in_bf16 = backend is OpenVinoEngine and bool(BF16_FEATURES & set(find_cpu().features))
+    near, exact_enough = (0.1, 0.02) if in_bf16 else (0.05, 1e-4)
     data = exported.data
     model = OnnxModel.from_bytes("face", quantise_convolutions(data, exported.limits()), "int8")
     options = {"precision": "int8"} if backend is OpenVinoEngine else {}
@@ -58,8 +64,8 @@ def test_answers_stay_near_and_latents_exact(exported: Exported, backend: type) 
         ours, theirs = (e.run({"faces": faces(count)}) for e in (engine, exact))
         assert ours.keys() == theirs.keys()
         for name in theirs:
-            exactly = name == "latent"
-            assert relative_error(ours[name], theirs[name]) < (1e-4 if exactly else 0.05), name
+            most = exact_enough if name == "latent" else near
+            assert relative_error(ours[name], theirs[name]) < most, name
     engine.close()
     exact.close()
 
