@@ -31,6 +31,7 @@ class Deliveries:
     webhook_key: bytes | None = field(default=None, repr=False)
     mqtt: MqttAddress | None = None
     tls: ssl.SSLContext | None = None
+    """How certificates are checked; None where nothing is encrypted."""
 
     @classmethod
     def of(cls, config: RunConfig) -> Deliveries:
@@ -41,7 +42,9 @@ class Deliveries:
             raise ConfigError("--webhook-key: is of --webhook, which is not asked for")
         webhook = None if config.webhook is None else WebhookAddress(config.webhook)
         mqtt = None if config.mqtt is None else MqttAddress(config.mqtt)
-        tls = None if webhook is None and mqtt is None else _tls(config)
+        encrypted = (webhook is not None and webhook.tls) or (mqtt is not None and mqtt.tls)
+        # Reading the system's certificates takes 7 ms; a file that was named is checked anyway.
+        tls = _tls(config) if encrypted or config.tls_ca is not None else None
         return cls(webhook, _key(config.webhook_key), mqtt, tls)
 
     @contextmanager
@@ -56,7 +59,7 @@ class Deliveries:
         """
         with ExitStack() as stack:
             sinks: list[Sink] = []
-            if self.webhook is not None and self.tls is not None:
+            if self.webhook is not None:
                 from streamfer.app.session.delivery.spool import Spool
                 from streamfer.app.session.delivery.webhook import HttpPost, Webhook
 

@@ -9,6 +9,7 @@ import pytest
 
 import streamfer
 from streamfer.app.config import RunConfig
+from streamfer.app.session.deliveries import Deliveries
 from streamfer.errors import ConfigError
 from tests.support.webhook_server import webhook_server
 
@@ -63,11 +64,27 @@ def test_a_broker_and_a_webhook_that_are_absent_leave_the_run_alone(
         ({"webhook_key": "k"}, "--webhook-key: is of --webhook"),
         ({"webhook": "http://x", "webhook_key": "/none"}, "--webhook-key /none: No such file"),
         ({"webhook": "https://x", "tls_ca": "/none"}, "--tls-ca /none: No such file"),
+        ({"webhook": "http://x", "tls_ca": "/none"}, "--tls-ca /none: No such file"),
     ],
 )
 def test_what_cannot_be_is_refused_by_the_call(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         streamfer.analyze("demo:", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "encrypted"),
+    [
+        ({}, False),
+        ({"webhook": "http://x", "mqtt": "mqtt://x/y"}, False),
+        ({"webhook": "https://x", "mqtt": "mqtt://x/y"}, True),
+        ({"webhook": "http://x", "mqtt": "mqtts://x/y"}, True),
+    ],
+)
+def test_certificates_are_read_only_where_something_is_encrypted(
+    options: dict[str, Any], encrypted: bool
+) -> None:
+    assert (Deliveries.of(RunConfig(**options)).tls is not None) == encrypted
 
 
 def test_the_saved_configuration_holds_no_password() -> None:

@@ -54,6 +54,11 @@ class WebhookAddress(DeliveryAddress):
         if not valid or not self.url.isprintable() or " " in self.url:
             raise ConfigError(f"--webhook {self.label}: expected http[s]://[USER:PASSWORD@]HOST/…")
 
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "https"
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MqttAddress(DeliveryAddress):

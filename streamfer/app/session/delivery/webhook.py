@@ -55,10 +55,12 @@ class HttpPost:
     Args:
         address: where to.
         key: what bodies are signed with, HMAC-SHA256; None: they are not signed.
-        tls: how https servers are checked.
+        tls: how https servers are checked; None for http.
     """
 
-    def __init__(self, address: WebhookAddress, key: bytes | None, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, address: WebhookAddress, key: bytes | None, tls: ssl.SSLContext | None
+    ) -> None:
         self._address = address
         self._key = key
         self._tls = tls
