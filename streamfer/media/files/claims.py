@@ -53,7 +53,6 @@ class OutputClaims:
         self._inputs = {key: path for path in inputs for key in _identities(path)}
         self._named: dict[object, str] = {}
         self._written: set[object] = set()
-        self._series: list[tuple[Path, Companions]] = []
 
     def name(self, flag: str, path: Path, companions: Companions = no_companions) -> None:
         """Notes a path that the user has named for an output: what stands there may be replaced.
@@ -149,21 +148,6 @@ class OutputClaims:
         with self._lock:
             return self._make(path, companions)
 
-    def add_series(self, path: Path, companions: Companions = no_companions) -> None:
-        """Notes an output that may go on in numbered files; `path` is the first."""
-        with self._lock:
-            self._series.append((path, companions))
-
-    def is_free(self, number: int) -> bool:
-        """Whether no output of the run finds its continuation of this number taken by a stranger:
-        so that what belongs together has one number, all outputs step over it."""
-        with self._lock:
-            for first, companions in self._series:
-                path = segment_path(first, number)
-                if any(map(self._is_stranger, (path, *companions(path)))):
-                    return False
-            return True
-
     def wrote(self, path: Path) -> bool:
         """Whether a file is this run's own."""
         with self._lock:
@@ -182,11 +166,6 @@ class OutputClaims:
     def _note(self, path: Path, companions: Companions) -> None:
         for each in (path, *companions(path)):
             self._written.update(_identities(each))
-
-    def _is_stranger(self, path: Path) -> bool:
-        if any(key in self._written for key in _identities(path)):
-            return False
-        return os.path.lexists(path) or self._is_reserved(path)
 
     def _is_reserved(self, path: Path) -> bool:
         keys = _identities(path)

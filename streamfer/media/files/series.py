@@ -29,8 +29,7 @@ class FileSeries:
     """The files of one output, one after the other; used by one thread.
 
     Of a file's analysis, the first stands at the path that the user named and replaces what was
-    there; continuations are numbered (`talk.1.mp4`, …) and step over numbers of which a name is
-    taken, also another output's of the run: the records of `talk.2.mp4` are `talk.2.jsonl`. Of a
+    there; continuations are numbered (`talk.1.mp4`, …) and step over names that are taken. Of a
     live recording nothing is ever replaced: its continuations, its first file where that name is
     taken, and with `--segment` all of its files carry the wall time (`cam.20261128T142200Z.mp4`).
 
@@ -57,8 +56,6 @@ class FileSeries:
         self._live = live
         self._companions = companions
         self._number = 0
-        if not live:
-            claims.add_series(path, companions)
         self.paths: list[Path] = []
         """The files claimed so far."""
 
@@ -102,8 +99,6 @@ class FileSeries:
             return self._claims.replace(self._path, self._companions)
         while True:
             self._number += 1
-            if not self._claims.is_free(self._number):
-                continue
             path = segment_path(self._path, self._number)
             claimed = self._claims.create(path, self._companions)
             if claimed is not None:

@@ -72,16 +72,6 @@ def test_continuations_step_over_inputs_and_other_outputs(tmp_path: Path) -> Non
     assert written(FileSeries(claims, other), 1) == ["cam.2.mp4"]
 
 
-def test_what_belongs_together_has_one_number(tmp_path: Path) -> None:
-    for name in ("cam.1.mp4", "cam.3.csv", "cam.4.csv.header.json"):
-        (tmp_path / name).write_text("before")
-    claims = OutputClaims([tmp_path / "cam.6.csv"])
-    video = FileSeries(claims, tmp_path / "cam.mp4")
-    records = FileSeries(claims, tmp_path / "cam.csv", companions=header_beside)
-    both = [name for _ in range(4) for series in (video, records) for name in written(series, 1)]
-    assert both[2:] == [f"cam.{n}.{kind}" for n in (2, 5, 7) for kind in ("mp4", "csv")]
-
-
 def test_a_file_is_free_only_with_its_companions(tmp_path: Path) -> None:
     (tmp_path / "r.1.csv.header.json").write_text("{}")
     series = FileSeries(OutputClaims(), tmp_path / "r.csv", companions=header_beside)
