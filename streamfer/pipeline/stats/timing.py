@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 STAGES = (
     "decode", "convert", "detect", "track", "align", "classify", "heads", "overlay", "encode",
@@ -16,13 +16,13 @@ STAGES = (
 """In the order in which a frame passes through them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StageTime:
     """What one stage has taken so far."""
 
-    seconds: float
+    seconds: float = 0.0
     """Wall-clock seconds of the threads in this stage, all streams together."""
-    calls: int
+    calls: int = 0
     items: int = 0
     """Frames or faces that it worked on, where that was told."""
     core_seconds: float = 0.0
@@ -47,7 +47,7 @@ class StageTimes:
         self._clock = clock
         self._core_clock = core_clock
         self._lock = threading.Lock()
-        self._sums: defaultdict[str, _Sums] = defaultdict(_Sums)
+        self._sums: defaultdict[str, StageTime] = defaultdict(StageTime)
 
     def stage(self, name: str, items: int = 0) -> AbstractContextManager[None]:
         """Counts the time spent in the `with` block, and what it works on."""
@@ -72,25 +72,9 @@ class StageTimes:
         return self._clock(), self._core_clock()
 
     def snapshot(self) -> dict[str, StageTime]:
-        """Every stage's time so far."""
+        """Every stage's time so far, which does not grow any more."""
         with self._lock:
-            return {name: sums.frozen() for name, sums in self._sums.items()}
-
-
-@dataclass(slots=True)
-class _Sums:
-    """As `StageTime`, still growing: a stage is counted ten times a frame."""
-
-    seconds: float = 0.0
-    calls: int = 0
-    items: int = 0
-    core_seconds: float = 0.0
-    written_bytes: int = 0
-
-    def frozen(self) -> StageTime:
-        return StageTime(
-            self.seconds, self.calls, self.items, self.core_seconds, self.written_bytes
-        )
+            return {name: replace(sums) for name, sums in self._sums.items()}
 
 
 class _Visit:
