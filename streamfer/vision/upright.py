@@ -27,7 +27,7 @@ class UprightModel:
     weights: FloatArray = field(repr=False)
     """(num_ws × w_dim,) float32."""
     bias: float
-    """Such that of upright faces, leaning as heads do, one in a hundred is taken for a turned one."""
+    """Such that of upright faces, leaning as heads do, one in a hundred is taken for turned."""
 
     def is_upright(self, latent: FloatArray) -> bool:
         """Whether a face is taken to stand upright.

@@ -67,7 +67,7 @@ function tell(message) {
   const running = message.streams.filter((s) => s.fps > 0);
   byId("summary").textContent =
     `${message.streams.length} stream${message.streams.length === 1 ? "" : "s"}, ` +
-    `${running.reduce((sum, s) => sum + s.fps, 0).toFixed(1)} frames/s on ${message.backend} (${message.device})`;
+    `${running.reduce((sum, s) => sum + s.fps, 0).toFixed(1)} frames/s${message.backend ? ` on ${message.backend} (${message.device})` : ""}`;
   if (state.chosen !== null && !state.streams.some((s) => s.stream === state.chosen)) choose(null);
   grid.update(state.streams);
   const status = state.streams.find((s) => s.stream === state.chosen);

@@ -79,7 +79,8 @@ class Tile {
     this.button.classList.toggle("off", off);
     const mark = SAID[status.state] ?? "OFFLINE";
     this.part(".off-mark strong").textContent = mark;
-    this.part(".off-mark small").textContent = status.message ?? status.state;
+    const reason = status.message ?? (status.state === mark.toLowerCase() ? "" : status.state);
+    this.part(".off-mark small").textContent = reason;
     this.part(".rate").textContent = off ? status.state : `${status.fps.toFixed(1)} fps`;
     this.part(".late").textContent = off || status.latency_ms === null ? "" : `${Math.round(status.latency_ms)} ms`;
     this.part(".drops").textContent = status.dropped ? `${status.dropped} dropped` : "";
