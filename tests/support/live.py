@@ -47,6 +47,15 @@ class Recorder:
     def state_names(self) -> list[str]:
         return [state for state, _ in self.states]
 
+    def events_once_open(self) -> list[StreamEvent]:
+        """From the first connection that held on: a server on a busy machine may miss the first."""
+        return self.events[self.event_kinds().index("opened") :]
+
+    def states_once_tried(self) -> list[str]:
+        """From the last try before the first picture on, for the same reason."""
+        names = self.state_names()
+        return names[names.index("live") - 1 :]
+
 
 class ScriptedConnection:
     """A connection that plays a list: PTS become pictures, exceptions are raised."""
