@@ -6,7 +6,7 @@ Pure functions on numpy arrays; boxes are `xyxy` in pixels.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from streamfer.types import FloatArray
 
@@ -50,6 +50,20 @@ def similarity_transform(source: ArrayLike, target: ArrayLike) -> FloatArray:
     rotation = np.array([[cos, -sin], [sin, cos]])
     shift = dst_mean - rotation @ src_mean
     return np.concatenate([rotation, shift[:, None]], axis=1).astype(np.float32)
+
+
+def lean_degrees(landmarks: FloatArray) -> NDArray[np.float64]:
+    """By how much faces lean in their picture: the line of the eyes and that of the mouth.
+
+    Args:
+        landmarks: (n, 5, 2) px, see `Detection.landmarks`.
+
+    Returns:
+        (n,) degrees in [-180, 180], clockwise; nan where landmarks are not finite.
+    """
+    points = landmarks.astype(np.float64)
+    across = points[:, 1] - points[:, 0] + points[:, 4] - points[:, 3]
+    return np.degrees(np.arctan2(across[:, 1], across[:, 0]))
 
 
 def apply_affine(matrix: ArrayLike, points: ArrayLike) -> FloatArray:

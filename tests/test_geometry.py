@@ -15,6 +15,7 @@ from streamfer.geometry import (
     box_iou,
     clip_boxes,
     invert_affine,
+    lean_degrees,
     similarity_transform,
     square_face_box,
 )
@@ -170,3 +171,14 @@ def test_square_of_the_template_box() -> None:
 def test_square_face_box_is_square(box: list[float]) -> None:
     x1, y1, x2, y2 = square_face_box(box)
     assert x2 - x1 == pytest.approx(y2 - y1, abs=1e-4)
+
+
+@pytest.mark.parametrize("degrees", [-170, -90, 0, 30, 90, 135])
+def test_lean_degrees(degrees: float) -> None:
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = (FACE_TEMPLATE @ turn.T * 80 + 200).astype(np.float32)
+    unknown = np.full((5, 2), np.nan, np.float32)
+    lean = lean_degrees(np.stack([points, unknown]))
+    assert lean[0] == pytest.approx(degrees, abs=1e-3)
+    assert np.isnan(lean[1])

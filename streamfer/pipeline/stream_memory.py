@@ -62,7 +62,7 @@ class StreamMemory:
         return self.search.tile_due(frame.image, frame.time_s, hurried=self.schedule.pressed)
 
     def search_for(self, frame: Frame) -> StreamSearch:
-        """Where to look in a frame: everywhere in a file's first one, which may be its only one."""
+        """Where to look: everywhere, from all sides, in a file's first picture, maybe its only."""
         is_first = frame.segment != self._segment and frame.wall is None
         self._segment = frame.segment
         self.search.begin(
@@ -70,7 +70,9 @@ class StreamMemory:
             frame.time_s,
             self.tracker.boxes_xyxy,
             self.tracker.lost,
+            self.tracker.quarter_turns,
             everywhere=is_first or self._everywhere(frame),
+            from_all_sides=is_first,
             hurried=self.schedule.pressed,
         )
         return self.search

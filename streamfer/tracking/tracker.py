@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamfer.geometry import lean_degrees
 from streamfer.tracking.appearance import describe, likeness
 from streamfer.tracking.association import match_confident, match_doubtful
 from streamfer.tracking.cut import CutDetector
@@ -116,6 +117,13 @@ class Tracker:
     def lost(self) -> NDArray[np.bool_]:
         """(n,) bool, those of them that the flow has lost."""
         return np.array([t.supported_s < self._time_s for t in self._live], dtype=bool)
+
+    @property
+    def quarter_turns(self) -> NDArray[np.intp]:
+        """(n,) 0 to 3, by how many quarters, clockwise, they lean; 0 where nobody knows."""
+        points = np.array([t.detection.landmarks for t in self._live], np.float32)
+        quarters = np.nan_to_num(lean_degrees(points.reshape(-1, 5, 2)) / 90)
+        return np.rint(quarters).astype(np.intp) % 4
 
     def update(
         self,

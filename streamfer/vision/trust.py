@@ -33,8 +33,9 @@ PRIOR_FEATURE = "activation"
 FIDELITY_FEATURE = "fidelity"
 """Negative log of the reconstruction error, where that is known."""
 
-_MOST_ROLL_DEG = 90.0
-"""A face that leans more than this hangs upside down."""
+_MOST_ROLL_DEG = 110.0
+"""A face that leans more than this hangs upside down. Faces that lie are found, aligned and read as
+upright ones are, and their landmarks lean by 90 degrees more or less."""
 _MOST_ROLL_OF_BLIND_DEG = 30.0
 """The same of a face whose landmarks cannot carry an alignment: nothing turns it upright."""
 _TURNED_SHARE = 0.5

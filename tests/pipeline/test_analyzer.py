@@ -211,12 +211,12 @@ def looks(*frames: Frame, everywhere: bool = False) -> list[int]:
 
 def test_the_first_picture_of_a_file_is_searched_everywhere_at_once() -> None:
     first, *others = looks(*(hd_frame(index) for index in range(5)))
-    assert first == 7
+    assert first == 7 + 3  # from all sides
     assert max(others) < 3
 
 
 def test_so_is_the_first_one_of_another_size() -> None:
-    assert looks(hd_frame(0), hd_frame(1), hd_frame(2, segment=1))[2] == 7
+    assert looks(hd_frame(0), hd_frame(1), hd_frame(2, segment=1))[2] == 7 + 3
 
 
 def test_a_camera_does_not_wait_for_it() -> None:
@@ -226,4 +226,4 @@ def test_a_camera_does_not_wait_for_it() -> None:
 
 
 def test_every_picture_of_a_file_can_be_searched_everywhere() -> None:
-    assert looks(*(hd_frame(index) for index in range(3)), everywhere=True) == [7, 7, 7]
+    assert looks(*(hd_frame(index) for index in range(3)), everywhere=True) == [7 + 3, 7, 7]

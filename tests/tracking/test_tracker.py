@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamfer.geometry import box_iou
+from streamfer.geometry import FACE_TEMPLATE, box_iou
 from streamfer.tracking.tracker import Tracker, TrackerConfig
 from streamfer.types import Detection
 from tests.support.scenes import Person, Pose, Scene, play
@@ -256,3 +256,19 @@ def test_it_says_where_the_faces_are_that_it_follows() -> None:
     tracker.update(frame.image, 0.0, truth(frame))
     np.testing.assert_allclose(tracker.boxes_xyxy, [d.box_xyxy for d in truth(frame)])
     assert tracker.lost.tolist() == [False, False]
+
+
+def test_by_how_many_quarters_faces_lean() -> None:
+    image = np.zeros((160, 520, 3), dtype=np.uint8)
+    tracker = Tracker()
+    assert tracker.quarter_turns.tolist() == []
+    points = 60 * FACE_TEMPLATE - 30
+    unknown = np.full((5, 2), np.nan)
+    turned = [points, np.stack([-points[:, 1], points[:, 0]], axis=1), -points, unknown]
+    faces = []
+    for place, landmarks in enumerate(turned):
+        middle = np.array([60 + 120 * place, 80])
+        box = np.concatenate([middle - 30, middle + 30]).astype(np.float32)
+        faces.append(Detection(box, 0.9, (landmarks + middle).astype(np.float32)))
+    tracker.update(image, 0.0, faces)
+    assert tracker.quarter_turns.tolist() == [0, 1, 2, 0]

@@ -91,9 +91,11 @@ class DeviceDetection:
 
 
 def _part(pictures: DevicePictures, members: Sequence[int], view: tuple[int, Look]) -> Tensor:
-    """The part of a picture that a look shows, [HW3] uint8."""
-    left, top, right, bottom = view[1].region_xyxy
-    return pictures.picture(members[view[0]])[top:bottom, left:right]
+    """The part of a picture that a look shows, turned as it says, [HW3] uint8."""
+    look = view[1]
+    left, top, right, bottom = look.region_xyxy
+    part = pictures.picture(members[view[0]])[top:bottom, left:right]
+    return torch.rot90(part, look.quarter_turns) if look.quarter_turns else part
 
 
 def device_detection(detector: Detector, link: DeviceLink) -> DeviceDetection | None:

@@ -263,8 +263,7 @@ def _stack(looks: Sequence[tuple[UInt8Array, Look]], size_wh: tuple[int, int]) -
     width, height = size_wh
     batch = np.empty((len(looks), height, width, 3), dtype=np.uint8)
     for row, (image, look) in zip(batch, looks, strict=True):
-        left, top, right, bottom = look.region_xyxy
-        part = image[top:bottom, left:right]
+        part = look.part_of(image)
         if part.shape == row.shape:
             row[...] = part
             continue
@@ -283,10 +282,11 @@ def select_faces(
     boxes, points = candidates.boxes_xyxy[order], candidates.landmarks[order]
     scores = candidates.scores[order]
     keep = non_maximum_suppression(boxes, points, scores, config.nms_iou)
-    factors = np.array(look.region_wh, dtype=np.float32) / np.array(look.network_wh, np.float32)
-    corner = np.array(look.region_xyxy[:2], dtype=np.float32)
-    boxes = clip_boxes(boxes[keep] * np.tile(factors, 2) + np.tile(corner, 2), *frame_wh)
-    landmarks = (points[keep] * factors + corner).astype(np.float32)
+    landmarks = look.to_picture(points[keep]).astype(np.float32)
+    if look.quarter_turns:  # what does not stand there is another look's concern
+        upright = look.shows_upright(landmarks)
+        keep, landmarks = keep[upright], landmarks[upright]
+    boxes = clip_boxes(look.boxes_to_picture(boxes[keep]), *frame_wh)
     sizes = boxes[:, 2:] - boxes[:, :2]
     large = (sizes.max(axis=1) >= config.min_face_px) & (sizes.min(axis=1) > 0)
     return [

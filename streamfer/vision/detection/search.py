@@ -32,6 +32,9 @@ _TURN_S = 0.8
 pictures, no place waits longer than 1 s."""
 _QUICK_TURN_S = 0.4
 """The same of tiles that cost little together: 0.5 s, with up to 0.25 s between pictures."""
+_TURNED_TURN_S = 3.0
+"""Media time in which the picture is looked at from all sides while nobody is followed in it: few
+cameras hang upside down, but those do so all the time."""
 _QUICK_PIXELS = 600_000
 """Pixels of all tiles up to which they cost little: those of two or three whole looks."""
 
@@ -66,7 +69,10 @@ class EveryShape:
     def first(self, plan: SearchPlan) -> tuple[Look, ...]:
         """See `Search.first`."""
         return tuple(
-            {look.network_wh: look for look in (*plan.whole, *plan.parts, *plan.tiles)}.values()
+            {
+                look.network_wh: look
+                for look in (*plan.turned, *plan.whole, *plan.parts, *plan.tiles)
+            }.values()
         )
 
     def again(self, plan: SearchPlan, found: Sequence[tuple[Look, Sequence[Detection]]]) -> bool:
@@ -88,9 +94,11 @@ class StreamSearch:
         self._time_s = self._turned_s = 0.0
         self._boxes = np.empty((0, 4), dtype=np.float32)
         self._lost = np.empty(0, dtype=bool)
-        self._everywhere = self._hurried = False
+        self._leaning = np.empty(0, dtype=np.intp)
+        self._everywhere = self._from_all_sides = self._hurried = False
         self._part_turns = Turns()
         self._tile_turns = Turns()
+        self._side_turns = Turns()
         self._searched = SearchedTiles()
         self._whole: Look | None = None
         """By which the faces were last looked after."""
@@ -106,8 +114,10 @@ class StreamSearch:
         time_s: float,
         boxes_xyxy: FloatArray,
         lost: NDArray[np.bool_],
+        quarter_turns: NDArray[np.intp],
         *,
         everywhere: bool = False,
+        from_all_sides: bool = False,
         hurried: bool = False,
     ) -> None:
         """Says what the next detection is for.
@@ -117,12 +127,16 @@ class StreamSearch:
             time_s: media time of the picture.
             boxes_xyxy: (n, 4) px, the faces that are followed.
             lost: (n,) bool, those among them of which nobody knows where they are now.
-            everywhere: take every look.
+            quarter_turns: (n,) 0 to 3, by how many quarters, clockwise, each of them leans.
+            everywhere: take every look at the upright picture.
+            from_all_sides: take those at the turned picture, too.
             hurried: frames are being dropped: take one tile at most.
         """
         self._image, self._time_s = image, time_s
         self._boxes, self._lost = boxes_xyxy, lost
+        self._leaning = quarter_turns
         self._everywhere, self._hurried = everywhere, hurried
+        self._from_all_sides = from_all_sides
         self._tiles = []
         self._looks = ()
 
@@ -146,7 +160,7 @@ class StreamSearch:
         """See `Search.first`."""
         if plan != self._plan:
             self._plan = plan
-            self._part_turns, self._tile_turns = Turns(), Turns()
+            self._part_turns, self._tile_turns, self._side_turns = Turns(), Turns(), Turns()
             self._searched = SearchedTiles()
             self._tiles, self._between = [], 0
             self._turned_s = self._time_s
@@ -154,7 +168,8 @@ class StreamSearch:
             self._looks = tuple(self._tiles)
         else:
             self._looks = self._look_after(plan)
-        self._searched.note(self._image, self._time_s, [x for x in self._looks if not x.whole])
+        searched = [look for look in self._looks if not look.whole or look.quarter_turns]
+        self._searched.note(self._image, self._time_s, searched)
         self._image = self._image[:0]  # not kept beyond the detection
         return self._looks
 
@@ -226,7 +241,17 @@ class StreamSearch:
             if not self._between:  # there may be no pictures between
                 tiles += [tile for tile in self._whose_turn(plan) if tile not in tiles]
         self._between = 0
-        return self._whole, *tiles
+        return self._whole, *tiles, *self._turned_looks(plan, tiles)
+
+    def _turned_looks(self, plan: SearchPlan, others: Sequence[Look]) -> list[Look]:
+        """Those at the turned picture in which followed faces are upright, or whose turn it is."""
+        if self._from_all_sides:
+            return list(plan.turned)
+        return [
+            look
+            for look in plan.turned
+            if look not in others and look.quarter_turns in self._leaning
+        ]
 
     def _whole_look(self, plan: SearchPlan) -> Look:
         """The coarsest one that sees what is followed."""
@@ -248,6 +273,8 @@ class StreamSearch:
         )
         parts = () if self._whole == plan.base else plan.parts
         chosen = tiles + self._part_turns.take(parts, elapsed_s / _TURN_S, 0 if tiles else 1)
+        sides = () if len(self._boxes) or self._hurried else plan.turned
+        chosen += self._side_turns.take(sides, elapsed_s / _TURNED_TURN_S, 0 if chosen else 1)
         return [
             tile for tile in chosen if self._searched.needs_look(self._image, self._time_s, tile)
         ]

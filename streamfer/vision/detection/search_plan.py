@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streamfer.types import FloatArray
+from streamfer.geometry import lean_degrees
+from streamfer.types import FloatArray, UInt8Array
 
 _STRIDE = 32
 """Coarsest feature map of the networks: their input sides are multiples of it."""
@@ -25,6 +27,9 @@ SURE_PX = 32.0
 LARGEST_PX = 192.0
 """The same up to which it does: alone in a picture, 98 % of faces were found at 128 px, 92 % at
 224 px, 78 % at 320 px."""
+_UPRIGHT_DEG = 50.0
+"""A face that leans less in the network's input is upright for it; between two turns both see it
+so. Beyond, landmarks are no longer what the network was taught."""
 _SCALE_STEP = 4.0
 """From one scale to the next finer one: what both surely see overlaps, as 32 · 4 < 192."""
 SMALLEST_INPUT_PX = 128
@@ -42,7 +47,7 @@ so that no frame waits much longer than another."""
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One run of the network: on a part of a picture, at a size."""
+    """One run of the network: on a part of a picture, at a size, upright or turned."""
 
     region_xyxy: tuple[int, int, int, int]
     """Pixels of the picture, right and bottom excluded."""
@@ -50,6 +55,9 @@ class Look:
     """Width and height of the network's input, multiples of 32."""
     whole: bool
     """Whether it shows the whole picture."""
+    quarter_turns: int = 0
+    """By how many quarters, anticlockwise, the part is turned before the network sees it: 0 to 3.
+    So many quarters, clockwise, a face leans that is upright for the network."""
 
     @property
     def region_wh(self) -> tuple[int, int]:
@@ -60,15 +68,51 @@ class Look:
     @property
     def scale(self) -> float:
         """Pixels of the network's input per pixel of the picture, along x."""
-        return self.network_wh[0] / self.region_wh[0]
+        return self._scaled_wh[0] / self.region_wh[0]
 
     @property
     def pixels(self) -> int:
         """Pixels of the network's input: what it costs."""
         return self.network_wh[0] * self.network_wh[1]
 
+    @property
+    def _scaled_wh(self) -> tuple[int, int]:
+        """Width and height of the part at the network's scale, not turned yet."""
+        return self.network_wh[::-1] if self.quarter_turns % 2 else self.network_wh
+
+    def part_of(self, picture: UInt8Array) -> UInt8Array:
+        """What it shows of an (H, W, 3) picture, turned but not scaled; a view of it."""
+        left, top, right, bottom = self.region_xyxy
+        return np.rot90(picture[top:bottom, left:right], self.quarter_turns)
+
+    def to_picture(self, points: FloatArray) -> FloatArray:
+        """Where points (..., 2) of the network's input lie in the picture, in pixels."""
+        width, height = self._scaled_wh
+        x, y = points[..., 0], points[..., 1]
+        turns = ((x, y), (width - y, x), (width - x, height - y), (y, height - x))
+        scaled = np.stack(turns[self.quarter_turns], axis=-1)
+        region_wh, corner = np.array([self.region_wh, self.region_xyxy[:2]], dtype=np.float32)
+        factors = region_wh / np.array([width, height], dtype=np.float32)
+        return np.asarray(scaled * factors + corner)
+
+    def boxes_to_picture(self, boxes_xyxy: FloatArray) -> FloatArray:
+        """The same of (n, 4) boxes."""
+        corners = self.to_picture(boxes_xyxy.reshape(-1, 2, 2))
+        return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+    def shows_upright(self, landmarks: FloatArray) -> NDArray[np.bool_]:
+        """Which faces are upright in the network's input, or nearly so.
+
+        Args:
+            landmarks: (n, 5, 2) px of the picture; what is not finite tells nothing and is not.
+        """
+        lean = lean_degrees(landmarks) - 90 * self.quarter_turns
+        return np.asarray(np.abs((lean + 180) % 360 - 180) <= _UPRIGHT_DEG)
+
     def sees(self, boxes_xyxy: FloatArray, sure_px: float = SURE_PX) -> np.ndarray:
         """Which faces it would surely find: those within it, neither too small nor too large.
+
+        They are taken to be upright; so a turned look is sure of none.
 
         Args:
             boxes_xyxy: (n, 4) px of the picture.
@@ -79,7 +123,7 @@ class Look:
         """
         left, top, right, bottom = self.region_xyxy
         sides = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(axis=1) * self.scale
-        large_enough = sides >= sure_px
+        large_enough = (sides >= sure_px) & (self.quarter_turns == 0)
         if self.whole:
             return large_enough
         inside = (boxes_xyxy[:, :2] >= (left, top)) & (boxes_xyxy[:, 2:] <= (right, bottom))
@@ -99,13 +143,23 @@ class SearchPlan:
     the configured size shows. Empty where there is no look at half of it."""
 
     @property
+    def turned(self) -> tuple[Look, ...]:
+        """The whole picture at the configured size, turned: for faces that lie or hang."""
+        flat, upright = self.base.network_wh[::-1], self.base.network_wh
+        sizes = {1: flat, 2: upright, 3: flat}
+        return tuple(
+            replace(self.base, network_wh=size, quarter_turns=turns)
+            for turns, size in sizes.items()
+        )
+
+    @property
     def base(self) -> Look:
         """The whole picture at the configured size."""
         return self.whole[0]
 
     @property
     def complete(self) -> tuple[Look, ...]:
-        """What finds every face."""
+        """What finds every face that is upright, or nearly so."""
         return self.base, *self.tiles
 
 

@@ -53,9 +53,8 @@ class SearchedTiles:
 
 def _sketch(image: UInt8Array, tile: Look) -> UInt8Array:
     """A tile at an eighth of its size in the network's input, (h / 8, w / 8, 3) uint8."""
-    left, top, right, bottom = tile.region_xyxy
     size = tile.network_wh[0] // _CELL_PX, tile.network_wh[1] // _CELL_PX
-    return cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(tile.part_of(image), size, interpolation=cv2.INTER_AREA)
 
 
 class Turns:

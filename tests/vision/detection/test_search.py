@@ -14,6 +14,8 @@ HD = plan_search(1920, 1080, 640, 2.0, 16)
 HALF_HD = plan_search(960, 540, 640, 2.0, 16)
 SMALL = plan_search(640, 360, 640, 2.0, 16)
 NOBODY = np.empty((0, 4), dtype=np.float32)
+NO_LEAN = np.empty(0, dtype=bool), np.empty(0, dtype=np.intp)
+"""Of nobody: whether they are lost, and by how many quarters they lean."""
 
 
 @functools.cache
@@ -44,11 +46,22 @@ class Stream:
         picture: int | None = None,
         hurried: bool = False,
         everywhere: bool = False,
+        from_all_sides: bool = False,
+        quarters: tuple[int, ...] = (),
     ) -> tuple[Look, ...]:
         self.calls += 1
         image = noise(self.plan, self.calls % 7 if picture is None else picture)
         is_lost = np.array(lost or [False] * len(followed), dtype=bool)
-        self.search.begin(image, time_s, followed, is_lost, everywhere=everywhere, hurried=hurried)
+        self.search.begin(
+            image,
+            time_s,
+            followed,
+            is_lost,
+            np.array(quarters or [0] * len(followed), dtype=np.intp),
+            everywhere=everywhere,
+            from_all_sides=from_all_sides,
+            hurried=hurried,
+        )
         return self.search.first(self.plan)
 
 
@@ -70,8 +83,9 @@ def longest_waits_s(plan: SearchPlan, interval_s: float, followed: FloatArray) -
 def test_every_tile_has_its_turn(plan: SearchPlan, limit_s: float, interval_s: float) -> None:
     limit_s = max(limit_s, 2 * interval_s)
     waits = longest_waits_s(plan, interval_s, NOBODY)
-    assert waits.keys() == set(plan.complete)
-    assert max(waits.values()) <= limit_s + 1e-6
+    upright = {look: wait_s for look, wait_s in waits.items() if not look.quarter_turns}
+    assert upright.keys() == set(plan.complete)
+    assert max(upright.values()) <= limit_s + 1e-6
 
 
 def test_tiles_are_spread_over_the_detections() -> None:
@@ -185,7 +199,7 @@ def test_it_says_of_which_faces_it_would_know() -> None:
 
 def test_a_detector_that_looks_everywhere_knows_of_all() -> None:
     search = StreamSearch()
-    search.begin(noise(HD, 0), 0.0, NOBODY, np.empty(0, dtype=bool))
+    search.begin(noise(HD, 0), 0.0, NOBODY, *NO_LEAN)
     assert search.looked_at(boxes((100, 100, 40))).all()
 
 
@@ -200,15 +214,14 @@ def test_a_tile_in_which_nothing_changes_is_searched_every_few_seconds_only() ->
 
 def test_a_slow_change_is_one_too() -> None:
     search = StreamSearch()
-    nobody = np.empty(0, dtype=bool)
     image = np.full((1080, 1920, 3), 100, dtype=np.uint8)
-    search.begin(image, 0.0, NOBODY, nobody, everywhere=True)
+    search.begin(image, 0.0, NOBODY, *NO_LEAN, everywhere=True)
     search.first(HD)
     counts = []
     for step in range(1, 16):
         image = image.copy()
         image[500:530, 900:930] += 1
-        search.begin(image, 0.2 * step, NOBODY, nobody)
+        search.begin(image, 0.2 * step, NOBODY, *NO_LEAN)
         counts.append(len(search.first(HD)) - 1)
     assert sum(counts[:10]) == 0
     assert sum(counts[10:]) >= 1
@@ -222,5 +235,32 @@ def test_photographs_are_looked_at_everywhere_at_once() -> None:
 def test_to_make_a_network_ready_each_size_is_run_once() -> None:
     looks = EveryShape().first(HD)
     sizes = [look.network_wh for look in looks]
-    assert len(sizes) == len(set(sizes)) == len(HD.whole) + 2
+    assert len(sizes) == len(set(sizes)) == len(HD.whole) + 3
     assert not EveryShape().again(HD, [(look, []) for look in looks])
+
+
+def test_a_picture_may_be_looked_at_from_all_sides() -> None:
+    looks = Stream(HD).looks(0.0, everywhere=True, from_all_sides=True)
+    assert looks == (*HD.complete, *HD.turned)
+
+
+@pytest.mark.parametrize("interval_s", [0.04, 0.2])
+def test_where_nobody_is_followed_turned_looks_have_their_turn(interval_s: float) -> None:
+    waits = longest_waits_s(SMALL, interval_s, NOBODY)
+    assert set(SMALL.turned) <= waits.keys()
+    assert max(waits.values()) <= 3.2
+
+
+def test_where_somebody_is_followed_or_frames_are_dropped_they_have_not() -> None:
+    assert not set(SMALL.turned) & longest_waits_s(SMALL, 0.2, boxes(LARGE)).keys()
+    stream = Stream(SMALL)
+    for step in range(20):
+        assert not set(SMALL.turned) & set(stream.looks(0.2 * step, hurried=True))
+
+
+def test_who_leans_is_looked_after_in_the_turned_picture_too() -> None:
+    two = boxes(LARGE, (20, 20, 100))
+    stream = Stream(SMALL)
+    looks = [stream.looks(0.2 * step, two, quarters=(0, 3)) for step in range(5)]
+    sides = {look.quarter_turns: look for look in SMALL.turned}
+    assert all(sides[3] in each and sides[1] not in each for each in looks)

@@ -117,3 +117,31 @@ def test_what_a_look_sees() -> None:
     assert not tile.sees(np.array([[90, 100, 130, 140]], dtype=np.float32))[0]
     whole = Look((0, 0, 500, 400), (512, 416), whole=True)
     assert whole.sees(np.array([[0, 0, 400, 400]], dtype=np.float32))[0]
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_what_a_turned_look_shows_is_found_again_in_the_picture(place: int) -> None:
+    plan = plan_search(400, 200, 400, 1.0, 16)
+    look = (plan.base, *plan.turned)[place]
+    assert look.quarter_turns == place
+    picture = np.zeros((200, 400, 3), dtype=np.uint8)
+    picture[50:60, 300:340] = 255
+    shown = look.part_of(picture)
+    assert shown.shape[:2] == ((400, 200) if place % 2 else (200, 400))
+    rows, columns = np.nonzero(shown[:, :, 0])
+    low, high = (columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)
+    to_network = np.array(look.network_wh, np.float32) / shown.shape[1::-1]
+    box = np.concatenate([low * to_network, high * to_network]).astype(np.float32)
+    np.testing.assert_allclose(look.boxes_to_picture(box[None]), [[300, 50, 340, 60]], atol=1e-3)
+    # The top of what is shown lies to the right of the picture if that is turned anticlockwise.
+    top = look.to_picture(np.array([[look.network_wh[0] / 2, 0]], np.float32))
+    middle = [[(200, 0), (400, 100), (200, 200), (0, 100)][place]]
+    np.testing.assert_allclose(top, middle, atol=1e-3)
+
+
+def test_a_turned_look_is_sure_of_no_upright_face() -> None:
+    plan = plan_search(640, 360, 640, 2.0, 16)
+    face = np.array([[100, 100, 200, 200]], dtype=np.float32)
+    assert plan.base.sees(face)[0]
+    assert not any(look.sees(face)[0] for look in plan.turned)
+    assert plan.base.scale == pytest.approx(plan.turned[0].scale)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,31 @@ def test_one_look_at_the_whole_picture_stays_as_it_is() -> None:
     faces = [face(100, 100, 80, 0.9), face(300, 100, 80, 0.2)]
     assert join_looks([(WHOLE, faces)], 0.3) == faces
     assert join_looks([(WHOLE, []), (LEFT, [])], 0.3) == []
+
+
+HANGING = Look((0, 0, 1920, 1080), (640, 352), whole=True, quarter_turns=2)
+
+
+def test_what_only_a_turned_look_sees_must_be_sure() -> None:
+    unsure, sure = face(100, 100, 60, 0.6), face(300, 100, 60, 0.8)
+    assert places(join_looks([(WHOLE, []), (HANGING, [unsure, sure])], 0.3)) == [(300, 0.8)]
+    assert places(join_looks([(HANGING, [unsure, sure])], 0.3)) == [(300, 0.8)]
+
+
+def test_of_an_upright_and_a_turned_answer_the_better_one_stays() -> None:
+    upright, hanging = face(100, 100, 60, 0.4), face(102, 100, 60, 0.6)
+    assert places(join_looks([(WHOLE, [upright]), (HANGING, [hanging])], 0.3)) == [(102, 0.6)]
+    better = face(100, 100, 60, 0.58)
+    assert places(join_looks([(WHOLE, [better]), (HANGING, [hanging])], 0.3)) == [(100, 0.6)]
+
+
+def test_a_face_that_leans_must_be_seen_upright_or_be_sure() -> None:
+    def hanging(x: float, score: float) -> Detection:
+        seen = face(x, 100, 60, score)
+        return replace(seen, landmarks=2 * seen.landmarks.mean(axis=0) - seen.landmarks)
+
+    unsure, sure = hanging(100, 0.6), hanging(300, 0.8)
+    assert places(join_looks([(WHOLE, [unsure, sure])], 0.3)) == [(100, 0.6), (300, 0.8)]
+    assert places(join_looks([(WHOLE, [unsure, sure]), (HANGING, [])], 0.3)) == [(300, 0.8)]
+    both = [(WHOLE, [unsure, sure]), (HANGING, [hanging(101, 0.5)])]
+    assert places(join_looks(both, 0.3)) == [(300, 0.8), (100, 0.6)]

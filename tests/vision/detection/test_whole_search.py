@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from streamfer.engine import Array
+from streamfer.geometry import lean_degrees
 from streamfer.pipeline.analyzer import Analyzer
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine
 from streamfer.runtime.model import OnnxModel
@@ -113,6 +115,27 @@ def frames(images: list[UInt8Array], rate: int) -> list[Frame]:
 def analysed(detector: CenterFace, images: list[UInt8Array], rate: int) -> list[FrameResult]:
     analyzer = Analyzer(HostFaceReader(detector, face_engine()))
     return [result for frame in frames(images, rate) for result in analyzer([frame])]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize(("picture", "heads"), [("multi_face.jpg", 5), ("dlib/2008_001322.jpg", 3)])
+def test_a_picture_that_lies_or_hangs_shows_the_same_heads(
+    detector: CenterFace, picture: str, heads: int, turns: int
+) -> None:
+    turned = np.ascontiguousarray(np.rot90(read_rgb(f"media/{picture}"), turns))
+    (result,) = analysed(detector, [turned], 25)
+    assert len(result.faces) == heads
+    lean = lean_degrees(np.stack([face.detection.landmarks for face in result.faces]))
+    assert np.abs((lean + 90 * turns + 180) % 360 - 180).max() < 60
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_a_camera_that_lies_or_hangs_finds_the_same_heads(detector: CenterFace, turns: int) -> None:
+    turned = np.ascontiguousarray(np.rot90(read_rgb("media/multi_face.jpg"), turns))
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()))
+    live = [replace(frame, wall="now") for frame in frames([turned] * 60, 12)]
+    results = [analyzer([frame])[0] for frame in live]
+    assert {len(result.faces) for result in results[40:]} == {5}
 
 
 def test_a_crowd_that_appears_in_a_video_is_found_within_a_second(detector: CenterFace) -> None:
