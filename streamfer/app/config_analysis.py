@@ -89,7 +89,11 @@ class AnalysisOptions(OutputOptions):
     device: str = option("auto", "auto, cpu, cuda or cuda:N.", group="Analysis", metavar="NAME")
     precision: Precision = option("auto", "Arithmetic of the networks.", group="Analysis")
     threads: int = option(
-        0, "Threads for the networks on a CPU; 0 for all cores.", group="Analysis", low=0, high=256
+        0,
+        "Threads for the networks on a CPU; 0 for all that help.",
+        group="Analysis",
+        low=0,
+        high=256,
     )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import platform
 import sys
 from dataclasses import dataclass
@@ -55,6 +56,13 @@ class Gpu:
 
 
 @functools.cache
+def core_count() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def find_cpu() -> Cpu:
     """The processor of this machine."""
     try:

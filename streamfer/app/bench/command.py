@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from streamfer.app.config import RunConfig
 from streamfer.app.session.summary import write_summary
 from streamfer.errors import ConfigError
 from streamfer.media.files.claims import OutputClaims
+from streamfer.runtime.hardware import core_count
 from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store.store import EngineStore
 
@@ -121,5 +121,4 @@ def hardware() -> str:
         name = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return f"{name}, {core_count()} cores"

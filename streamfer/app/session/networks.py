@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import open_models
@@ -12,6 +13,7 @@ from streamfer.app.networks.refiner import open_refiner
 from streamfer.app.networks.takeover import ServingNetworks
 from streamfer.errors import ConfigError
 from streamfer.pipeline.refine.refiner import Refiner
+from streamfer.runtime.hardware import core_count
 from streamfer.runtime.model import Progress
 from streamfer.runtime.store.store import EngineStore
 
@@ -40,12 +42,14 @@ class SessionNetworks:
         self._idle: list[Refiner] = []
         """Refiners that no run uses now; each is used by one at a time."""
 
-    def open(self, *, at_once: bool = False) -> ServingNetworks:
+    def open(self, *, at_once: bool = False, spare_core: bool = False) -> ServingNetworks:
         """The networks, opened if they are not yet.
 
         Args:
             at_once: whether live streams wait, so that what takes long to compile is left to the
                 background.
+            spare_core: whether other work keeps a core busy all the time, so that, where nobody has
+                said how many threads they get, they leave it one.
 
         Raises:
             ConfigError: the session is closed, or a network is not to be had.
@@ -55,7 +59,10 @@ class SessionNetworks:
             if self._closed:
                 raise ConfigError("the session is closed; open a new one")
             if self._serving is None:
-                models = open_models(self._config, self._store, self._on_progress, at_once=at_once)
+                config = self._config
+                if spare_core and not config.threads:
+                    config = replace(config, threads=max(core_count() - 1, 1))
+                models = open_models(config, self._store, self._on_progress, at_once=at_once)
                 self._serving = ServingNetworks(models)
             return self._serving
 

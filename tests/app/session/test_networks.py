@@ -80,3 +80,23 @@ def test_there_is_no_refiner_where_it_is_off(opened: list[Models], tmp_path: Pat
     with session.refiner() as refiner:
         assert refiner is None
     session.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "spare_core", "given"), [(0, False, 0), (0, True, 3), (2, True, 2), (8, False, 8)]
+)
+def test_a_core_is_left_to_an_encoder_where_nobody_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int, spare_core: bool, given: int
+) -> None:
+    threads = []
+
+    def open_them(config: RunConfig, *_: object, at_once: bool) -> Models:
+        threads.append(config.threads)
+        return Models(FakeDetector(), FakeEngine(lambda inputs: {}), None)
+
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", open_them)
+    monkeypatch.setattr("streamfer.app.session.networks.core_count", lambda: 4)
+    session = SessionNetworks(RunConfig(threads=asked), EngineStore(tmp_path))
+    session.open(spare_core=spare_core)
+    session.close()
+    assert threads == [given]
