@@ -20,7 +20,7 @@ from tests.support.results import detection, probabilities
 from tests.support.sources import pending
 
 CONFIG = AnalyzerConfig(
-    residual=ResidualConfig(half_life_s=2.0, half_distance=0.5, doubt_distance=1.0)
+    residual=ResidualConfig(half_life_s=2.0, half_distance=0.5, noise=1e-6, doubt_distance=1.0)
 )
 
 

@@ -234,11 +234,8 @@ class Job:
 
     def _open(self, stack: ExitStack) -> Pipeline:
         """Opens what the run needs, to be closed by the stack."""
-        networks = self._networks.open(
-            # A network's threads wait for each other, in vain where an encoder has one's core.
-            at_once=self.live,
-            spare_core=not self.live and self.config.output is not None,
-        )
+        encodes = self.config.output is not None
+        networks = self._networks.open(at_once=self.live, spare_core=encodes and not self.live)
         parts = self._open_parts(networks, stack)
         pipeline = build_pipeline(parts, self._streams, networks)
         self._reports.connect(pipeline, self.statistics)

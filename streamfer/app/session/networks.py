@@ -48,8 +48,9 @@ class SessionNetworks:
         Args:
             at_once: whether live streams wait, so that what takes long to compile is left to the
                 background.
-            spare_core: whether other work keeps a core busy all the time, so that, where nobody has
-                said how many threads they get, they leave it one.
+            spare_core: whether an encoder keeps a core busy all the time, so that they leave it
+                one, where nobody has said how many threads they get: a network's threads wait for
+                each other, and in vain for one that has no core.
 
         Raises:
             ConfigError: the session is closed, or a network is not to be had.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from streamfer.pipeline.refine.drawing import CodedFace, drawing_error
-from streamfer.pipeline.refine.residual import CarriedResidual
+from streamfer.pipeline.refine.refiner import RefinedFace
+from streamfer.pipeline.refine.residual import CarriedResiduals
 from streamfer.types import FaceResult, FloatArray, UInt8Array
-
-_SEARCHES_KEPT = 16
-"""Refinements of one track: a face comes back to expressions that it has shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +23,7 @@ class CompletedFace:
 class Measured:
     """Both drawings of one frame."""
 
-    carried: CarriedResidual
+    nearest: RefinedFace
     time_s: float
     encoded: FloatArray
     error: float
@@ -39,7 +36,7 @@ class Measured:
 class KnownFace:
     """What is remembered of one track."""
 
-    searches: deque[CarriedResidual] = field(default_factory=lambda: deque(maxlen=_SEARCHES_KEPT))
+    searches: CarriedResiduals
     measured: Measured | None = None
     """When both drawings were made last."""
 
@@ -48,7 +45,8 @@ class KnownFace:
 class Guess:
     """A code that may draw a face better than the encoder's."""
 
-    carried: CarriedResidual
+    nearest: RefinedFace
+    """The search of the most similar moment."""
     code: FloatArray
     known: KnownFace
 
@@ -61,15 +59,14 @@ def with_encoded(coded: CodedFace, picture: UInt8Array | None = None) -> Complet
 
 def with_found(coded: CodedFace, guess: Guess, picture: UInt8Array | None = None) -> CompletedFace:
     """With the code that a search suggests, and that one's drawing where there is one."""
-    refined = guess.carried.refined
-    age_s = coded.frame.time_s - refined.time_s
+    age_s = coded.frame.time_s - guess.nearest.time_s
     result = replace(coded.face, latent_kind="refined", latent=guess.code, refined_age_s=age_s)
-    return CompletedFace(_shown(result, coded, picture), refined.reconstruction_error)
+    return CompletedFace(_shown(result, coded, picture), guess.nearest.reconstruction_error)
 
 
 def with_search_picture(coded: CodedFace, guess: Guess) -> CompletedFace:
     """As `with_found`, with the picture of the moment that the search was about."""
-    refined, done = guess.carried.refined, with_found(coded, guess)
+    refined, done = guess.nearest, with_found(coded, guess)
     result = replace(
         done.result,
         reconstruction=refined.reconstruction,
@@ -92,7 +89,7 @@ def better(
     error, other = encoded.result.reconstruction_error, found.result.reconstruction_error
     assert error is not None
     assert other is not None
-    guess.known.measured = Measured(guess.carried, coded.frame.time_s, coded.encoded, error, other)
+    guess.known.measured = Measured(guess.nearest, coded.frame.time_s, coded.encoded, error, other)
     return found if other < error else encoded
 
 

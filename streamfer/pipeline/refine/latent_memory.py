@@ -20,7 +20,7 @@ from streamfer.pipeline.refine.completed import (
 from streamfer.pipeline.refine.drawing import CodedFace, Drawer, Imagine
 from streamfer.pipeline.refine.mailbox import RefineRequest
 from streamfer.pipeline.refine.refiner import Refiner
-from streamfer.pipeline.refine.residual import CarriedResidual, ResidualConfig
+from streamfer.pipeline.refine.residual import CarriedResiduals, ResidualConfig
 from streamfer.types import FaceResult, Frame
 from streamfer.vision.quality import face_quality
 
@@ -77,8 +77,9 @@ class LatentMemory:
         for refined in self._refiner.results():
             # What was still worked on when its stream ended belongs to nobody.
             if (tracks := self._tracks.get(refined.stream)) is not None:
-                known = tracks.setdefault(refined.track_id, KnownFace())
-                known.searches.append(CarriedResidual(refined, self._config))
+                if refined.track_id not in tracks:
+                    tracks[refined.track_id] = KnownFace(CarriedResiduals(self._config))
+                tracks[refined.track_id].searches.add(refined)
 
     def complete(self, faces: Sequence[CodedFace]) -> list[CompletedFace]:
         """Adds codes and drawings to the results of a batch's faces, and offers these for
@@ -109,16 +110,14 @@ class LatentMemory:
             self._refiner.forget(stream)
 
     def _guess(self, coded: CodedFace) -> Guess | None:
-        """The code that the refinement of the most similar moment suggests."""
+        """The code that the refinements of similar moments suggest."""
         if self._refiner is None:
             return None
         known = self._known(coded.frame, coded.face.track_id)
         if known is None:
             return None
-        time_s = coded.frame.time_s
-        found = [(carried, *carried.apply(coded.encoded, time_s)) for carried in known.searches]
-        carried, code, weight = max(found, key=lambda one: one[2])
-        return Guess(carried, code, known) if weight else None
+        found = known.searches.apply(coded.encoded, coded.frame.time_s)
+        return Guess(*found, known) if found else None
 
     def _drawn(
         self, drawer: Drawer, faces: Sequence[CodedFace], guesses: Sequence[Guess | None]
@@ -177,7 +176,7 @@ class LatentMemory:
         if measured is None or coded.frame.time_s - measured.time_s > _SETTLED_S:
             return False
         # What another search suggests comes from a nearer moment: it may be better, hardly worse.
-        same = measured.carried is guess.carried or measured.found < measured.error
+        same = measured.nearest is guess.nearest or measured.found < measured.error
         return same and self._moved(coded, measured) <= _SETTLED_DISTANCE
 
     def _moved(self, coded: CodedFace, measured: Measured) -> float:
@@ -228,8 +227,7 @@ class LatentMemory:
         dropped."""
         tracks = self._tracks.setdefault(frame.stream, {})
         for number, known in list(tracks.items()):
-            for spent in [one for one in known.searches if one.is_spent(frame.time_s)]:
-                known.searches.remove(spent)
+            known.searches.drop_spent(frame.time_s)
             if not known.searches:
                 del tracks[number]
         return tracks.get(track_id)
