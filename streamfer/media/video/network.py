@@ -24,6 +24,7 @@ from streamfer.media.video.network_connection import (
     NetworkConnection,
     SentPicture,
 )
+from streamfer.media.video.sending_program import has_protocol, hides_secrets, sending_program
 from streamfer.types import Frame, UInt8Array
 
 log = logging.getLogger(__name__)
@@ -54,20 +55,28 @@ def check_network_address(address: NetworkAddress) -> None:
     """Finds out before a run whether FFmpeg can send there at all.
 
     Raises:
-        ConfigError: it was built without the protocol.
+        ConfigError: it was built without the protocol, and no program of the system has it.
     """
-    scheme = address.url.partition(":")[0]
-    if scheme not in ("srt", "rtmp", "rtmps"):
+    scheme = address.scheme
+    if scheme not in ("srt", "rtmp", "rtmps") or has_protocol(scheme):
         return
-    try:
-        av.open(f"{scheme}://127.0.0.1:0", timeout=0.01).close()
-    except av.error.ProtocolNotFoundError as error:
+    program = sending_program(scheme)
+    if program is None:
+        remedy = "install the program ffmpeg with it, or " if scheme == "srt" else ""
         raise ConfigError(
-            f"--output {address.label}: FFmpeg here was built without {scheme}; send by another"
-            " protocol"
-        ) from error
-    except (FFmpegError, OSError, ValueError):
-        pass  # nobody is there
+            f"--output {address.label}: FFmpeg here was built without {scheme}; {remedy}send by"
+            " another protocol"
+        )
+    try:
+        hidden = hides_secrets(program, address.url)
+    except ValueError as error:
+        raise ConfigError(f"--output {address.label}: {error}") from error
+    if not hidden:
+        log.warning(
+            "--output %s: this version of the program ffmpeg takes the secrets of the address on"
+            " its command line only, where other users of the machine see them",
+            address.label,
+        )
 
 
 class NetworkVideo:
@@ -81,7 +90,7 @@ class NetworkVideo:
         config: encoder settings; the preset and low-delay settings are its own where none is said.
         frame_rate: nominal frames/s.
         audio: the sound to send along; None for none.
-        open_output: opens the connection, as `av.open`.
+        open_output: opens the connection, or what a program sends on, as `av.open`.
         wait: waits for a flag at most so many seconds.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -11,6 +12,8 @@ from streamfer.media.redact import redact_url
 from streamfer.media.sources.sound import Sound
 from streamfer.media.video.audio_track import AudioTrack, CopiedAudio, TranscodedAudio
 from streamfer.media.video.encoder import VideoConfig
+from streamfer.media.video.program_output import ProgramOutput
+from streamfer.media.video.sending_program import sending_command, sending_program
 from streamfer.media.video.yuv import YuvConverter
 from streamfer.types import UInt8Array
 
@@ -56,9 +59,14 @@ class NetworkAddress:
         return redact_url(self.url)
 
     @property
+    def scheme(self) -> str:
+        """The protocol."""
+        return self.url.partition(":")[0]
+
+    @property
     def format(self) -> str:
         """FFmpeg's name of what is sent there."""
-        return _FORMATS[self.url.partition(":")[0]]
+        return _FORMATS[self.scheme]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,34 +97,40 @@ class NetworkConnection:
         self._converter = YuvConverter(self._size_wh)
         self._sound = sound
         self._audio: AudioTrack | None = None
-        self._container = open_output(
-            address.url,
-            "w",
-            format=address.format,
-            container_options=_OPTIONS[address.format] | (_WITH_SOUND if sound else {}),
-            timeout=_TIMEOUT_S,
-        )
-        try:
-            self._stream = self._container.add_stream(config.encoder, rate=rate)
-            context = self._stream.codec_context
-            context.width, context.height = self._converter.size_wh
-            context.pix_fmt = "yuv420p"
-            context.time_base = Fraction(1, _TICKS)
-            context.framerate = rate
-            context.gop_size = max(round(rate * _KEYFRAME_EVERY_S), 1)
-            context.max_b_frames = 0
-            options = dict(_LOW_DELAY.get(config.encoder, {}))
-            if config.preset is not None:
-                options["preset"] = config.preset
-            if config.encoder.startswith("libx26"):
-                options["crf"] = str(config.crf)
-            context.options = options
-            self._converter.tag(context)
+        with ExitStack() as opened:
+            target: str | ProgramOutput = address.url
+            if program := sending_program(address.scheme):
+                command = sending_command(program, address.url)
+                target = opened.enter_context(ProgramOutput(command, _TIMEOUT_S))
+            self._container = open_output(
+                target,
+                "w",
+                format=address.format,
+                container_options=_OPTIONS[address.format] | (_WITH_SOUND if sound else {}),
+                timeout=_TIMEOUT_S,
+            )
+            opened.enter_context(closing(self._container))
+            self._add_video(config, rate)
             if sound is not None:
                 self._add_sound(sound, address.format, first)
-        except BaseException:
-            self._container.close()
-            raise
+            self._opened = opened.pop_all()
+
+    def _add_video(self, config: VideoConfig, rate: Fraction) -> None:
+        self._stream = self._container.add_stream(config.encoder, rate=rate)
+        context = self._stream.codec_context
+        context.width, context.height = self._converter.size_wh
+        context.pix_fmt = "yuv420p"
+        context.time_base = Fraction(1, _TICKS)
+        context.framerate = rate
+        context.gop_size = max(round(rate * _KEYFRAME_EVERY_S), 1)
+        context.max_b_frames = 0
+        options = dict(_LOW_DELAY.get(config.encoder, {}))
+        if config.preset is not None:
+            options["preset"] = config.preset
+        if config.encoder.startswith("libx26"):
+            options["crf"] = str(config.crf)
+        context.options = options
+        self._converter.tag(context)
 
     def _add_sound(self, sound: Sound, form: str, first: SentPicture) -> None:
         """Adds the track, and connects: what comes before the first picture is left out."""
@@ -146,13 +160,11 @@ class NetworkConnection:
 
     def close(self) -> None:
         """Sends what is inside the encoder and says goodbye."""
-        try:
+        with self._opened:
             if self._last_pts >= 0:
                 self._container.mux(self._stream.encode(None))
                 if self._audio is not None:
                     self._audio.finish()
-        finally:
-            self._container.close()
 
 
 def _size_wh(picture: SentPicture) -> tuple[int, int]:
