@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 from streamfer.media.files.claims import (
@@ -17,7 +15,7 @@ from streamfer.media.files.claims import (
     no_companions,
     numbered,
 )
-from streamfer.media.files.output_path import dated_path, segment_path
+from streamfer.media.files.output_path import continuations, dated_path, segment_path
 
 _log = logging.getLogger(__name__)
 
@@ -72,10 +70,7 @@ class FileSeries:
         return f"{self._path}: no part of it, from before this run: {names}"
 
     def _strangers(self) -> Iterator[Path]:
-        for number in count(1):
-            path = segment_path(self._path, number)
-            if not os.path.lexists(path):
-                return
+        for _, path in continuations(self._path):
             if not self._claims.wrote(path):
                 yield path
 

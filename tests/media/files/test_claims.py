@@ -62,6 +62,17 @@ def test_what_an_earlier_run_left_is_said_even_where_this_one_does_not_go_on(
     assert series.note.endswith("cam.1.mp4, cam.2.mp4, cam.3.mp4 and 3 more")
 
 
+def test_what_is_said_of_strangers_does_not_end_at_a_number_that_is_missing(
+    tmp_path: Path,
+) -> None:
+    for name in ("cam.10.mp4", "cam.9.mp4", "cam.01.mp4", "cam.x.mp4", "cam.3.mkv", "cam2.4.mp4"):
+        (tmp_path / name).write_text("before")
+    series = FileSeries(OutputClaims(), tmp_path / "cam.mp4")
+    written(series, 2)
+    assert series.note is not None
+    assert series.note.endswith("run: cam.9.mp4, cam.10.mp4")
+
+
 def test_continuations_step_over_inputs_and_other_outputs(tmp_path: Path) -> None:
     source, other = tmp_path / "cam.1.mp4", tmp_path / "cam.2.mp4"
     claims = OutputClaims([source])  # neither is there yet
