@@ -39,8 +39,14 @@ def recording(tmp_path: Path) -> Callable[[float], Path]:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize(
     "begins_s",
-    [(100.0, 90.0), (90.0, 40.0), (80_000.0, 5.0), (30_000.0, 5.0), (10.0, 30_000.0), (50, 10, 70)],
-    ids=["a little back", "back", "far back", "back a third", "far ahead", "back and ahead"],
+    [
+        *((100.0, 90.0), (90.0, 40.0), (80_000.0, 5.0), (30_000.0, 5.0), (10.0, 30_000.0)),
+        *((50, 10, 70), (9.0, 9.0, 9.0), (9.0, 9.5, 8.5, 9.0)),
+    ],
+    ids=[
+        *("a little back", "back", "far back", "back a third", "far ahead"),
+        *("back and ahead", "the same second again", "half a second back"),
+    ],
 )
 def test_spliced_recordings_go_on_with_all_their_sound(
     tmp_path: Path,
