@@ -21,6 +21,9 @@ from streamfer.media.video.audio_track import adts_filter, is_trimmed
 _DURATION_TOLERANCE_S = 0.1
 """By which transcoded sound may be longer or shorter: the encoder pads its first and last frame."""
 
+_ROUNDING_S = Fraction(1, 1000)
+"""A transport stream has times for groups of packets, and FFmpeg rounds the others otherwise where
+it reads from a pipe."""
 _UNHEARD_S = Fraction(1, 2)
 """Before 0 nobody hears it, and of an MP4 file FFmpeg reads only the last second of it."""
 
@@ -110,7 +113,8 @@ def _times_differ(ours: _Packet, theirs: _Packet, moved_s: Fraction) -> bool:
         return False
     if ours.time_s + moved_s < 0:  # Matroska has no such times: FFmpeg guesses them
         return False
-    return abs(ours.time_s + moved_s - theirs.time_s) > ours.tick_s + theirs.tick_s
+    tolerance_s = max(ours.tick_s + theirs.tick_s, _ROUNDING_S)
+    return abs(ours.time_s + moved_s - theirs.time_s) > tolerance_s
 
 
 def _seconds(packet: _Packet) -> str:
