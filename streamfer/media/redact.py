@@ -21,7 +21,9 @@ forgotten."""
 _AUTHORITY = re.compile(r"[^/?#\s]*")
 _PORT = re.compile(r"(?:.*[^:\]]|\[.*\]):\d{0,5}[\"'`:;,.)\]]*")
 _TOKEN = re.compile(r"\S*")
-_PAIR = re.compile(r"([^=&/?#;,:\s]+)(=|%3d)([^&\s]+)", re.IGNORECASE)
+_MASKED = r"(?!\*{3}[^\w\s]*(?:\s|$))"
+"""Not what is masked already, whose colon belongs to the text around it."""
+_PAIR = re.compile(rf"([^=&/?#;,:\s]+)(=|%3d){_MASKED}([^&\s]+)", re.IGNORECASE)
 _SECRET_PART = re.compile(
     r"pass|pwd|psw|psd|pw|token|secret|auth|key|sig|cred|sess|user|usr|login|jwt|sid|streamid|hdn"
     r"|policy|hash|hmac|digest|ticket|nonce|account|access|code$",
@@ -40,7 +42,8 @@ _ACCOUNT_PATH = re.compile(
 )
 """Television servers: `/live/USER/PASSWORD/1.ts`."""
 _STRONG_PAIR = re.compile(
-    r"(\w*(?:passw(?:or)?d|passphrase|passcode|loginpas|pwd|psw|secret|token)\s*=\s*)[^&\s]+",
+    r"(\w*(?:passw(?:or)?d|passphrase|passcode|loginpas|pwd|psw|secret|token)\s*=\s*)"
+    rf"{_MASKED}[^&\s]+",
     re.IGNORECASE,
 )
 """Masked outside of URLs too: addresses are typed without a scheme."""

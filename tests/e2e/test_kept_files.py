@@ -30,17 +30,19 @@ def names(folder: Path, pattern: str) -> list[str]:
 def test_a_continuation_never_lands_on_its_input(capfd: Capture, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "cam.1.mp4", SECONDS)
     records = tmp_path / "r.jsonl"
-    (tmp_path / "r.1.jsonl").write_text("mine")
+    (tmp_path / "r.3.jsonl").write_text("mine")
     before = contents(tmp_path)
     ended = streamfer(
-        capfd, "run", clip, "--output", tmp_path / "cam.mp4", "--records", records, "--segment", 1
-    )
+        capfd, "run", clip, "--output", tmp_path / "cam.mp4", "--records", records,
+        "--subtitles", tmp_path / "s.srt", "--segment", 1,
+    )  # fmt: skip
     assert ended.code == 0, ended.err
     assert before.items() <= contents(tmp_path).items()
-    assert names(tmp_path, "cam.*mp4") == ["cam.1.mp4", "cam.2.mp4", "cam.3.mp4", "cam.mp4"]
-    assert [len(frame_records(tmp_path / f"r{n}.jsonl")) for n in ("", ".2", ".3")] == [10, 10, 5]
-    assert "no part of it, from before this run: r.1.jsonl" in ended.out
-    assert f"wrote {tmp_path / 'r.3.jsonl'}" in ended.out.splitlines()
+    assert names(tmp_path, "cam.*mp4") == ["cam.1.mp4", "cam.2.mp4", "cam.4.mp4", "cam.mp4"]
+    assert names(tmp_path, "s*srt") == ["s.2.srt", "s.4.srt", "s.srt"]
+    assert [len(frame_records(tmp_path / f"r{n}.jsonl")) for n in ("", ".2", ".4")] == [10, 10, 5]
+    assert "no part of it, from before this run: r.3.jsonl" in ended.out
+    assert f"wrote {tmp_path / 'r.4.jsonl'}" in ended.out.splitlines()
 
 
 def test_streams_summary_and_pictures_keep_out_of_each_other_s_way(
@@ -56,7 +58,8 @@ def test_streams_summary_and_pictures_keep_out_of_each_other_s_way(
     summary = out / "a.2.mp4"
     ended = streamfer(
         capfd, "run", inputs, "--output", out / "{stream}.mp4", "--segment", 1,
-        "--json-summary", summary, "--snapshot-every", 2, "--snapshot-dir", out,
+        "--records", out / "{stream}.csv", "--json-summary", summary,
+        "--snapshot-every", 2, "--snapshot-dir", out,
     )  # fmt: skip
     assert ended.code == 0, ended.err
     assert summary.read_text().startswith("{")
@@ -65,6 +68,7 @@ def test_streams_summary_and_pictures_keep_out_of_each_other_s_way(
     assert videos == {
         "a.mp4", "a.1.mp4", "a.3.mp4", "a.4.mp4", "a.1.1.mp4", "a.1.2.mp4",
     }  # fmt: skip
+    assert {p.name for p in out.glob("*.csv")} == {name.replace("mp4", "csv") for name in videos}
 
 
 def test_a_filter_graph_s_file_is_an_input(capfd: Capture, tmp_path: Path) -> None:

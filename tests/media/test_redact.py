@@ -88,6 +88,8 @@ def test_url_loses_its_credentials_and_nothing_else(url: str, expected: str) -> 
         ("Authorization: Basic aHVudGVyMg==\nCSeq: 2", "Authorization: ***\nCSeq: 2"),
         ("http: error 404 at a@b.c", "http: error 404 at a@b.c"),
         ("no such file: cam/user=u&password=hunter2", "no such file: cam/user=u&password=***"),
+        ("rtsp://h/a_password=***: refused", "rtsp://h/a_password=***: refused"),
+        ("rtsp://h/a_password=***hunter2: refused", "rtsp://h/a_password=*** refused"),
         ("no URL here", "no URL here"),
     ],
 )

@@ -15,7 +15,6 @@ from streamfer.types import UInt8Array
 
 _BITS = 8
 """Blocks in a numbered picture's top row; each holds one bit of the number."""
-_AUDIO_RATE = 48000
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class ClipSpec:
     """Audio encoder, such as `aac`."""
     audio_s: float | None = None
     """Seconds of audio; None: as long as the video."""
+    audio_rate: int = 48_000
     options: Mapping[str, str] = field(default_factory=dict)
     """Of the video encoder."""
     container_options: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +90,11 @@ def write_frames(path: Path, spec: ClipSpec, frames: Iterable[av.VideoFrame]) ->
         str(path), "w", format=spec.container, container_options=dict(spec.container_options)
     ) as output:
         video = _add_video(output, spec, time_base)
-        audio = _add_audio(output, spec.audio) if spec.audio else None
+        audio = (
+            output.add_stream(spec.audio, rate=spec.audio_rate, layout="mono")
+            if spec.audio
+            else None
+        )
         last = 0
         for index, frame in enumerate(frames):
             frame.pts = spec.pts[index] if spec.pts is not None else index * step
@@ -132,18 +136,15 @@ def _to_yuv(frame: av.VideoFrame, spec: ClipSpec) -> av.VideoFrame:
     )
 
 
-def _add_audio(output: Any, codec: str) -> Any:
-    return output.add_stream(codec, rate=_AUDIO_RATE, layout="mono")
-
-
 def _write_tone(output: Any, stream: Any, seconds: float) -> None:
-    total = round(seconds * _AUDIO_RATE)
-    wave = (np.sin(np.arange(total) * 2 * np.pi * 440 / _AUDIO_RATE) * 8000).astype(np.int16)
+    rate = stream.rate
+    total = round(seconds * rate)
+    wave = (np.sin(np.arange(total) * 2 * np.pi * 440 / rate) * 8000).astype(np.int16)
     for start in range(0, total, 1024):
         samples = np.ascontiguousarray(wave[None, start : start + 1024])
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-        frame.sample_rate = _AUDIO_RATE
+        frame.sample_rate = rate
         frame.pts = start
-        frame.time_base = Fraction(1, _AUDIO_RATE)
+        frame.time_base = Fraction(1, rate)
         output.mux(stream.encode(frame))
     output.mux(stream.encode(None))

@@ -65,6 +65,7 @@ class ScriptedConnection:
     time_base = Fraction(1, 1000)
     untimed = False
     sample_aspect = None
+    brought_one_jpeg = False
 
     def __init__(
         self,

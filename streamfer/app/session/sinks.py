@@ -116,7 +116,7 @@ class RecordSink:
         """Writes one frame's record."""
         with self._times.stage("records"), self._segments.recording(result.frame) as must_roll:
             if must_roll:
-                self._writer.roll()
+                self._writer.roll(result.frame)
             self._writer.write(result)
 
     def event(self, event: StreamEvent) -> None:

@@ -45,7 +45,7 @@ class StreamRecordSink:
             begun = self._writer is not None
             writer = self._opened()
             if begun and segment != self._segment:
-                writer.roll()
+                writer.roll(result.frame)
             self._segment = segment
             writer.write(result)
 

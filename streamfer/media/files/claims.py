@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NewType
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.numbering import Numbering
 from streamfer.media.files.output_path import segment_path
 
 ClaimedPath = NewType("ClaimedPath", Path)
@@ -53,6 +54,7 @@ class OutputClaims:
         self._inputs = {key: path for path in inputs for key in _identities(path)}
         self._named: dict[object, str] = {}
         self._written: set[object] = set()
+        self._numberings: dict[str, Numbering] = {}
 
     def name(self, flag: str, path: Path, companions: Companions = no_companions) -> None:
         """Notes a path that the user has named for an output: what stands there may be replaced.
@@ -133,6 +135,19 @@ class OutputClaims:
             if any(self._is_reserved(each) for each in (path, *companions(path))):
                 return None
             return self._make(path, companions)
+
+    def is_free(self, path: Path, companions: Companions = no_companions) -> bool:
+        """Whether `create` would claim a path now."""
+        with self._lock:
+            return not any(
+                self._is_reserved(each) or os.path.lexists(each)
+                for each in (path, *companions(path))
+            )
+
+    def numbering(self, stream: str) -> Numbering:
+        """The numbers that the outputs of one stream have in common."""
+        with self._lock:
+            return self._numberings.setdefault(stream, Numbering())
 
     def create_named(
         self, path: Path, companions: Companions = no_companions

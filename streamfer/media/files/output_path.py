@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +14,17 @@ from streamfer.errors import ConfigError, OutputError
 def segment_path(path: Path, segment: int) -> Path:
     """Name of a file's n-th continuation: `talk.mp4`, `talk.1.mp4`, `talk.2.mp4`, …"""
     return path if segment == 0 else path.with_name(f"{path.stem}.{segment}{path.suffix}")
+
+
+def continuations(path: Path) -> list[tuple[int, Path]]:
+    """The continuations of a file that are there, in order, with their numbers, of which some may
+    have been stepped over. Nothing tells them from other files of such names."""
+    kind = re.compile(rf"{re.escape(path.stem)}\.([1-9]\d*){re.escape(path.suffix)}")
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # whoever opens the file itself says what is wrong
+        names = os.listdir(path.parent)
+    found = [(int(match[1]), match[0]) for match in map(kind.fullmatch, names) if match]
+    return [(number, path.with_name(name)) for number, name in sorted(found)]
 
 
 def wall_stamp(moment: datetime) -> str:

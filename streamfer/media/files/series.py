@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 from streamfer.media.files.claims import (
@@ -17,7 +15,9 @@ from streamfer.media.files.claims import (
     no_companions,
     numbered,
 )
-from streamfer.media.files.output_path import dated_path, segment_path
+from streamfer.media.files.numbering import Numbering
+from streamfer.media.files.output_path import continuations, dated_path, segment_path
+from streamfer.types import Frame
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,8 @@ class FileSeries:
     """The files of one output, one after the other; used by one thread.
 
     Of a file's analysis, the first stands at the path that the user named and replaces what was
-    there; continuations are numbered (`talk.1.mp4`, …) and step over names that are taken. Of a
+    there; continuations are numbered (`talk.1.mp4`, …) and step over names that are taken, and
+    with them the stream's other outputs: what begins at the same frame has the same number. Of a
     live recording nothing is ever replaced: its continuations, its first file where that name is
     taken, and with `--segment` all of its files carry the wall time (`cam.20261128T142200Z.mp4`).
 
@@ -38,6 +39,7 @@ class FileSeries:
         path: as the user named it.
         live: whether what is written cannot be played again.
         companions: what is written beside each file.
+        stream: whose output it is; None where several streams share it.
 
     Raises:
         OutputError: the path is an input.
@@ -49,6 +51,7 @@ class FileSeries:
         path: Path,
         live: bool = False,
         companions: Companions = no_companions,
+        stream: str | None = None,
     ) -> None:
         claims.refuse_input(path)
         self._claims = claims
@@ -56,6 +59,8 @@ class FileSeries:
         self._live = live
         self._companions = companions
         self._number = 0
+        self._numbering = Numbering() if stream is None else claims.numbering(stream)
+        self._numbering.join(lambda number: claims.is_free(segment_path(path, number), companions))
         self.paths: list[Path] = []
         """The files claimed so far."""
 
@@ -72,42 +77,41 @@ class FileSeries:
         return f"{self._path}: no part of it, from before this run: {names}"
 
     def _strangers(self) -> Iterator[Path]:
-        for number in count(1):
-            path = segment_path(self._path, number)
-            if not os.path.lexists(path):
-                return
+        for _, path in continuations(self._path):
             if not self._claims.wrote(path):
                 yield path
 
-    def next(self, wall: str | None = None) -> ClaimedPath:
+    def next(self, frame: Frame | None = None) -> ClaimedPath:
         """Claims the next file.
 
         Args:
-            wall: UTC, ISO 8601, of what it begins with; None: now.
+            frame: what it begins with; None: it is not known yet.
 
         Raises:
             OSError: it cannot be made.
             OutputError: it is an input, or another output of this run.
         """
-        claimed = self._next_live(wall) if self._live else self._next_numbered()
+        claimed = self._next_live(frame) if self._live else self._next_numbered(frame)
         self.paths.append(claimed)
         _log.info("%s: begun", claimed)
         return claimed
 
-    def _next_numbered(self) -> ClaimedPath:
+    def _next_numbered(self, frame: Frame | None) -> ClaimedPath:
         if not self.paths:
             return self._claims.replace(self._path, self._companions)
         while True:
-            self._number += 1
+            index = None if frame is None else frame.index
+            self._number = self._numbering.next(index, above=self._number)
             path = segment_path(self._path, self._number)
             claimed = self._claims.create(path, self._companions)
             if claimed is not None:
                 return claimed
 
-    def _next_live(self, wall: str | None) -> ClaimedPath:
+    def _next_live(self, frame: Frame | None) -> ClaimedPath:
         if not self.paths and not self._claims.segmented:
             claimed = self._claims.create_named(self._path, self._companions)
             if claimed is not None:
                 return claimed
+        wall = None if frame is None else frame.wall
         now = self._claims.clock() if wall is None else datetime.fromisoformat(wall)
         return first_free(self._claims, numbered(dated_path(self._path, now)), self._companions)

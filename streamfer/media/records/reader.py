@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
-from itertools import chain, count, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from streamfer.errors import ConfigError, SourceError
-from streamfer.media.files.output_path import beside, reason, segment_path
+from streamfer.media.files.output_path import beside, continuations, reason
 from streamfer.media.records.formats import read_csv_frames, read_lines
 from streamfer.media.records.schema import RECORD_SUFFIXES
 
@@ -235,15 +235,7 @@ def _opened_parquet(path: Path) -> _RecordFile:
 def _files_of(path: Path, segments: bool) -> list[Path]:
     if not segments:
         return [path]
-    following = (segment_path(path, number) for number in count(1))
-    return [path, *_while_existing(following)]
-
-
-def _while_existing(paths: Iterator[Path]) -> Iterator[Path]:
-    for path in paths:
-        if not path.exists():
-            return
-        yield path
+    return [path, *(following for _, following in continuations(path))]
 
 
 def _joined_header(headers: Sequence[Mapping[str, Any]]) -> Record:

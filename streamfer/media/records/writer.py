@@ -18,7 +18,7 @@ from streamfer.media.files.output_path import beside, check_folder, reason
 from streamfer.media.files.series import FileSeries
 from streamfer.media.records.formats import CsvRecords, JsonlRecords
 from streamfer.media.records.schema import RECORD_SUFFIXES, ModelInfo, RecordHeader
-from streamfer.types import FrameResult, StreamEvent
+from streamfer.types import Frame, FrameResult, StreamEvent
 
 __all__ = [
     "ModelInfo",
@@ -69,6 +69,7 @@ class RecordWriter:
             path,
             live=any(stream.unrepeatable for stream in header.streams),
             companions=record_companions,
+            stream=header.streams[0].stream if len(header.streams) == 1 else None,
         )
         self._lock = threading.Lock()
         self._closed = False
@@ -114,8 +115,11 @@ class RecordWriter:
         for event in events:
             self._append(methodcaller("event", event))
 
-    def roll(self) -> None:
+    def roll(self, frame: Frame | None = None) -> None:
         """Completes the current file and goes on in a new one (`talk.1.jsonl`, …).
+
+        Args:
+            frame: the first one of the new file, which may be named by it; None: not known yet.
 
         Raises:
             OutputError: one of the two cannot be written.
@@ -124,7 +128,7 @@ class RecordWriter:
             if self._closed:
                 return
             self._guarded(self._file.close)
-            self._file = self._start_file()
+            self._file = self._start_file(frame)
 
     def close(self) -> None:
         """Completes the records; closing twice is fine.
@@ -152,11 +156,11 @@ class RecordWriter:
             if not self._closed:
                 self._guarded(lambda: write(self._file))
 
-    def _start_file(self) -> RecordFile:
+    def _start_file(self, frame: Frame | None = None) -> RecordFile:
         opened: list[RecordFile] = []
 
         def start() -> None:
-            path = self._series.next()
+            path = self._series.next(frame)
             opened.append(_format_of(path)(path, self._header))
 
         self._guarded(start)

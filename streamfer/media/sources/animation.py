@@ -1,8 +1,9 @@
-"""Animated WebP, which FFmpeg cannot decode."""
+"""Animated WebP, which FFmpeg cannot decode, and animated PNG, which it does not always see."""
 
 from __future__ import annotations
 
 import io
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,28 @@ _TICK = Fraction(1, 1000)
 """WebP counts in milliseconds."""
 _ANIMATED = 0x02
 """Flag in the VP8X chunk."""
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MOST_CHUNKS = 1000
+"""Of a PNG that are looked through, so that a forged file does not take long."""
+
+
+def is_animated_png(descriptor: int) -> bool:
+    """Whether an open file is an animated PNG.
+
+    FFmpeg tells it by the first two kilobytes, and takes it for one picture where something longer,
+    such as a profile of colours, comes before the mark.
+    """
+    if os.pread(descriptor, len(_PNG), 0) != _PNG:
+        return False
+    position = len(_PNG)
+    for _ in range(_MOST_CHUNKS):
+        head = os.pread(descriptor, 8, position)
+        if len(head) < 8 or head[4:] in (b"acTL", b"IDAT"):
+            return head[4:] == b"acTL"
+        position += 12 + int.from_bytes(head[:4])
+    return False
 
 
 def is_animated_webp(head: bytes) -> bool:

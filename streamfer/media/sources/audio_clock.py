@@ -8,6 +8,9 @@ from typing import Any
 
 from streamfer.media.sources.timeline import JITTER_S
 
+_NEAR_S = 1.0
+"""How far the sound after a reset may begin from where the sound before it ended."""
+
 LARGEST_STEP = 2**31 - 1
 """Ticks from one packet to the next that MP4 can count; FFmpeg ends the process at more."""
 
@@ -63,9 +66,13 @@ class AudioClock:
         if self._follows(begin_s):
             return self._shift_s
         # The shift that brings it nearest to the end of the sound before, if one does.
-        gaps_s = [(abs(begin_s + s - self._end_s), s) for s in self._video_shifts_s]
-        distance_s, shift_s = min(gaps_s)
-        if distance_s <= JITTER_S:
+        gaps_s = [
+            (abs(begin_s + s - self._end_s), s)
+            for s in self._video_shifts_s
+            if s != self._shift_s or begin_s + s > self._end_s  # it went back by that one
+        ]
+        distance_s, shift_s = min(gaps_s, default=(math.inf, self._shift_s))
+        if distance_s <= _NEAR_S:
             return shift_s
         return self._end_s - begin_s if last or video_shift_s is None else None
 

@@ -53,6 +53,7 @@ class Connection:
         self._clock = clock
         self._relay = _start(endpoint.relay) if endpoint.relay else None
         self._still = False
+        self._packets_given = 0
         try:
             self._container = self._open(open_timeout_s)
         except ConnectionLost:
@@ -110,6 +111,11 @@ class Connection:
     def finite(self) -> bool:
         """Whether its end is an end, and not a loss: a picture, or of a declared length."""
         return self._still or bool(self._container.duration)
+
+    @property
+    def brought_one_jpeg(self) -> bool:
+        """Whether one JPEG file was all it brought: a picture, or a film that broke off at once."""
+        return self._container.format.name == "jpeg_pipe" and self._packets_given == 1
 
     @property
     def sample_aspect(self) -> Fraction | None:
@@ -212,7 +218,8 @@ class Connection:
             if self._clock() - started_s >= timeout_s:
                 raise ConnectionLost(f"no data for {timeout_s:g} s", LossKind.SILENCE) from failure
             # Without a declared length the end of a picture looks like a loss.
-            if isinstance(failure, av.error.EOFError) or (failure is not None and self._still):
+            ended = self._still or self.brought_one_jpeg
+            if isinstance(failure, av.error.EOFError) or (failure is not None and ended):
                 return
             if failure is not None:
                 raise ConnectionLost(f"connection lost: {failure.strerror}") from failure
@@ -221,6 +228,7 @@ class Connection:
             if self._endpoint.packets is not None:
                 self._endpoint.packets.add(packet)
             if packet.stream.index == self._video.index:
+                self._packets_given += bool(packet.size)
                 yield packet
             elif self._endpoint.sound is not None:
                 self._endpoint.sound.bring(packet)

@@ -112,7 +112,8 @@ class LiveSource:
                     self._endpoint, self._config.open_timeout_s, self._clock
                 ) as connection:
                     yield from self._play(connection)
-                    if connection.finite:
+                    is_picture = connection.brought_one_jpeg and self._index == 1
+                    if connection.finite or is_picture:
                         return
                 raise ConnectionLost("the other side ended the stream")
             except ConnectionLost as loss:

@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from streamfer.errors import SourceError
-from streamfer.media.sources.animation import is_animated_webp, webp_as_video
+from streamfer.media.sources.animation import is_animated_png, is_animated_webp, webp_as_video
 from streamfer.media.sources.hardware import accelerator
 from streamfer.media.sources.named_file import missing_file_message
 from streamfer.media.sources.pipe import PipeReader
@@ -62,7 +62,8 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
             raise SourceError(f"cannot open {path}: it is empty")
         if stat.S_ISREG(status.st_mode) and is_animated_webp(os.pread(descriptor, 21, 0)):
             return av.open(webp_as_video(path))
-        return _open(descriptor, path, hwaccel)
+        is_animation = stat.S_ISREG(status.st_mode) and is_animated_png(descriptor)
+        return _open(descriptor, path, hwaccel, "apng" if is_animation else None)
     except av.error.FFmpegError as error:
         os.lseek(descriptor, 0, os.SEEK_SET)
         if os.read(descriptor, len(_PLAYLIST)) == _PLAYLIST:
@@ -97,11 +98,12 @@ def open_pipe(pipe: PipeReader) -> Any:
         ) from error
 
 
-def _open(descriptor: int, path: Path, hwaccel: str | None) -> Any:
+def _open(descriptor: int, path: Path, hwaccel: str | None, container: str | None) -> Any:
     """Opens a descriptor, which FFmpeg duplicates, so that ours can be closed."""
     try:
         return av.open(
             "fd:",
+            format=container,
             options={
                 "fd": str(descriptor),
                 "protocol_whitelist": "fd",
@@ -113,9 +115,9 @@ def _open(descriptor: int, path: Path, hwaccel: str | None) -> Any:
     except (av.error.FFmpegError, NotImplementedError, RuntimeError) as error:
         if hwaccel is None:
             raise
-        container = _open(descriptor, path, None)
+        opened = _open(descriptor, path, None, container)
         _log.warning("%s is decoded on the CPU: %s fails with %s", path, hwaccel, error)
-        return container
+        return opened
 
 
 def is_playable(path: Path) -> bool:

@@ -15,6 +15,9 @@ from streamfer.media.sources.timeline import longest_gap_s
 _MOST_BYTES = 64 << 20
 """Of packets that wait for their frames to be written: minutes of sound, even uncompressed."""
 
+_PATIENCE_S = 10
+"""Of video through which sound whose clock was reset waits for the video to say how far."""
+
 
 class Sound(ABC):
     """The sound that belongs to a video: packets in order, timed like its frames."""
@@ -29,6 +32,7 @@ class Sound(ABC):
         """Why it ends before its time, or None."""
         self._clock = AudioClock()
         self._follows_video = True
+        self._waits_since_s: Fraction | None = None
 
     def begin_clock(self, container_format: str, *, follows_video: bool) -> None:
         """Sets how times are repaired; rounds of a loop don't follow, they move as a whole."""
@@ -65,9 +69,13 @@ class Sound(ABC):
         """
         shift = shift_s if self._follows_video else None
         while (packet := self.peek()) is not None:
-            moved_s = self._clock.shift_s(packet, shift, last=time_s is None)
+            since_s = time_s if self._waits_since_s is None else self._waits_since_s
+            alone = time_s is None or since_s is None or time_s - since_s > _PATIENCE_S
+            moved_s = self._clock.shift_s(packet, shift, last=alone)
             if moved_s is None:
+                self._waits_since_s = since_s
                 return
+            self._waits_since_s = None
             if time_s is not None and packet.pts * packet.time_base + moved_s >= time_s:
                 return
             self._take()

@@ -10,8 +10,11 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-JITTER_S = 1.0
-"""A step back of at most this many seconds is jitter; a longer one is a reset."""
+JITTER_S = 0.2
+"""A step back of at most this many seconds is jitter; a longer one may be a reset."""
+
+_JITTER_FRAMES = 4
+"""As many frames are jitter too: they may be out of order."""
 
 _LONGEST_GAP_S = {"mpegts": 60.0, "mpeg": 60.0}
 """A step ahead of more seconds than this is a reset in these formats. Their clock has 33 bits and
@@ -42,9 +45,9 @@ class Timeline:
     A PTS that is later than all before it is kept as it is. Otherwise, and in this order:
 
     - missing: one frame duration after the frame before;
-    - repeated, or back by at most a second: one tick after the frame before, so that the frames
-      that follow can keep their own;
-    - back by more than a second, or ahead by more than `longest_gap_s`: treated as missing; if the
+    - repeated, or back by at most a fifth of a second or four frames: one tick after the frame
+      before, so that the frames that follow can keep their own;
+    - back by more than that, or ahead by more than `longest_gap_s`: treated as missing; if the
       next one goes on from there, the clock was reset (spliced files), and from here on all PTS are
       shifted to continue without a gap;
     - after `restart` (the next round of a loop, a reconnect): shifted to continue.
@@ -61,7 +64,7 @@ class Timeline:
         self._time_base = time_base
         self._input_time_base = time_base
         self._step = max(1, round(frame_duration_s / time_base))
-        self._jitter = round(JITTER_S / time_base)
+        self._jitter = max(round(JITTER_S / time_base), _JITTER_FRAMES * self._step)
         self._longest_gap = longest_gap_s / float(time_base)
         self._offset = 0
         self._start: int | None = None

@@ -67,7 +67,7 @@ class SubtitleWriter:
         self._format = TEXT_FORMATS[path.suffix.lower()]
         self._wording = wording
         self._from_zero = from_zero
-        self._series = FileSeries(claims, path, info.unrepeatable)
+        self._series = FileSeries(claims, path, info.unrepeatable, stream=info.stream)
         self._file: OutputFile | None = None
         self._broken = False
         self._key: tuple[int, int, int] | None = None
@@ -139,7 +139,7 @@ class SubtitleWriter:
         self._written = 0
         height, width = frame.image.shape[:2]
         try:
-            self._file = OutputFile(self._series.next(frame.wall))
+            self._file = OutputFile(self._series.next(frame))
         except OSError as error:
             raise self._failure(error) from error
         self._write(self._format.header(frame.stream, (width, height)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import zip_longest
+from itertools import chain, dropwhile, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,12 @@ from streamfer.media.video.audio_track import adts_filter, is_trimmed
 
 _DURATION_TOLERANCE_S = 0.1
 """By which transcoded sound may be longer or shorter: the encoder pads its first and last frame."""
+
+_ROUNDING_S = Fraction(1, 1000)
+"""A transport stream has times for groups of packets, and FFmpeg rounds the others otherwise where
+it reads from a pipe."""
+_UNHEARD_S = Fraction(1, 2)
+"""Before 0 nobody hears it, and of an MP4 file FFmpeg reads only the last second of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,12 @@ def audio_difference(
         return [] if cut else _duration_difference(source, outputs, output)
     if codec.startswith("pcm_"):  # containers cut it into packets as they like
         return [] if cut else _samples_difference(source, outputs, output)
-    written = (packet for path in outputs for packet in _packets(path))
+    written: Iterator[_Packet] = chain.from_iterable(map(_packets, outputs))
+    expected: Iterator[_Packet] = _repaired(source, shifts, output)
+    if len(outputs) == 1 and moved_s is not None:
+        expected, written = _from_first_written(expected, written, moved_s)
     latest_s: Fraction | None = None
-    for number, (ours, theirs) in enumerate(
-        zip_longest(_repaired(source, shifts, output), written)
-    ):
+    for number, (ours, theirs) in enumerate(zip_longest(expected, written)):
         where = f"{output}: audio packet {number}"
         if theirs is None:
             return [] if cut else [f"{where} is missing"]
@@ -88,10 +95,26 @@ def audio_difference(
     return []
 
 
+def _from_first_written(
+    expected: Iterator[_Packet], written: Iterator[_Packet], moved_s: Fraction
+) -> tuple[Iterator[_Packet], Iterator[_Packet]]:
+    """Both, without what is expected long before 0 and before what is read of the output."""
+    first = next(written, None)
+    if first is None:
+        return expected, written
+    if first.time_s is not None:
+        begin_s = min(first.time_s - first.tick_s, -_UNHEARD_S) - moved_s
+        expected = dropwhile(lambda p: p.time_s is not None and p.time_s < begin_s, expected)
+    return expected, chain((first,), written)
+
+
 def _times_differ(ours: _Packet, theirs: _Packet, moved_s: Fraction) -> bool:
     if ours.time_s is None or theirs.time_s is None:
         return False
-    return abs(ours.time_s + moved_s - theirs.time_s) > ours.tick_s + theirs.tick_s
+    if ours.time_s + moved_s < 0:  # Matroska has no such times: FFmpeg guesses them
+        return False
+    tolerance_s = max(ours.tick_s + theirs.tick_s, _ROUNDING_S)
+    return abs(ours.time_s + moved_s - theirs.time_s) > tolerance_s
 
 
 def _seconds(packet: _Packet) -> str:

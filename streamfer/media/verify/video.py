@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from av.error import FFmpegError
 
 from streamfer.errors import SourceError
-from streamfer.media.files.output_path import segment_path
+from streamfer.media.files.output_path import continuations, segment_path
 from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.source import PendingFrame
@@ -65,11 +64,8 @@ class WrittenVideo:
         if not self.paths:
             return self._path
         begun = self._path.stat().st_mtime_ns
-        for number in count(self._number + 1):
-            path = segment_path(self._path, number)
-            if not path.exists():
-                break
-            if path.stat().st_mtime_ns >= begun:
+        for number, path in continuations(self._path):
+            if number > self._number and path.stat().st_mtime_ns >= begun:
                 self._number = number
                 return path
         self._number += 1

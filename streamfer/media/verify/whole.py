@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from av.error import FFmpegError
 
 from streamfer.errors import SourceError
-from streamfer.media.files.output_path import segment_path
+from streamfer.media.files.output_path import continuations
 from streamfer.media.sources.completeness import missing_bytes
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.media_file import open_media_file, video_stream
@@ -131,11 +130,8 @@ def _packet_times(path: Path) -> Times:
 
 def _find_part(output: Path, number: int, times: Times) -> int | None:
     """The number of the continuation with these times; files that are no part are passed over."""
-    for candidate in count(number):
-        path = segment_path(output, candidate)
-        if not path.exists():
-            return None
-        if _same(times, _packet_times(path)):
+    for candidate, path in continuations(output):
+        if candidate >= number and _same(times, _packet_times(path)):
             return candidate
     return None
 

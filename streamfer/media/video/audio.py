@@ -23,7 +23,7 @@ from streamfer.media.files.output_path import reason
 from streamfer.media.sources.audio_clock import AudioClock, move
 from streamfer.media.sources.media_file import WITHOUT_SEARCH, open_media_file, video_stream
 from streamfer.media.sources.sound import Sound
-from streamfer.media.sources.timeline import longest_gap_s
+from streamfer.media.sources.timeline import Timeline, longest_gap_s
 
 _END_TOLERANCE_S = 0.5
 """Video after the last frame written that does not count: frames that cannot be decoded."""
@@ -59,7 +59,7 @@ class AudioReader(Sound):
         self.begin_clock(self._container.format.name, follows_video=span.loops == 1)
         video = video_stream(self._container, span.path)
         self.stream = self._container.streams.best("audio")
-        self._video_end_s = _end_s(self._container, video)
+        self._video_end_s = None if span.loops == 1 else _end_s(self._container, video, span.path)
         self._video_start_s = _start_s(self._container, video)
         self._packets = self._read() if self.stream is not None else iter(())
         self._next: Any = None
@@ -99,7 +99,8 @@ class AudioReader(Sound):
         return _has_video_between(self._span.path, time_s + _END_TOLERANCE_S, end_s)
 
     def _round_s(self) -> tuple[float, float | None]:
-        """Begin and end of one round on the file's clock."""
+        """Begin and end of one round on the file's clock; the end of a single one matters only
+        where a duration was asked for."""
         first = self._video_start_s + self._span.start_s
         ends = [] if self._video_end_s is None else [self._video_end_s]
         if self._span.duration_s is not None:
@@ -188,9 +189,31 @@ def _start_s(container: Any, stream: Any) -> float:
     return (container.start_time or 0) / av.time_base
 
 
-def _end_s(container: Any, stream: Any) -> float | None:
+def _end_s(container: Any, stream: Any, path: Path) -> float | None:
+    if math.isfinite(longest_gap_s(container.format.name)):
+        return _repaired_end_s(path)
     if stream is not None and stream.duration is not None:
         return _start_s(container, stream) + float(stream.duration * stream.time_base)
     if container.duration is not None:
         return ((container.start_time or 0) + container.duration) / av.time_base
     return None
+
+
+def _repaired_end_s(path: Path) -> float | None:
+    """When a video ends whose clock may be reset, by the rule that repairs its times.
+
+    What such a file declares is where one of its parts ends.
+    """
+    with open_media_file(path) as container:
+        stream = video_stream(container, path)
+        rate = stream.average_rate or stream.guessed_rate
+        if not rate:
+            return None
+        timeline = Timeline(stream.time_base, float(1 / rate), longest_gap_s(container.format.name))
+        end_s = 0.0
+        # The video ends there too; PyAV 18 trips at the end where a stream turned up on the way.
+        with contextlib.suppress(FFmpegError, IndexError):
+            for packet in container.demux(stream):
+                if packet.size:
+                    end_s = timeline.place(packet.dts).time_s + float(1 / rate)
+        return _start_s(container, stream) + end_s

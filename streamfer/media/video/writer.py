@@ -79,7 +79,7 @@ class VideoWriter:
         check_video_path(path)
         if claims is None:
             claims = OutputClaims([audio.path] if isinstance(audio, AudioSpan) else [])
-        self._series = FileSeries(claims, path, info.unrepeatable)
+        self._series = FileSeries(claims, path, info.unrepeatable, stream=info.stream)
         self.name = str(path)
         self._path = path
         self._info = info
@@ -198,7 +198,7 @@ class VideoWriter:
     def _start_file(self, frame: Frame, size_wh: tuple[int, int]) -> VideoFile:
         source = self._audio.stream if self._audio is not None else None
         try:
-            path = self._series.next(frame.wall)
+            path = self._series.next(frame)
         except OSError as error:
             raise OutputError(f"{self._path}: cannot write the video ({reason(error)})") from error
         continues = len(self._series.paths) > 1

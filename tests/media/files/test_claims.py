@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import OutputClaims, free_path
 from streamfer.media.files.output_path import beside
 from streamfer.media.files.series import FileSeries
+from streamfer.types import Frame
+from tests.support.sources import pending
 
 WALL = "2026-11-28T15:22:00.5+01:00"
 
@@ -24,11 +27,15 @@ def header_beside(path: Path) -> tuple[Path, ...]:
     return (beside(path, "header.json"),)
 
 
+def frame(index: int, wall: str | None = None) -> Frame:
+    return replace(pending(index).to_frame("cam", 0), wall=wall)
+
+
 def written(series: FileSeries, count: int, wall: str | None = None) -> list[str]:
     """Claims so many files, fills them, and gives their names."""
     names = []
     for _ in range(count):
-        path = series.next(wall)
+        path = series.next(None if wall is None else frame(0, wall))
         path.write_text("this run's")
         names.append(path.name)
     return names
@@ -62,6 +69,17 @@ def test_what_an_earlier_run_left_is_said_even_where_this_one_does_not_go_on(
     assert series.note.endswith("cam.1.mp4, cam.2.mp4, cam.3.mp4 and 3 more")
 
 
+def test_what_is_said_of_strangers_does_not_end_at_a_number_that_is_missing(
+    tmp_path: Path,
+) -> None:
+    for name in ("cam.10.mp4", "cam.9.mp4", "cam.01.mp4", "cam.x.mp4", "cam.3.mkv", "cam2.4.mp4"):
+        (tmp_path / name).write_text("before")
+    series = FileSeries(OutputClaims(), tmp_path / "cam.mp4")
+    written(series, 2)
+    assert series.note is not None
+    assert series.note.endswith("run: cam.9.mp4, cam.10.mp4")
+
+
 def test_continuations_step_over_inputs_and_other_outputs(tmp_path: Path) -> None:
     source, other = tmp_path / "cam.1.mp4", tmp_path / "cam.2.mp4"
     claims = OutputClaims([source])  # neither is there yet
@@ -70,6 +88,45 @@ def test_continuations_step_over_inputs_and_other_outputs(tmp_path: Path) -> Non
     series = FileSeries(claims, tmp_path / "cam.mp4")
     assert written(series, 2) == ["cam.mp4", "cam.3.mp4"]
     assert written(FileSeries(claims, other), 1) == ["cam.2.mp4"]
+
+
+def begun(at: Frame, *outputs: FileSeries) -> list[str]:
+    """Claims the next file of each output, and gives their names."""
+    return [output.next(at).name for output in outputs]
+
+
+def test_what_begins_at_one_frame_of_a_stream_has_one_number(tmp_path: Path) -> None:
+    for name in ("cam.1.mp4", "cam.3.csv", "cam.4.csv.header.json"):
+        (tmp_path / name).write_text("before")
+    claims = OutputClaims([tmp_path / "cam.7.csv"])
+    video = FileSeries(claims, tmp_path / "cam.mp4", stream="cam")
+    records = FileSeries(claims, tmp_path / "cam.csv", False, header_beside, "cam")
+    assert begun(frame(0), video, records) == ["cam.mp4", "cam.csv"]
+    assert begun(frame(9), video, records) == ["cam.2.mp4", "cam.2.csv"]
+    assert begun(frame(12), video) == ["cam.5.mp4"]  # its picture has changed its size
+    assert begun(frame(20), video, records) == ["cam.6.mp4", "cam.6.csv"]
+    assert begun(frame(30), records, video) == ["cam.8.csv", "cam.8.mp4"]
+
+
+def test_other_streams_step_over_nothing_with_it(tmp_path: Path) -> None:
+    (tmp_path / "a.1.mp4").write_text("before")
+    claims = OutputClaims()
+    one, other = (FileSeries(claims, tmp_path / f"{n}.mp4", stream=n) for n in "ab")
+    shared = FileSeries(claims, tmp_path / "r.csv", companions=header_beside)
+    begun(frame(0), one, other, shared)
+    assert begun(frame(9), one, other, shared) == ["a.2.mp4", "b.1.mp4", "r.1.csv"]
+
+
+def test_a_name_that_is_taken_between_two_outputs_is_stepped_over(tmp_path: Path) -> None:
+    claims = OutputClaims()
+    video, records = (
+        FileSeries(claims, tmp_path / name, stream="cam") for name in ("cam.mp4", "cam.jsonl")
+    )
+    begun(frame(0), video, records)
+    assert begun(frame(9), video) == ["cam.1.mp4"]
+    (tmp_path / "cam.1.jsonl").write_text("somebody else's")
+    assert begun(frame(9), records) == ["cam.2.jsonl"]
+    assert begun(frame(18), video, records) == ["cam.3.mp4", "cam.3.jsonl"]
 
 
 def test_a_file_is_free_only_with_its_companions(tmp_path: Path) -> None:

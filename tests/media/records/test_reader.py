@@ -133,6 +133,9 @@ def test_segments_and_formats_are_read_one_after_the_other(tmp_path: Path) -> No
         writer.write(make_result(7, stream="other"))
     assert [f["frame"] for f in read_records(path).frames] == [0]
     assert [f["frame"] for f in read_records(path, segments=True).frames] == [0, 1, 2]
+    (tmp_path / "talk.1.jsonl").rename(tmp_path / "talk.11.jsonl")  # a number may be missing
+    (tmp_path / "talk.2.jsonl").rename(tmp_path / "talk.12.jsonl")
+    (tmp_path / "talk.3.jsonl").rename(tmp_path / "talk.101.jsonl")
     both = read_records(str(path), other, segments=True)
     assert [f["frame"] for f in both.frames] == [0, 1, 2, 7]
     assert [e["time_s"] for e in both.events] == [0.0, 1.0, 2.0]

@@ -192,6 +192,16 @@ def test_a_file_begun_after_a_camera_came_up_states_its_size(tmp_path: Path) -> 
     assert sizes == [(None, None), (640, 360)]
 
 
+def test_a_camera_s_next_file_carries_the_time_of_its_first_frame(tmp_path: Path) -> None:
+    camera = StreamInfo("cam", "camera:0", 96, 64, live=True)
+    frame = replace(make_result(5, stream="cam").frame, wall="2026-11-28T14:22:00.5+00:00")
+    claims = OutputClaims(clock=lambda: datetime(2026, 11, 28, 14, 22, 1, tzinfo=UTC))
+    path = tmp_path / "cam.jsonl"
+    with closing(open_records(path, replace(header(), streams=(camera,)), claims)) as records:
+        records.roll(frame)
+    assert (tmp_path / "cam.20261128T142200Z.jsonl").exists()
+
+
 def test_reading_and_writing_jsonl_does_not_load_pyarrow() -> None:
     program = "import sys, streamfer.media.records.writer; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

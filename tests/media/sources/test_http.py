@@ -93,14 +93,30 @@ def test_mjpeg_whose_boundaries_are_not_as_they_should_be(odd: dict[str, Any]) -
 
 @pytest.mark.parametrize("declares_length", [True, False])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
-def test_the_address_of_a_picture_is_one_picture(kind: str, declares_length: bool) -> None:
+@pytest.mark.parametrize("name", ["/now.{}", "/snapshot.cgi"])
+def test_the_address_of_a_picture_is_one_picture(
+    name: str, kind: str, declares_length: bool
+) -> None:
     content = encoded(draw_number(5, 320, 192), kind)
     recorder = Recorder()
-    path = f"/now.{kind.lower()}"
+    path = name.format(kind.lower())
     with http_server({path: Answer(content if declares_length else lambda: [content])}) as base:
         frames = list(live_source(base + path, recorder).frames())
     assert [read_number(frame.picture.to_rgb()) for frame in frames] == [5]
     assert recorder.event_kinds() == ["opened"]
+
+
+def test_jpegs_behind_each_other_that_break_off_after_one_are_no_picture() -> None:
+    counts = iter([2, 1, 1])
+    answer = Answer(lambda: (encoded(picture) for picture in pictures(next(counts))))
+    recorder = Recorder()
+    config = LiveConfig(backoff_min_s=0.0, backoff_max_s=0.0)
+    with http_server({"/cam": answer}) as base:
+        stream = live_source(f"{base}/cam", recorder, config).frames()
+        frames = [next(stream) for _ in range(4)]
+        stream.close()
+    assert [read_number(frame.picture.to_rgb()) for frame in frames] == [0, 1, 0, 0]
+    assert recorder.event_kinds()[:3] == ["opened", "disconnected", "reconnected"]
 
 
 def test_a_camera_that_hangs_up_is_called_again() -> None:

@@ -16,8 +16,10 @@ from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.pipe import PipeReader
 from streamfer.media.sources.playback import PlaybackOptions
 from streamfer.media.sources.source_list import expand_sources
+from streamfer.media.verify.outputs import verify_outputs
 from streamfer.media.video.writer import VideoWriter
 from tests.support.clips import ClipSpec, make_clip
+from tests.support.shared import shared_file
 from tests.support.written import audio_packets, frame_times
 
 
@@ -72,6 +74,16 @@ def test_no_frame_and_no_sound_is_lost(
     assert len(frame_times(path)) == len(frame_times(clip)) == 75
     assert [data for _, data in audio_packets(path)] == [data for _, data in audio_packets(clip)]
     assert writer.notes == ()
+
+
+def test_verify_agrees_with_what_came_through_a_pipe(
+    tmp_path: Path, fifo: Path, feeders: list[threading.Thread]
+) -> None:
+    clip = shared_file("cases/camcorder.mts")
+    feed(fifo, clip, feeders)
+    path = tmp_path / "out.mp4"
+    play(fifo, path)
+    assert verify_outputs(clip, path, None) == []
 
 
 def test_sound_that_has_to_be_made_anew_travels_too(

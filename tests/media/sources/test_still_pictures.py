@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from streamfer.errors import SourceError
+from streamfer.media.sources.animation import is_animated_png
 from streamfer.media.sources.file import FileSource
 from streamfer.types import UInt8Array
 from tests.support.clips import numbered_picture
@@ -237,6 +238,28 @@ def test_animated_webp_is_a_video(tmp_path: Path) -> None:
         source.close()
     assert [time_s for time_s, _ in frames] == pytest.approx([0, 0.1, 0.35])
     assert all(close_to(f[1], np.asarray(i), 1) for f, i in zip(frames, images, strict=True))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.apng"])
+@pytest.mark.parametrize("animated", [False, True])
+def test_a_long_profile_hides_no_animation(name: str, animated: bool, tmp_path: Path) -> None:
+    images = [Image.fromarray(numbered_picture(n, (96, 64))) for n in range(3)]
+    noise = np.random.default_rng(0).bytes(5000)  # stays as long when it is compressed
+    images[0].save(
+        tmp_path / name, "PNG", icc_profile=noise, save_all=animated, append_images=images[1:]
+    )
+    shown = pictures(tmp_path / name)
+    assert len(shown) == (3 if animated else 1)
+    assert all(close_to(f, np.asarray(i), 1) for f, i in zip(shown, images, strict=False))
+
+
+def test_a_forged_picture_is_not_looked_through_for_ever(tmp_path: Path) -> None:
+    head = b"\x89PNG\r\n\x1a\n"
+    (tmp_path / "a.png").write_bytes(head + bytes(12) * 5000 + bytes(4) + b"acTL" + bytes(4))
+    (tmp_path / "b.png").write_bytes(head + bytes(12) * 5 + bytes(4) + b"acTL" + bytes(4))
+    for name, expected in (("a.png", False), ("b.png", True)):
+        with (tmp_path / name).open("rb") as file:
+            assert is_animated_png(file.fileno()) is expected
 
 
 def test_damaged_animated_webp_is_named(tmp_path: Path) -> None:

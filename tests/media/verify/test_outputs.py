@@ -230,5 +230,7 @@ def test_files_from_before_are_no_part_of_a_video_that_stepped_over_them(tmp_pat
     writer = copy_stream(source, tmp_path / "out.mp4")
     assert writer.paths[1].name == "out.2.mp4"
     assert verify_outputs(source, writer.paths[0], None) == []
+    stranger.unlink()
+    assert verify_outputs(source, writer.paths[0], None) == []
     writer.paths[1].unlink()
     assert verify_outputs(source, writer.paths[0], None) != []

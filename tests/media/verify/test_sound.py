@@ -1,20 +1,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 
+from streamfer.media.sources.audio_clock import move
 from streamfer.media.verify.outputs import verify_outputs
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.verified import COUNT, SIZE, run_on
+from tests.support.written import copy_stream
 
 
-def remux(source: Path, path: Path, change: Callable[[int, Any], Any]) -> Path:
+def remux(
+    source: Path, path: Path, change: Callable[[int, Any], Any], **container_options: str
+) -> Path:
     """Copies all packets; `change` gets each audio packet and its number and returns it or None."""
-    with av.open(str(source)) as container, av.open(str(path), "w") as output:
+    with (
+        av.open(str(source)) as container,
+        av.open(str(path), "w", container_options=container_options) as output,
+    ):
         streams = {s.index: output.add_stream_from_template(s) for s in container.streams}
         number = 0
         for packet in container.demux():
@@ -53,6 +61,11 @@ def late(number: int, packet: Any) -> Any:
     return packet
 
 
+def early(number: int, packet: Any) -> Any:
+    move(packet, Fraction(-7, 4))
+    return packet
+
+
 @pytest.mark.parametrize(
     ("change", "found"),
     [
@@ -72,6 +85,18 @@ def test_damage_to_the_sound_is_found(
 ) -> None:
     damaged = remux(healthy[0], tmp_path / "damaged.mp4", change)
     assert any(found in line for line in verify_outputs(clip, damaged, None))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_from_long_before_the_video_is_no_difference(tmp_path: Path, suffix: str) -> None:
+    whole = make_clip(tmp_path / "whole.mp4", ClipSpec(frames=75, audio="aac"))
+    as_they_are = {"avoid_negative_ts": "disabled", "muxdelay": "0"}
+    clip = remux(whole, tmp_path / "early.ts", early, **as_they_are)
+    path = tmp_path / f"out{suffix}"
+    copy_stream(clip, path)
+    assert verify_outputs(clip, path, None) == []
+    damaged = remux(path, tmp_path / f"damaged{suffix}", lambda n, p: None if n == 60 else p)
+    assert verify_outputs(clip, damaged, None) != []
 
 
 def test_missing_sound_is_found(clip: Path, tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def test_parts_that_stepped_over_strangers_are_found(resized: Path, tmp_path: Pa
     writer = copy_stream(resized, output)
     assert [path.name for path in writer.paths] == ["split.mp4", "split.2.mp4", "split.4.mp4"]
     assert WholeInput(resized).is_in_video(output)
+    segment_path(output, 1).unlink()
+    segment_path(output, 3).unlink()
+    assert WholeInput(resized).is_in_video(output)
 
 
 def test_what_is_no_video_is_not_complete(tmp_path: Path) -> None:

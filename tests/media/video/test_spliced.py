@@ -39,8 +39,14 @@ def recording(tmp_path: Path) -> Callable[[float], Path]:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize(
     "begins_s",
-    [(100.0, 90.0), (90.0, 40.0), (80_000.0, 5.0), (30_000.0, 5.0), (10.0, 30_000.0), (50, 10, 70)],
-    ids=["a little back", "back", "far back", "back a third", "far ahead", "back and ahead"],
+    [
+        *((100.0, 90.0), (90.0, 40.0), (80_000.0, 5.0), (30_000.0, 5.0), (10.0, 30_000.0)),
+        *((50, 10, 70), (9.0, 9.0, 9.0), (9.0, 9.5, 8.5, 9.0)),
+    ],
+    ids=[
+        *("a little back", "back", "far back", "back a third", "far ahead"),
+        *("back and ahead", "the same second again", "half a second back"),
+    ],
 )
 def test_spliced_recordings_go_on_with_all_their_sound(
     tmp_path: Path,
@@ -72,20 +78,46 @@ def test_public_files_with_broken_clocks(tmp_path: Path, name: str, suffix: str)
     assert verify_outputs(clip, path, None) == []
 
 
-@pytest.mark.parametrize("name", ["spliced.ts", "clock_wraps.ts"])
-@pytest.mark.parametrize(
+parts = pytest.mark.parametrize(
     "options",
     [
         PlaybackOptions(start_s=0.5),
         PlaybackOptions(start_s=1.3),
+        PlaybackOptions(start_s=0.5, duration_s=1.2),
         PlaybackOptions(loop=3),
         PlaybackOptions(start_s=1.0, duration_s=0.7, loop=2),
     ],
-    ids=["from before", "from behind", "in a loop", "a part in a loop"],
+    ids=["from before", "from behind", "over it", "in a loop", "a part in a loop"],
 )
+
+
+@pytest.mark.parametrize("name", ["spliced.ts", "clock_wraps.ts"])
+@parts
 def test_no_silence_in_a_part_of_them(tmp_path: Path, name: str, options: PlaybackOptions) -> None:
     path = tmp_path / "out.mp4"
     copy_stream(shared_file(f"cases/{name}"), path, options)
+    assert_full_of_sound(path)
+
+
+@pytest.mark.parametrize(
+    "begins_s",
+    [(100.0, 90.0), (9.0, 9.0, 9.0), (80_000.0, 5.0), (10.0, 30_000.0)],
+    ids=["a little back", "the same second again", "far back", "far ahead"],
+)
+@parts
+def test_nor_in_a_part_of_recordings_behind_each_other(
+    tmp_path: Path,
+    recording: Callable[[float], Path],
+    begins_s: tuple[float, ...],
+    options: PlaybackOptions,
+) -> None:
+    clip, path = tmp_path / "spliced.ts", tmp_path / "out.mp4"
+    clip.write_bytes(b"".join(recording(begin).read_bytes() for begin in begins_s))
+    copy_stream(clip, path, options)
+    assert_full_of_sound(path)
+
+
+def assert_full_of_sound(path: Path) -> None:
     sound = [time for time, _ in audio_packets(path)]
     video = frame_times(path)
     assert abs(sound[0] - video[0]) < Fraction(1, 10)

@@ -1,0 +1,43 @@
+"""Numbers that the outputs of one stream have in common."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import count
+
+
+class Numbering:
+    """The numbers of continuations: of one stream, what begins at the same frame has the same one.
+
+    A number whose name is taken for one of the outputs is stepped over by all of them. Any thread
+    may ask.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outputs: list[Callable[[int], bool]] = []
+        self._number = 0
+        self._frame: int | None = None
+
+    def join(self, is_free: Callable[[int], bool]) -> None:
+        """Notes one more output, by what tells whether it could have the continuation of some
+        number."""
+        with self._lock:
+            self._outputs.append(is_free)
+
+    def next(self, frame: int | None, above: int) -> int:
+        """The number of an output's next file.
+
+        Args:
+            frame: index of the frame that the file begins with; None: nothing else begins there.
+            above: the number that the output has had, or tried, last.
+        """
+        with self._lock:
+            if frame is None or frame != self._frame or self._number <= above:
+                self._frame = frame
+                self._number = next(filter(self._is_free, count(self._number + 1)))
+            return self._number
+
+    def _is_free(self, number: int) -> bool:
+        return all(is_free(number) for is_free in self._outputs)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+
+from streamfer.media.sources.sound import TravellingSound
+
+TENTH = Fraction(1, 10)
+
+
+def sound_of(*tenths: int) -> TravellingSound:
+    """Packets of a tenth of a second each, beside a video that begins at 0."""
+    sound = TravellingSound()
+    sound.begin_clock("mpegts", follows_video=True)
+    sound.begin(Fraction(0), Fraction(0))
+    for tenth in tenths:
+        packet = av.Packet(b"sound")
+        packet.pts = packet.dts = tenth
+        packet.duration, packet.time_base = 1, TENTH
+        sound.put(packet)
+    return sound
+
+
+def given(sound: TravellingSound, time_s: int | None, shift_s: Fraction = Fraction(0)) -> list[int]:
+    moment = None if time_s is None else Fraction(time_s)
+    return [packet.pts for packet in sound.upto(moment, shift_s)]
+
+
+def test_sound_that_goes_back_waits_for_its_video_to_say_how_far() -> None:
+    sound = sound_of(0, 1, 2, 3, 4, 5, 0, 1, 2)
+    assert given(sound, 2) == [0, 1, 2, 3, 4, 5]
+    assert given(sound, 5) == []
+    assert given(sound, 6, Fraction(7, 10)) == [7, 8, 9]
+
+
+def test_sound_whose_video_never_goes_back_follows_the_sound_before() -> None:
+    sound = sound_of(*range(6), *range(150))
+    assert given(sound, 2) == [0, 1, 2, 3, 4, 5]
+    assert given(sound, 12) == []
+    assert given(sound, 13) == [*range(6, 130)]
+    assert given(sound, None) == [*range(130, 156)]
