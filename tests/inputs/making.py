@@ -11,6 +11,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from streamfer.media.video.priority import ordinary_priority
 from tests.support.clips import ClipSpec, make_clip, numbered_picture
 
 FRAMES = 6
@@ -133,7 +134,8 @@ def make_video(
         options=_OPTIONS.get(codec, {}),
     )
     try:
-        make_clip(path, spec)
+        with ordinary_priority():
+            make_clip(path, spec)
         with av.open(path) as container:  # some muxers write what nobody can read
             next(container.decode(container.streams.video[0]))
     except (av.error.FFmpegError, ValueError, IndexError, StopIteration, AttributeError):
