@@ -117,7 +117,7 @@ def bench_program(
             )
         config = measured_config(config)
         settings = settings or ProgramBenchConfig()
-        with measuring_session(config) as session:
+        with measuring_session(config, spare_core=config.output is not None) as session:
             result = _measure(config, session, console, settings)
         if settings.cores and result.long.device == "cpu":
             console.print("measuring core time, networks on one thread …")
@@ -133,13 +133,13 @@ def measured_config(config: RunConfig) -> RunConfig:
 
 
 @contextmanager
-def measuring_session(config: RunConfig) -> Iterator[Session]:
-    """A session whose networks are open before anything is measured."""
+def measuring_session(config: RunConfig, *, spare_core: bool = False) -> Iterator[Session]:
+    """A session whose networks are open before anything is measured; see `Session.open`."""
     with (
         BuildProgress(Console(stderr=True)) as progress,
         Session.configured(config, progress) as session,
     ):
-        session.open()
+        session.open(spare_core=spare_core)
         yield session
 
 

@@ -72,7 +72,8 @@ def _run(
             if not job.streams:
                 console.print(_nothing_to_do(config))
                 return 0
-            session.open(at_once=job.live)
+            job.open_networks()
+            progress.end()
             if signals.count:
                 return INTERRUPTED
             if job.live:  # the end, where notes are printed, may be far

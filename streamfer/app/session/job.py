@@ -117,6 +117,11 @@ class Job:
         """Whether any of them plays at its own pace."""
         return any(info.live for info in self.streams)
 
+    def open_networks(self) -> ServingNetworks:
+        """The networks as the run needs them, opened if they are not yet; see `Session.open`."""
+        encodes = self.config.output is not None
+        return self._networks.open(at_once=self.live, spare_core=encodes and not self.live)
+
     def run(self, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Runs to the end; blocks.
 
@@ -169,13 +174,7 @@ class Job:
         return self.add_source(specs[0])
 
     def add_source(self, spec: SourceSpec) -> StreamInfo:
-        """As `add`; its stream gets a name that no other has.
-
-        Raises:
-            ConfigError: as `add`.
-            SourceError: as `add`.
-            OutputError: as `add`.
-        """
+        """As `add`, and raises the same; its stream gets a name that no other has."""
         parts, pipeline = self._parts, self._pipeline
         if parts is None or pipeline is None:
             raise ConfigError("the run has not begun yet")
@@ -234,8 +233,7 @@ class Job:
 
     def _open(self, stack: ExitStack) -> Pipeline:
         """Opens what the run needs, to be closed by the stack."""
-        encodes = self.config.output is not None
-        networks = self._networks.open(at_once=self.live, spare_core=encodes and not self.live)
+        networks = self.open_networks()
         parts = self._open_parts(networks, stack)
         pipeline = build_pipeline(parts, self._streams, networks)
         self._reports.connect(pipeline, self.statistics)

@@ -199,18 +199,18 @@ class Session:
         with self._lock:
             return self._newest.snapshot()
 
-    def open(self, *, at_once: bool = False) -> None:
+    def open(self, *, spare_core: bool = False) -> None:
         """Opens the networks now, if they are not open yet.
 
         Args:
-            at_once: whether live streams wait, so that what takes long to compile is left to the
-                background.
+            spare_core: whether an encoder will keep a core busy all the time, so that they leave it
+                one.
 
         Raises:
             ConfigError: a network is not to be had.
             EngineError: a network is missing, broken or cannot run here.
         """
-        self._networks.open(at_once=at_once)
+        self._networks.open(spare_core=spare_core)
         if self._progress is not None:
             self._progress.end()
 

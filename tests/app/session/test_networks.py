@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import Models
 from streamfer.app.networks.refiner import RefinementConfig
 from streamfer.app.session.networks import SessionNetworks
+from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError
 from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.runtime.store.store import EngineStore
@@ -100,3 +102,23 @@ def test_a_core_is_left_to_an_encoder_where_nobody_says_otherwise(
     session.open(spare_core=spare_core)
     session.close()
     assert threads == [given]
+
+
+@pytest.mark.parametrize(
+    ("output", "realtime", "spared"),
+    [("talk.mp4", False, True), ("talk.mp4", True, False), (None, False, False)],
+)
+def test_an_encoder_at_full_speed_keeps_a_core_busy(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    output: str | None,
+    realtime: bool,
+    spared: bool,
+) -> None:
+    asked = []
+    monkeypatch.setattr(SessionNetworks, "open", lambda _, **how: asked.append(how["spare_core"]))
+    path = tmp_path / output if output else None
+    config = RunConfig(source=("demo:",), output=path, realtime=realtime)
+    with Session.configured(config) as session, closing(session.job()) as job:
+        job.open_networks()
+    assert asked == [spared]
