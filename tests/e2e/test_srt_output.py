@@ -16,6 +16,7 @@ import pytest
 import streamfer
 from streamfer.media.video.sending_program import has_protocol, hides_secrets, sending_program
 from tests.e2e.test_network_output import opened, send, talk
+from tests.support.children import Children
 from tests.support.clips import read_number
 from tests.support.clock_pattern import encode_access_units
 from tests.support.clock_pattern import read_number as read_clock
@@ -45,6 +46,7 @@ def numbers(receiver: SrtReceiver) -> list[int]:
 def test_a_receiver_takes_it_and_again_after_it_was_away(
     secret: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    children = Children()
     port = free_port()
     with caplog.at_level(logging.DEBUG), SrtReceiver(port, secret) as receiver:
         url = f"srt://127.0.0.1:{port}?mode=caller{secret}"
@@ -61,7 +63,7 @@ def test_a_receiver_takes_it_and_again_after_it_was_away(
             video.close()
         receiver.wait()
     assert video.connections == 2
-    assert psutil.Process().children() == []
+    assert children.now() == []
     second = numbers(receiver)
     for received in (first, second):
         assert len(received) >= 20
@@ -73,6 +75,7 @@ def test_a_receiver_takes_it_and_again_after_it_was_away(
 def test_a_receiver_that_is_away_is_said_once_and_holds_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    children = Children()
     video = opened(f"srt://127.0.0.1:{free_port()}?connect_timeout=100{SECRET}")
     try:
         send(video, lambda: video._complained)
@@ -80,7 +83,7 @@ def test_a_receiver_that_is_away_is_said_once_and_holds_nothing(
     finally:
         video.close()
     assert video.connections == 0
-    assert psutil.Process().children() == []
+    assert children.now() == []
     assert caplog.text.count("trying again") == 1
     assert "hunter2" not in caplog.text
 

@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from streamfer.media.video.program_output import ProgramOutput
 from streamfer.media.video.sending_program import SendingCommand
+from tests.support.children import Children
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="it is used on POSIX systems only")
 CONNECTED = "import sys, time; print('progress=continue', flush=True); "
@@ -28,11 +28,8 @@ def failure(action: Callable[[], object]) -> OSError:
     return raised.value
 
 
-def no_children() -> bool:
-    return psutil.Process().children() == []
-
-
 def test_a_program_that_does_not_connect_says_why_without_secrets() -> None:
+    children = Children()
     code = (
         "import sys; print('[srt @ 0x12] refused', open(sys.argv[1]).read(), 'srt://a:b@h:1',"
         " file=sys.stderr); sys.exit(3)"
@@ -40,7 +37,7 @@ def test_a_program_that_does_not_connect_says_why_without_secrets() -> None:
     refused = command(code, b"passphrase=hunter2 hunter2", ("hunter2 hunter2",))
     error = failure(lambda: ProgramOutput(refused, 60.0))
     assert error.strerror == "refused passphrase=*** srt://***@h:1"
-    assert no_children()
+    assert children.now() == []
 
 
 def test_one_that_says_nothing_is_named_by_its_exit_code() -> None:
@@ -54,12 +51,14 @@ def test_one_that_cannot_be_started_is_an_error_like_any_other() -> None:
 
 
 def test_one_that_never_connects_is_given_up_and_ended() -> None:
+    children = Children()
     error = failure(lambda: ProgramOutput(command("import time; time.sleep(600)"), 0.2))
     assert error.errno == errno.ETIMEDOUT
-    assert no_children()
+    assert children.now() == []
 
 
 def test_one_that_takes_nothing_is_given_up_and_ended() -> None:
+    children = Children()
     output = ProgramOutput(command(CONNECTED + "time.sleep(600)"), 60.0)
     output._timeout_s = 0.2
     error = failure(lambda: [output.write(PACKET * 1000) for _ in range(100)])
@@ -67,10 +66,11 @@ def test_one_that_takes_nothing_is_given_up_and_ended() -> None:
     output.write(PACKET)  # FFmpeg's end of the stream
     output.close()
     output.close()
-    assert no_children()
+    assert children.now() == []
 
 
 def test_one_that_ends_meanwhile_says_why() -> None:
+    children = Children()
     code = CONNECTED + "sys.stdin.buffer.read(1); sys.exit('lost')"
 
     def write_on() -> None:
@@ -79,7 +79,7 @@ def test_one_that_ends_meanwhile_says_why() -> None:
                 output.write(PACKET)
 
     assert failure(write_on).strerror == "lost"
-    assert no_children()
+    assert children.now() == []
 
 
 def test_it_reads_whole_packets_and_talk_does_not_hold_it() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from streamfer.errors import EngineError
 from streamfer.pipeline.refine.process import ProcessBackend
+from tests.support.children import Children
 
 ECHO = """
 import sys
@@ -77,9 +78,10 @@ def test_interrupting_ends_a_preparation_under_way() -> None:
         except EngineError as error:
             raised.append(error)
 
+    children = Children()
     thread = threading.Thread(target=start)
     thread.start()
-    while not psutil.Process().children():
+    while not children.now():
         pass
     backend.interrupt()
     thread.join(60)
@@ -135,8 +137,9 @@ def test_interrupting_ends_a_refinement_under_way() -> None:
 def test_what_ends_its_parent_s_group_does_not_end_it(number: signal.Signals) -> None:
     backend = ProcessBackend([sys.executable, "-c", ECHO])
     try:
+        children = Children()
         backend.start()
-        (child,) = psutil.Process().children()
+        (child,) = children.now()
         child.send_signal(number)  # from the first moment on, before Python has started in it
         assert backend.refine(CROPS, latents(0)).steps == 5
         child.send_signal(number)
