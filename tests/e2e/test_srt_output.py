@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import av
@@ -20,6 +19,7 @@ from tests.support.children import Children
 from tests.support.clips import read_number
 from tests.support.clock_pattern import encode_access_units
 from tests.support.clock_pattern import read_number as read_clock
+from tests.support.delays import delays_s
 from tests.support.rtsp_server import Mount, RtspServer, free_port
 from tests.support.srt_receiver import NEEDS_SRT, SrtReceiver
 
@@ -152,15 +152,7 @@ def test_delay_from_a_camera_through_the_analysis_to_a_receiver(
             session.run(server.url("/cam"), output=f"srt://127.0.0.1:{port}", max_frames=frames)
         receiver.wait()
         arrivals = [(at, read_clock(picture)) for at, picture in receiver.pictures()]
-    sent: dict[int, list[float]] = defaultdict(list)
-    for line in log.read_text().splitlines():
-        number, sent_s = line.split()
-        sent[int(number) % cycle].append(float(sent_s))
-    delays = [
-        arrived_s - max(sent_s for sent_s in sent[number] if sent_s < arrived_s)
-        for arrived_s, number in arrivals
-        if number is not None
-    ]
+    delays = delays_s(log, cycle, arrivals)
     p50, p95, worst = (np.percentile(delays, share) * 1000 for share in (50, 95, 100))
     with capsys.disabled():
         print(f"\n{len(delays)} pictures: p50 {p50:.0f}, p95 {p95:.0f}, worst {worst:.0f} ms")
