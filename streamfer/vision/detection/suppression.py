@@ -31,6 +31,9 @@ sees it upright: in five photographs and seven paintings, looked at from all sid
 than 0.61 to what is no face, and of 299 of FER2013's test faces that hang or lie 88 % get it."""
 _TURNED_LOSS = 0.05
 """What its answer loses against that of an upright look: most faces stand upright."""
+_LEANING_LOSS = 0.3
+"""What the answer of a look in which a face does not stand upright loses: its landmarks are less
+like those that the network was taught."""
 _CONTRADICTING_PX = 1.5 * SURE_PX
 """Longer side of a face, in the pixels of a coarser look, from which on that look is heard against
 a finer one."""
@@ -142,6 +145,9 @@ def join_looks(
     believed &= (scores >= _TURNED_SCORE) | _agreed_on(looks, owners, landmarks, same)
     turned = np.array([look.quarter_turns != 0 for look in looks])[owners]
     ranks = scores - np.array([_misfit(looks[p], f) for p, f in answers]) - _TURNED_LOSS * turned
+    if turned.any():  # a look in which a face stands upright places it better
+        stands = np.array([looks[p].shows_upright(f.landmarks[None])[0] for p, f in answers])
+        ranks -= _LEANING_LOSS * ~stands
     kept = np.flatnonzero(believed)
     best = kept[non_maximum_suppression(boxes[kept], landmarks[kept], ranks[kept], iou)]
     joined = [

@@ -118,26 +118,33 @@ def test_one_look_at_the_whole_picture_stays_as_it_is() -> None:
 HANGING = Look((0, 0, 1920, 1080), (640, 352), whole=True, quarter_turns=2)
 
 
+def hanging(x: float, score: float) -> Detection:
+    seen = face(x, 100, 60, score)
+    return replace(seen, landmarks=2 * seen.landmarks.mean(axis=0) - seen.landmarks)
+
+
 def test_what_only_a_turned_look_sees_must_be_sure() -> None:
-    unsure, sure = face(100, 100, 60, 0.6), face(300, 100, 60, 0.8)
+    unsure, sure = hanging(100, 0.6), hanging(300, 0.8)
     assert places(join_looks([(WHOLE, []), (HANGING, [unsure, sure])], 0.3)) == [(300, 0.8)]
     assert places(join_looks([(HANGING, [unsure, sure])], 0.3)) == [(300, 0.8)]
 
 
 def test_of_an_upright_and_a_turned_answer_the_better_one_stays() -> None:
-    upright, hanging = face(100, 100, 60, 0.4), face(102, 100, 60, 0.6)
-    assert places(join_looks([(WHOLE, [upright]), (HANGING, [hanging])], 0.3)) == [(102, 0.6)]
+    upright, turned = face(100, 100, 60, 0.4), hanging(102, 0.6)
+    assert places(join_looks([(WHOLE, [upright]), (HANGING, [turned])], 0.3)) == [(102, 0.6)]
     better = face(100, 100, 60, 0.58)
-    assert places(join_looks([(WHOLE, [better]), (HANGING, [hanging])], 0.3)) == [(100, 0.6)]
+    assert places(join_looks([(WHOLE, [better]), (HANGING, [turned])], 0.3)) == [(100, 0.6)]
 
 
 def test_a_face_that_leans_must_be_seen_upright_or_be_sure() -> None:
-    def hanging(x: float, score: float) -> Detection:
-        seen = face(x, 100, 60, score)
-        return replace(seen, landmarks=2 * seen.landmarks.mean(axis=0) - seen.landmarks)
-
     unsure, sure = hanging(100, 0.6), hanging(300, 0.8)
     assert places(join_looks([(WHOLE, [unsure, sure])], 0.3)) == [(100, 0.6), (300, 0.8)]
     assert places(join_looks([(WHOLE, [unsure, sure]), (HANGING, [])], 0.3)) == [(300, 0.8)]
     both = [(WHOLE, [unsure, sure]), (HANGING, [hanging(101, 0.5)])]
-    assert places(join_looks(both, 0.3)) == [(300, 0.8), (100, 0.6)]
+    assert places(join_looks(both, 0.3)) == [(300, 0.8), (101, 0.6)]
+
+
+def test_the_look_in_which_a_face_stands_places_it() -> None:
+    leaning, standing = hanging(100, 0.9), hanging(101, 0.8)
+    assert places(join_looks([(WHOLE, [leaning]), (HANGING, [standing])], 0.3)) == [(101, 0.9)]
+    assert places(join_looks([(WHOLE, [leaning]), (HANGING, [])], 0.3)) == [(100, 0.9)]
