@@ -8,6 +8,7 @@ import io
 import sys
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -147,13 +148,22 @@ def import_openvino() -> Any:
 
 @functools.cache
 def _core() -> Any:
-    """The process's one OpenVINO core, which stays.
+    """The process's one OpenVINO core, which stays, with its CPU plugin loaded.
 
-    Its CPU plugin gives the thread that loads it an alternate signal stack, and frees that stack
-    when it is unloaded without taking it back: with a core for each engine, the first signal after
-    the engines were closed killed the process.
+    The plugin gives the thread that loads it an alternate signal stack. That stack is too small for
+    several signals at once, which killed the process, and is freed without being taken back when
+    the plugin is unloaded. So a thread that has ended by the time of any signal loads it, and it is
+    never unloaded.
     """
-    return import_openvino().Core()
+    openvino = import_openvino()
+
+    def load() -> Any:
+        core = openvino.Core()
+        core.get_property("CPU", "FULL_DEVICE_NAME")  # the first question loads the plugin
+        return core
+
+    with ThreadPoolExecutor(1, "openvino") as loader:
+        return loader.submit(load).result()
 
 
 def _compile(

@@ -99,6 +99,27 @@ def test_a_signal_after_engines_are_closed_is_survived() -> None:
     assert (ended.returncode, ended.stdout) == (0, "survived\n"), ended.stderr
 
 
+def test_many_signals_at_once_are_survived() -> None:
+    """Their frames lie on one another: they did not fit the plugin's stack for signals."""
+    code = (
+        "import os, signal\n"
+        "from streamfer.runtime.backends.openvino import OpenVinoEngine\n"
+        "from tests.support.models import small_network\n"
+        "engine = OpenVinoEngine(small_network())\n"
+        "several = {*range(signal.SIGRTMIN, signal.SIGRTMAX)}\n"
+        "came = []\n"
+        "for number in several: signal.signal(number, lambda number, _: came.append(number))\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, several)\n"
+        "for number in several: os.kill(os.getpid(), number)\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, several)\n"
+        "print(set(came) == several)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
+
+
 class CrowdedCore:
     """A core that notices when two threads are in it at once."""
 
