@@ -95,6 +95,15 @@ class AnalysisOptions(OutputOptions):
         low=0,
         high=256,
     )
+    cpu_budget: float | None = option(
+        None,
+        "Keep a live run within so many cores: new faces are looked for less often, codes refined"
+        " more seldom.",
+        group="Analysis",
+        low=0.1,
+        high=1024.0,
+        metavar="CORES",
+    )
 
     @property
     def detection_interval(self) -> int | Literal["auto"]:

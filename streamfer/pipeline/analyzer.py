@@ -14,6 +14,7 @@ from itertools import islice
 import numpy as np
 
 from streamfer.labels import LABELS
+from streamfer.pipeline.cpu_budget import CpuBudget
 from streamfer.pipeline.refine.completed import CompletedFace
 from streamfer.pipeline.refine.drawing import CodedFace, Drawer, Imagine
 from streamfer.pipeline.refine.latent_memory import LatentMemory
@@ -60,6 +61,7 @@ class Analyzer:
             is done.
         drawer: draws faces from their codes; see `LatentMemory`.
         imagine: as what else faces are drawn.
+        budget: of processor time, for live streams; None for no limit.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Analyzer:
         heads: Sequence[FaceHead] = (),
         drawer: Drawer | None = None,
         imagine: Imagine | None = None,
+        budget: CpuBudget | None = None,
     ) -> None:
         self._reader = reader
         self._config = config or AnalyzerConfig()
@@ -82,6 +85,7 @@ class Analyzer:
         )
         self._trust = trust
         self._heads = tuple(heads)
+        self._budget = budget
 
     def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
         """Analyses a batch.
@@ -129,8 +133,9 @@ class Analyzer:
         so the batch is worked off in rounds of one frame per stream.
         """
         tracked: list[list[TrackedFace]] = [[] for _ in frames]
+        stretch = 1.0 if self._budget is None else self._budget.stretch()
         for members in rounds(frames):
-            due = self._due(frames, members)
+            due = self._due(frames, members, stretch)
             carried = [i for i in members if i not in due]
             self._track(frames, carried, tracked)
             # A face that cannot be carried into this frame (a cut, say) is looked for in it.
@@ -140,14 +145,14 @@ class Analyzer:
             self._track(frames, due + between, tracked, found)
         return tracked
 
-    def _due(self, frames: Sequence[Frame], members: Sequence[int]) -> list[int]:
+    def _due(self, frames: Sequence[Frame], members: Sequence[int], stretch: float) -> list[int]:
         """Those of some streams' next frames on which the detector runs.
 
         Where frames are dropped, detections are spread over the batches, and the stream that has
         waited longest comes first: all in one batch, they would hold up every stream for so long
         that each lost frames, although there is time for all of them.
         """
-        due = [i for i in members if self._memory(frames[i]).detection_due(frames[i])]
+        due = [i for i in members if self._memory(frames[i]).detection_due(frames[i], stretch)]
         schedules = {i: self._memory(frames[i]).schedule for i in due}
         patient = [i for i in due if schedules[i].can_wait]
         room = math.ceil(len(members) / PRESSED_SPACING) - (len(due) - len(patient))

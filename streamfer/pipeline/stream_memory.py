@@ -44,22 +44,32 @@ class StreamMemory:
         self._config = config
         self._segment: int | None = None
         """Of the last frame in which faces were looked for."""
+        self._stretch = 1.0
 
-    def detection_due(self, frame: Frame) -> bool:
-        """Whether the faces are to be looked after in a frame; asked once for each."""
+    def detection_due(self, frame: Frame, stretch: float = 1.0) -> bool:
+        """Whether the faces are to be looked after in a frame; asked once for each.
+
+        Args:
+            frame: the next one.
+            stretch: how many times as long as else a live stream's new faces may wait from here on.
+        """
+        self._stretch = 1.0 if frame.wall is None else stretch
         return self.schedule.due(
             frame.index,
             frame.time_s,
             dropped=frame.dropped,
             patience_s=self.tracker.patience_s,
             segment=frame.segment,
+            stretch=self._stretch,
         )
 
     def tile_due(self, frame: Frame) -> bool:
         """Whether a tile is to be searched in a frame in which they are not."""
         if self._config.detect_every != "auto" or self._everywhere(frame):
             return False
-        return self.search.tile_due(frame.image, frame.time_s, hurried=self.schedule.pressed)
+        return self.search.tile_due(
+            frame.image, frame.time_s, hurried=self.schedule.pressed, stretch=self._stretch
+        )
 
     def search_for(self, frame: Frame) -> StreamSearch:
         """Where to look: everywhere, from all sides, in a file's first picture, maybe its only."""
@@ -74,6 +84,7 @@ class StreamMemory:
             everywhere=is_first or self._everywhere(frame),
             from_all_sides=is_first,
             hurried=self.schedule.pressed,
+            stretch=self._stretch,
         )
         return self.search
 

@@ -73,6 +73,7 @@ class DetectionSchedule:
         dropped: int = 0,
         patience_s: float = math.inf,
         segment: int = 0,
+        stretch: float = 1.0,
     ) -> bool:
         """Whether the detector runs on this frame. Call it once per frame.
 
@@ -82,6 +83,7 @@ class DetectionSchedule:
             dropped: frames that were dropped between the last one and this.
             patience_s: how long the tracker goes without a detection (`Tracker.patience_s`).
             segment: changes with the picture's size.
+            stretch: how many times as long as else new faces may wait, to save time.
         """
         if self._last_frame_s is not None:
             self._intervals_s.append(max(time_s - self._last_frame_s, 0.0))
@@ -99,18 +101,19 @@ class DetectionSchedule:
         if time_s < self._last_detected_s or patience_s <= 0:
             return True
         if not self.pressed:
-            return self._waits_too_long(time_s + max(self._intervals_s) - _ROUNDING_S, patience_s)
-        if time_s - self._last_detected_s >= _PRESSED_MAX_WAIT_S:
+            until_s = time_s + max(self._intervals_s) - _ROUNDING_S
+            return self._waits_too_long(until_s, patience_s, stretch)
+        if time_s - self._last_detected_s >= max(_PRESSED_MAX_WAIT_S, MAX_WAIT_S * stretch):
             return True
         if self._followed < PRESSED_SPACING:
             return False
         self._can_wait = True
-        return self._waits_too_long(time_s + _ROUNDING_S, patience_s)
+        return self._waits_too_long(time_s + _ROUNDING_S, patience_s, stretch)
 
-    def _waits_too_long(self, until_s: float, patience_s: float) -> bool:
+    def _waits_too_long(self, until_s: float, patience_s: float, stretch: float) -> bool:
         assert self._first_after_s is not None  # set by the first frame after a detection
         return (
-            until_s - self._first_after_s > MAX_WAIT_S
+            until_s - self._first_after_s > MAX_WAIT_S * stretch
             or until_s - self._last_detected_s > patience_s
         )
 

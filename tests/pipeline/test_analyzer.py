@@ -8,6 +8,7 @@ import pytest
 
 from streamfer.labels import LABELS, LabelSet
 from streamfer.pipeline.analyzer import Analyzer
+from streamfer.pipeline.cpu_budget import CpuBudget
 from streamfer.pipeline.stream_memory import AnalyzerConfig
 from streamfer.types import Detection, Frame, UInt8Array
 from streamfer.vision.detection.search import Search
@@ -111,6 +112,17 @@ def test_the_detector_runs_less_often_where_frames_are_dropped(
     analyzer = Analyzer(HostFaceReader(detector, face_engine()))
     for index in range(12):
         analyzer([frame("cam", 6 * index, dropped=dropped)])
+    assert sum(detector.calls) == detections
+
+
+@pytest.mark.parametrize(("wall", "detections"), [(None, 9), ("now", 2)])
+def test_only_live_streams_wait_for_the_budget(wall: str | None, detections: int) -> None:
+    detector = FakeDetector()
+    seconds = iter(range(10**6))
+    budget = CpuBudget(1.0, lambda: 9.0, lambda _: None, lambda _: None, lambda: next(seconds))
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()), budget=budget)
+    for index in range(52):
+        analyzer([replace(frame("cam", index), wall=wall)])
     assert sum(detector.calls) == detections
 
 

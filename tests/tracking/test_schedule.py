@@ -14,11 +14,16 @@ from streamfer.tracking.schedule import MAX_WAIT_S, DetectionSchedule
 
 
 def detections(
-    schedule: DetectionSchedule, times_s: Sequence[float], dropped: int = 0
+    schedule: DetectionSchedule,
+    times_s: Sequence[float],
+    dropped: int = 0,
+    stretch: float = 1.0,
+    patience_s: float = math.inf,
 ) -> list[int]:
     found = []
     for index, time_s in enumerate(times_s):
-        if schedule.due(index, time_s, dropped=dropped):
+        due = schedule.due(index, time_s, dropped=dropped, stretch=stretch, patience_s=patience_s)
+        if due:
             schedule.detected(index, time_s)
             found.append(index)
     return found
@@ -31,6 +36,20 @@ def detections(
 def test_calm_constant_rate(rate: float, spacing: int) -> None:
     times_s = [i / rate for i in range(100)]
     assert detections(DetectionSchedule("auto"), times_s) == list(range(0, 100, spacing))
+
+
+@pytest.mark.parametrize("dropped", [0, 2])
+def test_to_save_time_new_faces_wait_longer(dropped: int) -> None:
+    times_s = [i / 25 for i in range(200)]
+    found = detections(DetectionSchedule("auto"), times_s, dropped, stretch=10.0)
+    gaps_s = [times_s[b] - times_s[a] for a, b in pairwise(found)]
+    assert gaps_s == pytest.approx([2.0] * len(gaps_s), abs=0.05)
+
+
+def test_what_is_followed_waits_no_longer() -> None:
+    times_s = [i / 25 for i in range(100)]
+    found = detections(DetectionSchedule("auto"), times_s, stretch=10.0, patience_s=0.4)
+    assert max(b - a for a, b in pairwise(found)) / 25 <= 0.4
 
 
 def uneven(rng: np.random.Generator) -> list[float]:

@@ -22,6 +22,7 @@ from streamfer.pipeline.baseline import Baseline
 from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.config import PipelineConfig
 from streamfer.pipeline.cover import Cover, FaceCover, NoCover
+from streamfer.pipeline.cpu_budget import CpuBudget
 from streamfer.pipeline.events.detector import EventDetector
 from streamfer.pipeline.lane import StreamPlan
 from streamfer.pipeline.outlet import NoEvents
@@ -46,6 +47,7 @@ def build_analyzer(
     heads: Sequence[FaceHead] = (),
     *,
     draw_all: bool = True,
+    budget: CpuBudget | None = None,
 ) -> Analyzer:
     """The analyzer of a run.
 
@@ -56,6 +58,7 @@ def build_analyzer(
         refiner: refines latents in the background.
         heads: what else is said of each face.
         draw_all: whether somebody sees how the faces are drawn.
+        budget: of processor time.
 
     Raises:
         EngineError: the generator is broken.
@@ -78,6 +81,7 @@ def build_analyzer(
         of_expressions(heads, models.expressions),
         models.drawer,
         imagination(config),
+        budget,
     )
 
 
@@ -98,6 +102,7 @@ def build_pipeline(
             parts.refiner,
             parts.heads,
             draw_all=parts.draw_faces,
+            budget=parts.budget,
         )
         device = models.face.device
         plans = [stream_plan(parts, stream, models) for stream in streams]

@@ -27,6 +27,7 @@ from streamfer.app.session.outcome import Outcome, conclude
 from streamfer.app.session.outputs import claim_added_stream
 from streamfer.app.session.parts import RunParts
 from streamfer.app.session.resume import Resumption
+from streamfer.app.session.saving import cpu_budget, rest_refiner
 from streamfer.app.session.search_notes import search_notes
 from streamfer.app.session.segments import Segments
 from streamfer.app.session.sources import LiveReports, OpenedStream, open_streams
@@ -253,8 +254,9 @@ class Job:
         config = self.config
         refiner = stack.enter_context(self._networks.refiner())  # first: it takes a while
         draw_faces = self._draws_faces()
-        if refiner is not None:
-            refiner.rest(not draw_faces)
+        notes = search_notes(config, self.streams)
+        rest_refiner(refiner, seen=draw_faces)
+        budget = cpu_budget(config, refiner, notes, live=self.live, seen=draw_faces)
         sizes_wh = frame_sizes_wh(self._streams)
         networks.build_better(sizes_wh)
         networks.warm_up(sizes_wh)
@@ -273,7 +275,6 @@ class Job:
         latents = stack.enter_context(latent_writer(config, self._streams, self.claims))
         if self._resumption is not None:
             self._resumption.restore(records, latents)
-        notes = search_notes(config, self.streams)
         delivered = stack.enter_context(self._deliveries.open(notes))
         return RunParts(
             config,
@@ -293,4 +294,5 @@ class Job:
             announce=self._reports.announce,
             heads=self._heads,
             events=self._events,
+            budget=budget,
         )

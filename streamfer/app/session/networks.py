@@ -60,9 +60,7 @@ class SessionNetworks:
             if self._closed:
                 raise ConfigError("the session is closed; open a new one")
             if self._serving is None:
-                config = self._config
-                if spare_core and not config.threads:
-                    config = replace(config, threads=max(core_count() - 1, 1))
+                config = replace(self._config, threads=self._threads(spare_core))
                 models = open_models(config, self._store, self._on_progress, at_once=at_once)
                 self._serving = ServingNetworks(models)
             return self._serving
@@ -102,6 +100,14 @@ class SessionNetworks:
             refiner.close()
         if serving is not None:
             serving.close()
+
+    def _threads(self, spare_core: bool) -> int:
+        """Of a network; 0 for as many as help."""
+        config = self._config
+        if config.threads or not (spare_core or config.cpu_budget):
+            return config.threads
+        cores = core_count() - 1 if spare_core else core_count()
+        return max(min(cores, int(config.cpu_budget or cores)), 1)
 
     def _give_back(self, refiner: Refiner) -> None:
         with self._lock:

@@ -89,6 +89,7 @@ class RunOptions(TypedDict, total=False):
     device: str
     precision: Precision
     threads: int
+    cpu_budget: float | None
     max_frames: int | None
     start: float
     duration: float | None

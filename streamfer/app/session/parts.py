@@ -14,6 +14,7 @@ from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.subtitles.writer import SubtitleWriter
 from streamfer.media.video.writer import VideoWriter
+from streamfer.pipeline.cpu_budget import CpuBudget
 from streamfer.pipeline.events.detector import EventConfig
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.refine.refiner import Refiner
@@ -64,6 +65,8 @@ class RunParts:
     """What else is said of each face."""
     events: EventConfig | None = None
     """What makes an event; None for no events."""
+    budget: CpuBudget | None = None
+    """Of processor time; None for no limit."""
 
     def video_finished(self, writer: VideoWriter) -> None:
         """Notes a completed video; called by output threads."""

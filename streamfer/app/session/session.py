@@ -42,7 +42,7 @@ from streamfer.vision.heads.registry import chosen_heads
 _OF_THE_NETWORKS = frozenset(
     {
         *("detector", "detect_size", "min_face", "face_model", "backbone"),
-        *("backend", "device", "precision", "threads"),
+        *("backend", "device", "precision", "threads", "cpu_budget"),
         *("refine", "refine_every", "refine_steps", "show", "faces"),
     }
 )

@@ -99,7 +99,7 @@ class Refiner:
         self._backend = backend
         self._config = config or RefinerConfig()
         self._clock = clock
-        self._rests = False
+        self._rest = 0.0
         self._mailbox = Mailbox(self._config.every_s)
         self._changed = threading.Condition()
         self._results: dict[TrackKey, RefinedFace] = {}
@@ -125,14 +125,14 @@ class Refiner:
         """Starts the thread."""
         self._thread.start()
 
-    def rest(self, rests: bool) -> None:
-        """Whether from now on it rests after each batch for as long as that took.
+    def rest(self, times: float) -> None:
+        """From now on it rests after each batch for so many times as long as that took.
 
-        For runs in which nobody sees the drawings: even in idle time it takes from the caches and
-        the clock rate of those who work.
+        For runs in which nobody sees the drawings, and for those that are to take little: even in
+        idle time it takes from the caches and the clock rate of those who work.
         """
         with self._changed:
-            self._rests = rests
+            self._rest = times
             self._changed.notify_all()
 
     def request(self, face: RefineRequest) -> None:
@@ -181,8 +181,16 @@ class Refiner:
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
-                taken_s = self._clock() - began_s
-                self._changed.wait_for(lambda: self._closing or not self._rests, taken_s)
+                self._rest_from(began_s)
+
+    def _rest_from(self, began_s: float) -> None:
+        """Rests from what began then, holding the condition; `rest` may change how long."""
+        ended_s = self._clock()
+        while not self._closing:
+            left_s = ended_s + self._rest * (ended_s - began_s) - self._clock()
+            if left_s <= 0:
+                return
+            self._changed.wait(left_s)
 
     def _next_batch(self) -> list[RefineRequest]:
         """Waits for requests; empty when the refiner is done."""

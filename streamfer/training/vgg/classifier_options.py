@@ -50,6 +50,7 @@ _HELP = {
     "label_smoothing": "part of both targets that goes to what the teachers say, or else of the"
     " FER2013 target to what the FER+ votes make likely",
     "augment": "strength of the augmentation, 0 (mirrored faces only) to 1",
+    "sketches": "chance that a face is shown as a pencil drawing, times AUGMENT",
     "mixup": "lays faces over each other in shares from Beta(MIXUP, MIXUP); 0: does not",
     "logit_adjustment": "for rare classes: the loss adds so many times the logarithm of a class's"
     " share to its logit",

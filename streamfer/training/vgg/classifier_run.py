@@ -99,6 +99,8 @@ class ClassifierConfig:
     label_smoothing: float = 0.1
     augment: float = 1.0
     """Strength of the augmentation; a run too short to overfit learns faster with less."""
+    sketches: float = AugmentConfig().sketch
+    """Chance that a face is shown as a pencil drawing, at full strength of the augmentation."""
     mixup: float = 0.0
     """a and b of the beta distribution of the shares in which two faces are laid over each other;
     for runs long enough to overfit."""
@@ -134,7 +136,7 @@ class ClassifierConfig:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1")
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ConfigError(f"label smoothing {self.label_smoothing} is not in [0, 1)")
-        for name in ("augment", "mixup", "sampling"):
+        for name in ("augment", "sketches", "mixup", "sampling"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} {getattr(self, name)} is not in [0, 1]")
         for name in ("logit_adjustment", "margin", "max_seconds"):
@@ -226,10 +228,10 @@ class ClassifierRun:
 
     def _batches(self, epoch: int) -> EpochBatches:
         config = self.config
-        augment = AugmentConfig().scaled(config.augment)
+        augment = AugmentConfig(sketch=config.sketches)
         return EpochBatches(
             self.faces,
-            augment,
+            augment.scaled(config.augment),
             config.batch_size,
             config.seed,
             epoch,

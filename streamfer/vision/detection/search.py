@@ -96,6 +96,7 @@ class StreamSearch:
         self._lost = np.empty(0, dtype=bool)
         self._leaning = np.empty(0, dtype=np.intp)
         self._everywhere = self._from_all_sides = self._hurried = False
+        self._stretch = 1.0
         self._part_turns = Turns()
         self._tile_turns = Turns()
         self._side_turns = Turns()
@@ -119,6 +120,7 @@ class StreamSearch:
         everywhere: bool = False,
         from_all_sides: bool = False,
         hurried: bool = False,
+        stretch: float = 1.0,
     ) -> None:
         """Says what the next detection is for.
 
@@ -131,27 +133,33 @@ class StreamSearch:
             everywhere: take every look at the upright picture.
             from_all_sides: take those at the turned picture, too.
             hurried: frames are being dropped: take one tile at most.
+            stretch: in how many times as long as else the whole picture is searched.
         """
         self._image, self._time_s = image, time_s
         self._boxes, self._lost = boxes_xyxy, lost
         self._leaning = quarter_turns
         self._everywhere, self._hurried = everywhere, hurried
         self._from_all_sides = from_all_sides
+        self._stretch = stretch
         self._tiles = []
         self._looks = ()
 
-    def tile_due(self, image: UInt8Array, time_s: float, *, hurried: bool = False) -> bool:
+    def tile_due(
+        self, image: UInt8Array, time_s: float, *, hurried: bool = False, stretch: float = 1.0
+    ) -> bool:
         """Whether a detector is to search a tile in a picture between; asked once for each.
 
         Args:
             image: (H, W, 3) uint8 RGB, the picture.
             time_s: media time of the picture.
             hurried: frames are being dropped: one tile until the faces are looked after again.
+            stretch: in how many times as long as else the whole picture is searched.
         """
         if self._plan is None or (hurried and self._between):
             return False
         self._between += 1
         self._image, self._time_s, self._hurried = image, time_s, hurried
+        self._stretch = stretch
         self._tiles = self._whose_turn(self._plan)
         self._looks = ()
         return bool(self._tiles)
@@ -263,7 +271,7 @@ class StreamSearch:
 
     def _whose_turn(self, plan: SearchPlan) -> list[Look]:
         """Tiles whose turn it is, or else a part, as far as something has changed there."""
-        elapsed_s = max(self._time_s - self._turned_s, 0.0)
+        elapsed_s = max(self._time_s - self._turned_s, 0.0) / self._stretch
         self._turned_s = self._time_s
         quick = sum(look.pixels for look in plan.tiles) <= _QUICK_PIXELS
         tiles = self._tile_turns.take(

@@ -85,10 +85,25 @@ def test_there_is_no_refiner_where_it_is_off(opened: list[Models], tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("asked", "spare_core", "given"), [(0, False, 0), (0, True, 3), (2, True, 2), (8, False, 8)]
+    ("asked", "budget", "spare_core", "given"),
+    [
+        (0, None, False, 0),
+        (0, None, True, 3),
+        (2, None, True, 2),
+        (8, None, False, 8),
+        (0, 2.5, False, 2),
+        (0, 0.5, False, 1),
+        (0, 8.0, True, 3),
+        (4, 1.0, False, 4),
+    ],
 )
-def test_a_core_is_left_to_an_encoder_where_nobody_says_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int, spare_core: bool, given: int
+def test_a_core_is_left_to_an_encoder_and_a_budget_kept_where_nobody_says_otherwise(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: int,
+    budget: float | None,
+    spare_core: bool,
+    given: int,
 ) -> None:
     threads = []
 
@@ -98,7 +113,7 @@ def test_a_core_is_left_to_an_encoder_where_nobody_says_otherwise(
 
     monkeypatch.setattr("streamfer.app.session.networks.open_models", open_them)
     monkeypatch.setattr("streamfer.app.session.networks.core_count", lambda: 4)
-    session = SessionNetworks(RunConfig(threads=asked), EngineStore(tmp_path))
+    session = SessionNetworks(RunConfig(threads=asked, cpu_budget=budget), EngineStore(tmp_path))
     session.open(spare_core=spare_core)
     session.close()
     assert threads == [given]

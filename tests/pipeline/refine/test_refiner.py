@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import chain, repeat
+
 import numpy as np
 import pytest
 
@@ -46,24 +48,26 @@ def test_requests_return_while_the_backend_is_busy_and_the_newest_wins() -> None
 
 def test_it_rests_as_long_as_it_has_worked_where_that_is_asked_for() -> None:
     day_s = 86_400.0
-    moments = iter([0.0, 0.0, 0.0, day_s, 0.0, 0.0])
+    moments = chain([0.0] * 4, repeat(day_s))  # the first batch takes no time, the second a day
     backend = FakeBackend()
     with Refiner(backend, RefinerConfig(), lambda: next(moments)) as refiner:
-        refiner.rest(True)
-        for track in (1, 2):  # the first takes no time, the second a day
+        refiner.rest(1.0)
+        for track in (1, 2):
             refiner.request(face(track))
             assert refiner.wait_idle(60)
         refiner.request(face(3))
         assert not refiner.wait_idle(0.1)
-        refiner.rest(False)
+        refiner.rest(0.5)
+        assert not refiner.wait_idle(0.1)
+        refiner.rest(0.0)
         assert refiner.wait_idle(60)
         assert len(refiner.results()) == 3
 
 
 def test_a_rest_ends_with_the_refiner() -> None:
-    moments = iter([0.0, 86_400.0])
+    moments = chain([0.0], repeat(86_400.0))
     with Refiner(FakeBackend(), RefinerConfig(), lambda: next(moments)) as refiner:
-        refiner.rest(True)
+        refiner.rest(1.0)
         refiner.request(face(1))
         assert refiner.wait_idle(60)
 

@@ -45,6 +45,7 @@ class Stream:
         lost: tuple[bool, ...] = (),
         picture: int | None = None,
         hurried: bool = False,
+        stretch: float = 1.0,
         everywhere: bool = False,
         from_all_sides: bool = False,
         quarters: tuple[int, ...] = (),
@@ -61,6 +62,7 @@ class Stream:
             everywhere=everywhere,
             from_all_sides=from_all_sides,
             hurried=hurried,
+            stretch=stretch,
         )
         return self.search.first(self.plan)
 
@@ -99,6 +101,28 @@ def test_where_frames_are_dropped_one_tile_at_a_time_is_searched() -> None:
     stream = Stream(HD)
     stream.looks(0.0)
     assert {len(stream.looks(k * 0.8, hurried=True)) for k in range(1, 9)} == {2}
+
+
+def test_to_save_time_the_whole_picture_is_searched_in_longer_time() -> None:
+    tiles = {}
+    for stretch in (1.0, 4.0):
+        stream = Stream(HD)
+        tiles[stretch] = sum(len(stream.looks(k * 0.2, stretch=stretch)) - 1 for k in range(81))
+    assert tiles[4.0] == pytest.approx(tiles[1.0] / 4, rel=0.15)
+
+
+def test_so_is_it_between_two_detections() -> None:
+    due = {}
+    for stretch in (1.0, 4.0):
+        stream = Stream(HD)
+        stream.looks(0.0)
+        times_s = [k / 25 for k in range(1, 101)]
+        due[stretch] = 0
+        for k, time_s in enumerate(times_s):
+            if stream.search.tile_due(noise(HD, k % 7), time_s, stretch=stretch):
+                stream.search.first(HD)
+                due[stretch] += 1
+    assert due[4.0] == pytest.approx(due[1.0] / 4, abs=1)
 
 
 LARGE = (200, 20, 240)
