@@ -20,6 +20,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from streamfer.app.session.delivery.addresses import MqttAddress
+from streamfer.app.session.delivery.broker_connection import BrokerConnection
 from streamfer.types import FaceResult, FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
@@ -31,13 +32,12 @@ _MOST_QUEUED = 10_000
 """Events that wait for a broker which is away; further ones are lost, and counted."""
 _DRAIN_S = 5.0
 """How long the end of a run waits for the broker to acknowledge the last events."""
-_RECONNECT_S = (1, 30)
 _DISCOVERY = "homeassistant"
 """Where Home Assistant looks for entities."""
 
 
 class Mqtt:
-    """A sink of all streams that publishes from paho's own thread; nothing waits for a broker.
+    """A sink of all streams that publishes what there is; nothing waits for a broker.
 
     Args:
         address: of the broker.
@@ -61,11 +61,13 @@ class Mqtt:
         self._lost = 0
         self._complained = False
         self._client = self._make_client(tls, most_queued)
-        self._outbox = _Outbox(self._client)
+        self._connection = BrokerConnection(
+            self._client, address.host, address.port, lambda: self._complain("cannot be reached")
+        )
+        self._outbox = _Outbox(self._client, self._connection)
 
     def __enter__(self) -> Self:
-        self._client.connect_async(self._address.host, self._address.port)
-        self._client.loop_start()
+        self._connection.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,8 +76,7 @@ class Mqtt:
         if self._client.is_connected():  # a proper goodbye keeps the last will from being sent
             self._publish("status", "offline", retain=True)
             self._outbox.wait_until_empty(_DRAIN_S)
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._connection.close()
         self._lost += self._outbox.waiting("event")
 
     @property
@@ -106,14 +107,12 @@ class Mqtt:
     def _make_client(self, tls: ssl.SSLContext | None, most_queued: int) -> Client:
         client = Client(CallbackAPIVersion.VERSION2)
         client.max_queued_messages_set(most_queued)
-        client.reconnect_delay_set(*_RECONNECT_S)
         client.will_set(f"{self._address.prefix}/status", "offline", qos=1, retain=True)
         if self._address.credentials is not None:
             client.username_pw_set(*self._address.credentials)
         if self._address.tls:
             client.tls_set_context(tls)
         client.on_connect = self._on_connect
-        client.on_connect_fail = lambda *_: self._complain("cannot be reached")
         client.on_disconnect = self._on_disconnect
         return client
 
@@ -189,8 +188,8 @@ class _Outbox:
     message's number; so no lock is held while it is called.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, connection: BrokerConnection) -> None:
+        self._connection = connection
         self._changed = threading.Condition()
         self._waiting: dict[int, str] = {}
         self._early: set[int] = set()
@@ -200,7 +199,7 @@ class _Outbox:
         self, kind: str, topic: str, text: str | bytes, *, qos: int = 1, retain: bool = False
     ) -> int | None:
         """Sends or queues a message; gives its number, or None where it is lost."""
-        info = self._client.publish(topic, text, qos=qos, retain=retain)
+        info = self._connection.publish(topic, text, qos=qos, retain=retain)
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE or (
             qos == 0 and info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS
         ):
