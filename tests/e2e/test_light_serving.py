@@ -54,7 +54,7 @@ options = RunConfig(backend=backend, refine=False)
 assert bench(options, figures, BenchConfig(engines=networks), engines=True) == 0
 worker = [f"--generator={SHIPPED.generator}", f"--classifier={SHIPPED.classifier}"]
 worker += [f"--backend={backend}", f"--engines={EngineStore().root}", "--steps=2"]
-assert refine_worker([*worker, "--budget-ms=1000", "--prepare"]) == 0
+assert refine_worker([*worker, "--precision=auto", "--budget-ms=1000", "--prepare"]) == 0
 files = {"generator": SHIPPED.generator, "encoder": SHIPPED.encoder}
 engines = open_latent_engines({**files, "classifier": SHIPPED.classifier}, EngineStore(), backend)
 crop = np.zeros((1, 64, 64), np.uint8)

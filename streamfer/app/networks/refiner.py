@@ -34,6 +34,8 @@ class RefinementConfig:
     """Media time between two refinements of one track, in seconds."""
     backend: str = "auto"
     """Of the engines on a CPU; `torch` for a generator of portraits."""
+    precision: str = "auto"
+    """Of a step on a CPU; see `open_refine_engines`."""
     engines: Path = field(default_factory=default_root)
     """Folder of compiled engines."""
     steps: int = STEPS_OF_A_RUN
@@ -62,6 +64,7 @@ def refinement_config(
         every_s=config.refine_every,
         # Portraits are drawn by networks too large for a graph that holds their gradient, too.
         backend=config.backend if config.face_model == "shipped" else "torch",
+        precision="auto" if config.precision in ("auto", "bf16") else "fp32",
         engines=engines,
         steps=config.refine_steps,
         generator=latent.generator,
@@ -80,7 +83,12 @@ def prepare_refinement(config: RefinementConfig, store: EngineStore, on_progress
         return
     if not are_exported(config.generator, config.classifier, store):
         open_refine_engines(
-            config.generator, config.classifier, config.backend, store, on_progress
+            config.generator,
+            config.classifier,
+            config.backend,
+            store,
+            on_progress,
+            precision=config.precision,
         ).close()
 
 
@@ -136,6 +144,7 @@ def open_refine_backend(config: RefinementConfig) -> RefineBackend:
         *("--generator", str(config.generator)),
         *("--classifier", str(config.classifier)),
         *("--backend", config.backend),
+        *("--precision", config.precision),
         *("--engines", str(config.engines)),
         *("--steps", str(config.steps)),
         *("--budget-ms", str(config.budget_ms)),

@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--generator", type=Path, required=True)
     parser.add_argument("--classifier", type=Path, required=True)
     parser.add_argument("--backend", required=True, help="auto, openvino, onnxruntime or torch")
+    parser.add_argument("--precision", required=True, help="of a step: auto or fp32")
     parser.add_argument("--engines", type=Path, required=True, help="folder of compiled engines")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--budget-ms", type=float, required=True)
@@ -113,7 +114,11 @@ def _load(options: argparse.Namespace) -> _Refines:
     from streamfer.runtime.store.store import EngineStore
 
     engines = open_refine_engines(
-        options.generator, options.classifier, options.backend, EngineStore(options.engines)
+        options.generator,
+        options.classifier,
+        options.backend,
+        EngineStore(options.engines),
+        precision=options.precision,
     )
     return EngineRefiner(EngineSearch(engines.target, engines.step, config))
 

@@ -11,16 +11,19 @@ import pytest
 from safetensors.numpy import save_file
 
 from streamfer.app.config import RunConfig
+from streamfer.app.config_fields import Precision
 from streamfer.app.networks import refiner as module
 from streamfer.app.networks.face_network import LatentFiles
 from streamfer.app.networks.refiner import (
     RefinementConfig,
+    open_refine_backend,
     open_refiner,
     prepare_refinement,
     refinement_config,
     residual_config,
 )
 from streamfer.errors import EngineError
+from streamfer.models.shipped import SHIPPED
 from streamfer.models.storage import load_generator
 from streamfer.models.stylegan2 import style_spread
 from streamfer.pipeline.refine.mailbox import RefineRequest
@@ -150,3 +153,19 @@ def test_what_was_found_lasts_until_the_next_can_be(
 ) -> None:
     residual = residual_config(dataclasses.replace(config, every_s=every_s))
     assert residual.half_life_s == half_life_s
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"), [("auto", "auto"), ("bf16", "auto"), ("fp32", "fp32"), ("int8", "fp32")]
+)
+def test_steps_are_rounded_only_where_other_networks_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Precision, given: str
+) -> None:
+    commands: list[Sequence[str]] = []
+    monkeypatch.setattr(module, "ProcessBackend", lambda command, _: commands.append(command))
+    latent = LatentFiles(SHIPPED.generator, SHIPPED.classifier)
+    config = refinement_config(RunConfig(precision=asked), latent, "cpu", tmp_path)
+    assert config is not None
+    open_refine_backend(config)
+    (command,) = commands
+    assert command[command.index("--precision") + 1] == given

@@ -7,6 +7,7 @@ import pytest
 from streamfer.errors import EngineError
 from streamfer.models.inversion.engines import open_refine_engines
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
+from streamfer.runtime.hardware import BF16_FEATURES, find_cpu
 from streamfer.runtime.store.store import EngineStore
 from tests.support.latent import lay_structures, save_latent_networks
 
@@ -33,6 +34,11 @@ def test_they_are_exported_once_and_again_for_other_weights(
 
     assert opened() == 2
     assert opened() == 0
+    with_features = BF16_FEATURES & set(find_cpu().features)
+    engines = open_refine_engines(generator, classifier, "openvino", store, precision="auto")
+    found = engines.target.precision, engines.step.precision
+    engines.close()
+    assert found == ("fp32", "bf16" if with_features else "fp32")
     save_face_vgg(FaceVGG(FaceVGGConfig(width=0.05, input_size=32)), classifier)
     assert opened() == 2
 

@@ -45,7 +45,7 @@ def command(files: dict[str, Path]) -> list[str]:
 def refining(files: dict[str, Path], engines: Path, worker: str = WORKER) -> list[str]:
     """The command of a child."""
     networks = [f"--{name}={files[name]}" for name in ("generator", "classifier")]
-    options = ["--backend=auto", "--steps=20", "--budget-ms=60000"]
+    options = ["--backend=auto", "--precision=auto", "--steps=20", "--budget-ms=60000"]
     return [sys.executable, "-m", worker, *networks, f"--engines={engines}", *options]
 
 
@@ -88,7 +88,8 @@ def test_missing_weights_are_named(backend_name: str) -> None:
     worker = [sys.executable, "-m", "streamfer.models.inversion.worker"]
     files = ["--generator=/nowhere/g.safetensors", "--classifier=/nowhere/c.safetensors"]
     engines = ["--engines=/nowhere/engines", f"--backend={backend_name}"]
-    backend = ProcessBackend([*worker, *files, *engines, "--steps=1", "--budget-ms=1"])
+    limits = ["--steps=1", "--budget-ms=1", "--precision=fp32"]
+    backend = ProcessBackend([*worker, *files, *engines, *limits])
     crops, latents = np.zeros((1, 16, 16), np.uint8), np.zeros((1, 6, 8), np.float32)
     try:
         with pytest.raises(EngineError, match=r"g\.safetensors: cannot read"):
