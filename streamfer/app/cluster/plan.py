@@ -38,7 +38,7 @@ _NOT_FOR_WORKERS: dict[str, Any] = {
 """What the driver does itself, and what workers are told instead."""
 _NOT_FOR_RESULTS = frozenset(
     {
-        *("threads", "concurrent_files", "device", "backend", "log_level"),
+        *("threads", "cpu_budget", "concurrent_files", "device", "backend", "log_level"),
         *("cpus_per_worker", "gpu_share", "streams_per_worker"),
         *("webhook", "webhook_key", "mqtt", "lsl"),
         *("max_reconnects", "rtsp_transport", "tls_verify", "tls_ca", "hwaccel"),

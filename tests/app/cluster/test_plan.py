@@ -156,7 +156,8 @@ def test_what_only_changes_the_speed_does_not_change_the_results(
         config = RunConfig((str(clip),), records=tmp_path / "{stream}.jsonl", **options)  # type: ignore[arg-type]
         return cluster_plan(config).identity(Fingerprint("1", "a"))
 
-    assert identity() == identity(threads=3, cpus_per_worker=2, gpu_share=0.5, metrics="0")
+    same = identity(threads=3, cpu_budget=2.0, cpus_per_worker=2, gpu_share=0.5, metrics="0")
+    assert identity() == same
     assert identity() != identity(label_set="fer2013")
     assert identity() != identity(refine=False)
 
