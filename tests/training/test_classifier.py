@@ -20,12 +20,11 @@ from streamfer.training.classifier import (
     split_held_out,
     train_classifier,
 )
-from streamfer.training.faces.batches import training_faces
 from streamfer.training.faces.data import concatenate
-from streamfer.training.faces.landmarks import LandmarkCache, picture_key
+from streamfer.training.faces.landmarks import picture_key
 from streamfer.training.splits import read_splits
 from streamfer.training.vgg.classifier_options import PRESETS, parse_arguments
-from streamfer.training.vgg.classifier_run import ClassifierRun, TrainingFiles
+from streamfer.training.vgg.classifier_run import TrainingFiles
 from tests.support.classifier_runs import TINY, weights_of
 from tests.support.labelled_faces import drawn_set, write_tree
 
@@ -55,18 +54,6 @@ def test_a_run_learns(files: TrainingFiles, tmp_path: Path) -> None:
     train_classifier(config, replace(files, out=tmp_path))
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.8
-
-
-def test_faces_may_be_shown_as_pencil_drawings() -> None:
-    labelled = drawn_set(21)
-    cache = LandmarkCache(dict.fromkeys(map(picture_key, labelled.pictures)))
-    faces = training_faces(labelled, cache, label_smoothing=0.0)
-    light = {}
-    for sketches in (0.0, 1.0):
-        run = ClassifierRun(replace(TINY, augment=1.0, sketches=sketches), faces)
-        crops, *_ = run._batches(0)[0]
-        light[sketches] = float(crops.float().mean())
-    assert light[1.0] > light[0.0] + 40  # strokes on white
 
 
 def test_the_mean_over_the_classes_may_choose_the_epoch(

@@ -84,8 +84,7 @@ class ClassifierConfig:
     dropout: float = 0.5
     epochs: int = 40
     max_seconds: float = 0.0
-    """It ends with the epoch in which this time is over, and the schedule follows the clock where
-    that is sooner; 0: no limit."""
+    """It ends with the epoch in which this time is over, the schedule in step; 0: no limit."""
     batch_size: int = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = 0.05
@@ -228,10 +227,9 @@ class ClassifierRun:
 
     def _batches(self, epoch: int) -> EpochBatches:
         config = self.config
-        augment = AugmentConfig(sketch=config.sketches)
         return EpochBatches(
             self.faces,
-            augment.scaled(config.augment),
+            AugmentConfig(sketch=config.sketches).scaled(config.augment),
             config.batch_size,
             config.seed,
             epoch,
