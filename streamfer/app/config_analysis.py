@@ -111,6 +111,15 @@ class AnalysisOptions(OutputOptions):
         return "auto" if self.detect_every == "auto" else int(self.detect_every)
 
     @property
+    def drawing_precision(self) -> Literal["auto", "fp32"]:
+        """Of the networks that draw and refine faces on a CPU.
+
+        int8 shows in pictures; bf16, which `auto` takes where the CPU multiplies it, does not: a
+        quarter of a gray level.
+        """
+        return "auto" if self.precision in ("auto", "bf16") else "fp32"
+
+    @property
     def baseline_s(self) -> float | None:
         """Seconds of `baseline`; None for `auto`."""
         return None if self.baseline in (None, "auto") else float(self.baseline)

@@ -59,9 +59,9 @@ def open_draw_engine(
         EngineError: the file is missing, damaged or of another kind, or no backend works.
     """
     model = _model(generator, store, on_progress)
-    # It has no torch form of its own, and while a GPU's engine compiles the CPU serves. int8 shows
-    # in pictures; bf16 does not, a quarter of a gray level; what fp16 does is not known.
-    precision = "auto" if device == "cpu" and config.precision in ("auto", "bf16") else "fp32"
+    # What a GPU's fp16 does to pictures is not known.
+    precision = config.drawing_precision if device == "cpu" else "fp32"
+    # It has no torch form of its own, and while a GPU's engine compiles the CPU serves.
     record = BACKENDS.get(config.backend) if config.backend != "auto" else None
     fits = record is not None and not record.needs_module and (device != "cpu" or record.on_cpu)
     backend = config.backend if fits else "auto"

@@ -64,7 +64,7 @@ def refinement_config(
         every_s=config.refine_every,
         # Portraits are drawn by networks too large for a graph that holds their gradient, too.
         backend=config.backend if config.face_model == "shipped" else "torch",
-        precision="auto" if config.precision in ("auto", "bf16") else "fp32",
+        precision=config.drawing_precision,
         engines=engines,
         steps=config.refine_steps,
         generator=latent.generator,

@@ -152,8 +152,8 @@ def _core() -> Any:
 
     The plugin gives the thread that loads it an alternate signal stack. That stack is too small for
     several signals at once, which killed the process, and is freed without being taken back when
-    the plugin is unloaded. So a thread that has ended by the time of any signal loads it, and it is
-    never unloaded.
+    the plugin is unloaded. So a thread loads it that does nothing else and ends, and it is never
+    unloaded.
     """
     openvino = import_openvino()
 

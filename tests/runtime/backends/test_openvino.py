@@ -82,6 +82,15 @@ def test_threads_are_as_asked_and_free_to_move(tmp_path: Path, kept: bool) -> No
         engine.close()
 
 
+def printed_by(code: str) -> str:
+    """What a program prints, in a process of its own that must end well."""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
 def test_a_signal_after_engines_are_closed_is_survived() -> None:
     """A plugin that was unloaded left signals without a stack to be handled on."""
     code = (
@@ -93,10 +102,7 @@ def test_a_signal_after_engines_are_closed_is_survived() -> None:
         "signal.signal(signal.SIGINT, lambda *_: print('survived'))\n"
         "signal.raise_signal(signal.SIGINT)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
-    assert (ended.returncode, ended.stdout) == (0, "survived\n"), ended.stderr
+    assert printed_by(code) == "survived\n"
 
 
 def test_many_signals_at_once_are_survived() -> None:
@@ -114,10 +120,7 @@ def test_many_signals_at_once_are_survived() -> None:
         "signal.pthread_sigmask(signal.SIG_UNBLOCK, several)\n"
         "print(set(came) == several)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
-    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
+    assert printed_by(code) == "True\n"
 
 
 class CrowdedCore:

@@ -77,7 +77,7 @@ class BrokerConnection:
         shortest_s, longest_s = _PAUSE_S
         pause_s = shortest_s
         while not self._closing.is_set():
-            try:
+            try:  # without the lock: nobody who publishes waits for it
                 self._client.connect(self._host, self._port)
             except OSError:
                 self._fail()
