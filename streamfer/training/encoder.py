@@ -1,9 +1,9 @@
 """Trains the encoder of a generator: `python -m streamfer.training.encoder`.
 
-Half of what it sees is generated, so that the code is known (paper A, 3); the other half are real
-faces, which it must let the frozen generator redraw: pixels, features through a trained VGG19, and
-the expression that this network reads. Beside them it may learn codes that have been optimised for
-real faces (`--codes`), which says where in the space of codes the drawings are good.
+It sees real faces, which it must let the frozen generator redraw: pixels, features through a
+trained VGG19, and the expression that this network reads. Beside them come generated ones
+(`--generated`), whose codes are known (paper A, 3); and it may learn codes that have been optimised
+for real faces (`--codes`), which says where in the space of codes the drawings are good.
 """
 
 from __future__ import annotations
@@ -55,19 +55,23 @@ class EncoderTraining:
     """A recipe."""
 
     shape: EncoderConfig = field(default_factory=EncoderConfig)
-    weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
+    weights: ReconstructionWeights = field(
+        default_factory=lambda: ReconstructionWeights(pixel=20.0, expression=0.6)
+    )
     images: int = 3_000_000
     """Real faces shown in all."""
     max_seconds: float = 400.0
     """It stops, ready to be resumed, after this long."""
     batch_size: int = 128
-    """Real faces per step; as many generated ones come beside them."""
+    """Real faces per step."""
+    generated: float = 1.0
+    """Generated faces beside each real one."""
     learning_rate: float = 0.002
     """Of Adam; falls to 0 along a cosine."""
     style_mixing: float = 0.5
     ema_decay: float = 0.998
     bf16: bool = True
-    """Whether the generator works in bfloat16."""
+    """Whether the networks work in bfloat16."""
     tick_images: int = 200_000
     """Faces between two lines of metrics, sheets and states."""
     seed: int = 0
@@ -123,15 +127,19 @@ class EncoderTrainer:
         real = jitter(draw_real(self.faces, self.config.batch_size))
         known_ws, generated = self._generated_batch()
         optimised, codes = self._optimised_batch()
-        common, deltas = self.encoder.offsets(torch.cat([real, generated, optimised]))
+        with self._half():
+            offsets = self.encoder.offsets(torch.cat([real, generated, optimised]))
+        common, deltas = (offset.float() for offset in offsets)
         ws = self.encoder.compose(common, deltas)
-        n = len(real)
+        n, unknown = len(real), len(real) + len(generated)
         drawn = self.generator.synthesis(ws[:n], dtype=self.dtype)
-        losses = reconstruction_losses(self.lens, real, drawn)
-        losses["delta"] = (deltas[: 2 * n] / self.spread).square().mean()
-        losses["latent"] = ((ws[n : 2 * n] - known_ws) / self.spread).square().mean()
+        with self._half():
+            losses = reconstruction_losses(self.lens, real, drawn)
+        losses["delta"] = (deltas[:unknown] / self.spread).square().mean()
+        if len(generated):
+            losses["latent"] = ((ws[n:unknown] - known_ws) / self.spread).square().mean()
         if self.known is not None:
-            losses["code"] = ((ws[2 * n :] - codes) / self.spread).square().mean()
+            losses["code"] = ((ws[unknown:] - codes) / self.spread).square().mean()
         self.optimizer.zero_grad()
         torch.autograd.backward(weighted_sum(losses, self.config.weights))
         for group in self.optimizer.param_groups:
@@ -163,6 +171,10 @@ class EncoderTrainer:
         both = torch.stack([faces, to_uint8(drawn[:, 0])], dim=1)
         return both.flatten(0, 1).cpu()
 
+    def _half(self) -> torch.autocast:
+        """Where networks may work in bfloat16."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
+
     def _optimised_batch(self) -> tuple[Tensor, Tensor]:
         """Faces as they are, for to others their codes don't belong, and the codes; none of either
         where there are no codes."""
@@ -176,7 +188,7 @@ class EncoderTrainer:
     @torch.no_grad()
     def _generated_batch(self) -> tuple[Tensor, Tensor]:
         config, shape = self.config, self.generator.config
-        n = config.batch_size
+        n = round(config.batch_size * config.generated)
         w = self.generator.mapping(torch.randn(2 * n, shape.z_dim, device=self.device))
         ws = mix_styles(w[:n], w[n:], shape.num_ws, config.style_mixing)
         return ws, self.generator.synthesis(ws, dtype=self.dtype).clamp(-1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -67,6 +68,22 @@ def test_reconstructions_and_known_codes_improve(
     assert last["latent"] < 0.8 * first["latent"]
     assert last["pixel"] < 0.5 * first["pixel"]
     assert last["images"] == 66 * 8
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_it_learns_from_real_faces_alone(
+    faces: Tensor, generator: Generator, lens: Lens, bf16: bool
+) -> None:
+    config = dataclasses.replace(TINY, generated=0.0, bf16=bf16)
+    trainer = EncoderTrainer(faces, generator, lens, config)
+    trainer.step(0.0)
+    first = trainer.metrics()
+    assert "latent" not in first
+    for _ in range(60):
+        trainer.step(0.1)
+    trainer.metrics()
+    trainer.step(0.1)
+    assert trainer.metrics()["pixel"] < 0.5 * first["pixel"]
 
 
 def test_it_leaves_weights_metrics_and_pairs(
