@@ -133,6 +133,19 @@ class Channel(Generic[T]):
                 raise ChannelClosed
             return self.take_locked()[0]
 
+    def get_waiting(self, most: int) -> list[T]:
+        """Takes what is there, so many items at most and the oldest first, waiting for one.
+
+        Raises:
+            ChannelClosed: closed and drained, or cancelled.
+        """
+        with self._lock:
+            while not self._items and not self._ended():
+                self._not_empty.wait()
+            if not self._items:
+                raise ChannelClosed
+            return [self.take_locked()[0] for _ in range(min(most, len(self._items)))]
+
     def close(self) -> None:
         """Takes no more items; the reader still gets those that are here."""
         with self._lock:
@@ -143,6 +156,11 @@ class Channel(Generic[T]):
         """Discards everything and wakes everybody."""
         with self._lock:
             self.cancel_locked()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether what was taken from it last is wanted no more, either."""
+        return self._cancelled
 
     @property
     def fill(self) -> float:

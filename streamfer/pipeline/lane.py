@@ -11,7 +11,14 @@ from streamfer.errors import StreamferError
 from streamfer.media.sources.source import PendingFrame, Source
 from streamfer.pipeline.channel import Channel, ChannelGroup
 from streamfer.pipeline.cover import Cover, NoCover
-from streamfer.pipeline.outlet import EventSource, NoEvents, Outlet, OutputLedger, Sink
+from streamfer.pipeline.outlet import (
+    MOST_AT_ONCE,
+    EventSource,
+    NoEvents,
+    Outlet,
+    OutputLedger,
+    Sink,
+)
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
 
 SinkFactory = Callable[[StreamInfo], list[Sink]]
@@ -68,6 +75,8 @@ class Lane:
             watched=True,
         )
         self.outbox: Channel[FrameResult | StreamEvent] = Channel(group, queue_size, watched=True)
+        self.at_once = max(1, min(queue_size // 2, MOST_AT_ONCE))
+        """Results that its outputs take in one go, if so many wait."""
         self.remaining = max_frames
         """Frames it may still analyse; None for no limit."""
         self.time_s = 0.0
@@ -89,7 +98,14 @@ class Lane:
         make = self.plan.make_sinks
         events, adjust = self.plan.events, self.plan.adjust
         return Outlet(
-            self.name, lambda: make(self.info), ledger, events, happened, adjust, self.plan.cover
+            self.name,
+            lambda: make(self.info),
+            ledger,
+            events,
+            happened,
+            adjust,
+            self.plan.cover,
+            lambda: self.outbox.cancelled,
         )
 
     def learns_size(self, event: StreamEvent) -> bool:

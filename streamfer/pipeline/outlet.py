@@ -13,6 +13,9 @@ from streamfer.types import FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
 
+MOST_AT_ONCE = 4
+"""Results and events that one sink gets in a row before the next sink gets them."""
+
 
 class Sink(Protocol):
     """Somewhere that a stream's results go: a video file, the records, the window.
@@ -130,6 +133,7 @@ class Outlet:
         on_event: is told of every event as well.
         adjust: what every result goes through first.
         cover: what it goes through then, and may wait in.
+        is_cancelled: whether what was not written yet is to be discarded.
     """
 
     def __init__(
@@ -141,8 +145,10 @@ class Outlet:
         on_event: Callable[[StreamEvent], None] = lambda event: None,
         adjust: Callable[[FrameResult], FrameResult] = lambda result: result,
         cover: Cover | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._stream = stream
+        self._is_cancelled = is_cancelled
         self._events = events or NoEvents()
         self._on_event = on_event
         self._adjust = adjust
@@ -151,49 +157,67 @@ class Outlet:
         self._ledger = ledger
         self._sinks: list[Sink] | None = None
 
-    def put(self, item: FrameResult | StreamEvent) -> None:
-        """Writes a result, with the events that it makes, or an event to every sink that still
-        works.
+    def put(self, items: Sequence[FrameResult | StreamEvent]) -> None:
+        """Writes results, with the events that they make, and events to every sink that still
+        works: all to one sink, then all to the next, since what was just done is done again in a
+        fraction of the time.
 
         Raises:
             OutputError: the run's last output has failed.
         """
+        self._write([ready for item in items for ready in self._ready(item)])
+
+    def _ready(self, item: FrameResult | StreamEvent) -> list[FrameResult | StreamEvent]:
+        """What is to be written of a result or event, in order, before a sink draws into its
+        picture."""
         if isinstance(item, FrameResult):
-            for ready in self._cover.take(self._adjust(item)):
-                self._put(ready)
-        else:
-            self._put_rest()
-            if item.event in ("disconnected", "error"):  # nothing of it is seen any more
-                self._tell_end()
-            self._tell(item)
+            return self._seen(self._cover.take(self._adjust(item)))
+        ready = self._seen(self._cover.rest())
+        if item.event in ("disconnected", "error"):  # nothing of it is seen any more
+            ready += self._events.end()
+        return [*ready, item]
 
-    def _put(self, result: FrameResult) -> None:
-        following = self._events.update(result)  # before a sink draws into its picture
-        self._write(result)
-        for event in following:
-            self._tell(event)
+    def _seen(self, results: Sequence[FrameResult]) -> list[FrameResult | StreamEvent]:
+        """Results, each followed by the events that it makes."""
+        seen: list[FrameResult | StreamEvent] = []
+        for result in results:
+            seen += [result, *self._events.update(result)]
+        return seen
 
-    def _put_rest(self) -> None:
-        for held in self._cover.rest():
-            self._put(held)
+    def _write(self, items: Sequence[FrameResult | StreamEvent]) -> None:
+        for first in range(0, len(items), MOST_AT_ONCE):
+            self._write_together(items[first : first + MOST_AT_ONCE])
 
-    def _tell(self, event: StreamEvent) -> None:
-        self._on_event(event)
-        self._write(event)
+    def _write_together(self, items: Sequence[FrameResult | StreamEvent]) -> None:
+        for item in items:
+            if isinstance(item, StreamEvent):
+                self._on_event(item)
+        errors = [error for sink in self._opened() for error in self._hand_over(sink, items)]
+        if errors:
+            self._write(errors)
 
-    def _tell_end(self) -> None:
-        for event in self._events.end():
-            self._tell(event)
-
-    def _write(self, item: FrameResult | StreamEvent) -> None:
-        for sink in self._opened():
-            if self._ledger.has_failed(sink.name):
-                self._discard(sink)
-                continue
+    def _hand_over(
+        self, sink: Sink, items: Sequence[FrameResult | StreamEvent]
+    ) -> list[StreamEvent]:
+        """Writes to one sink; what the others have to be told of it."""
+        if self._ledger.has_failed(sink.name):
+            self._discard(sink)
+            return []
+        for item in items:
+            if self._is_cancelled():
+                break
             try:
-                _hand_over(sink, item)
+                if isinstance(item, StreamEvent):
+                    sink.event(item)
+                else:
+                    sink.write(item)
             except OutputError as error:
-                self._failed(sink, error, item)
+                self._discard(sink)
+                self._ledger.failed(sink.name, error)
+                log.warning("%s; the other outputs go on", error)
+                time_s = item.time_s if isinstance(item, StreamEvent) else item.frame.time_s
+                return [StreamEvent(self._stream, "error", time_s, details={"message": str(error)})]
+        return []
 
     def close(self) -> None:
         """Completes every sink, whatever happens to some.
@@ -203,9 +227,9 @@ class Outlet:
         """
         last: OutputError | None = None
         try:
-            self._put_rest()
+            self._write(self._seen(self._cover.rest()))
             if self._sinks:
-                self._tell_end()
+                self._write(self._events.end())
         except OutputError as error:
             last = error
         sinks, self._sinks = self._sinks or [], []
@@ -228,13 +252,6 @@ class Outlet:
                 self._ledger.opened(sink.name)
         return list(self._sinks)
 
-    def _failed(self, sink: Sink, error: OutputError, item: FrameResult | StreamEvent) -> None:
-        self._discard(sink)
-        self._ledger.failed(sink.name, error)
-        log.warning("%s; the other outputs go on", error)
-        time_s = item.frame.time_s if isinstance(item, FrameResult) else item.time_s
-        self._tell(StreamEvent(self._stream, "error", time_s, details={"message": str(error)}))
-
     def _discard(self, sink: Sink) -> None:
         """Closes a broken sink as well as can be; its error is already known."""
         if self._sinks is not None:
@@ -243,10 +260,3 @@ class Outlet:
             sink.close()
         except OutputError as error:
             log.debug("closing %s after its failure: %s", sink.name, error)
-
-
-def _hand_over(sink: Sink, item: FrameResult | StreamEvent) -> None:
-    if isinstance(item, StreamEvent):
-        sink.event(item)
-    else:
-        sink.write(item)

@@ -263,7 +263,7 @@ class Pipeline:
         outlet = lane.open_outlet(self._ledger, self._statistics.happened)
         try:
             while True:
-                outlet.put(lane.outbox.get())
+                outlet.put(lane.outbox.get_waiting(lane.at_once))
                 self._statistics.written(lane.name, lane.outbox.fill)
         except ChannelClosed:
             pass

@@ -172,7 +172,6 @@ class EncoderTrainer:
         return both.flatten(0, 1).cpu()
 
     def _half(self) -> torch.autocast:
-        """Where networks may work in bfloat16."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
     def _optimised_batch(self) -> tuple[Tensor, Tensor]:

@@ -60,6 +60,6 @@ def test_every_sink_gets_it_and_the_fields_can_be_declared() -> None:
         "talk", lambda: [sink], OutputLedger(), EventDetector(), adjust=Baseline(0.2).apply
     )
     for result in film((1, [face(1)])):
-        outlet.put(result)
+        outlet.put([result])
     outlet.close()
     assert sink.results[-1].to_dict()["faces"][0]["departure"] == 0.0

@@ -147,3 +147,14 @@ def test_many_writers_and_readers_of_one_group() -> None:
     for reader in readers:
         reader.join()
     assert totals == [sum(range(50))] * 16
+
+
+def test_a_reader_takes_all_that_waits_at_once() -> None:
+    channel = Channel[int](ChannelGroup(), 4)
+    for number in range(3):
+        channel.put(number)
+    assert channel.get_waiting(2) == [0, 1]
+    assert channel.get_waiting(2) == [2]
+    channel.close()
+    with pytest.raises(ChannelClosed):
+        channel.get_waiting(2)

@@ -92,7 +92,7 @@ def test_outputs_get_what_was_held_back_in_order_with_the_events() -> None:
     cover = FaceCover(look_ahead=True, draw=False)
     outlet = Outlet("talk", lambda: [sink], OutputLedger(), EventDetector(), cover=cover)
     for index in range(3):
-        outlet.put(shot(index))
+        outlet.put([shot(index)])
     assert sink.results == []
     outlet.close()
     assert sink.indices == [0, 1, 2]

@@ -26,7 +26,7 @@ def test_events_follow_the_frame_that_makes_them_to_every_sink() -> None:
     sinks, told = [OrderSink(), OrderSink()], list[StreamEvent]()
     outlet = Outlet("talk", lambda: sinks, OutputLedger(), EventDetector(), told.append)
     for result in film((0.5, [face(1)])):
-        outlet.put(result)
+        outlet.put([result])
     outlet.close()
     assert sinks[0].items == [0.0, 0.1, 0.2, 0.3, "face_appeared", 0.4, "face_left"]
     assert sinks[1].items == sinks[0].items
@@ -37,8 +37,8 @@ def test_a_lost_connection_ends_what_was_seen() -> None:
     sink = OrderSink()
     outlet = Outlet("talk", lambda: [sink], OutputLedger(), EventDetector())
     for result in film((0.4, [face(1)])):
-        outlet.put(result)
-    outlet.put(StreamEvent("talk", "disconnected", 0.4))
+        outlet.put([result])
+    outlet.put([StreamEvent("talk", "disconnected", 0.4)])
     outlet.close()
     assert sink.items[-2:] == ["face_left", "disconnected"]
 
@@ -52,8 +52,47 @@ def test_an_output_that_fails_at_an_event_leaves_the_others() -> None:
     ledger = OutputLedger()
     outlet = Outlet("talk", lambda: [Broken("clips"), whole], ledger, EventDetector())
     for result in film((0.5, [face(1)])):
-        outlet.put(result)
+        outlet.put([result])
     outlet.close()
-    assert [event.event for event in whole.events] == ["error", "face_appeared", "face_left"]
+    assert [event.event for event in whole.events] == ["face_appeared", "error", "face_left"]
     assert [name for name, _ in ledger.failures] == ["clips"]
     assert len(whole.results) == 5
+
+
+def test_what_waits_goes_to_one_sink_after_the_other() -> None:
+    order: list[str] = []
+
+    class Noting(MemorySink):
+        def write(self, result: FrameResult) -> None:
+            order.append(f"{self.name} {result.frame.time_s}")
+
+    outlet = Outlet("talk", lambda: [Noting("a"), Noting("b")], OutputLedger())
+    outlet.put(film((0.3, [])))
+    outlet.close()
+    assert order == ["a 0.0", "a 0.1", "a 0.2", "b 0.0", "b 0.1", "b 0.2"]
+
+
+def test_of_much_that_waits_every_sink_gets_a_little_at_a_time() -> None:
+    order: list[str] = []
+
+    class Noting(MemorySink):
+        def write(self, result: FrameResult) -> None:
+            order.append(f"{self.name}{result.frame.time_s:.1f}")
+
+    outlet = Outlet("talk", lambda: [Noting("a"), Noting("b")], OutputLedger())
+    outlet.put(film((0.6, [])))
+    assert order[:5] == ["a0.0", "a0.1", "a0.2", "a0.3", "b0.0"]
+    assert order[-4:] == ["a0.4", "a0.5", "b0.4", "b0.5"]
+
+
+def test_of_what_waits_a_broken_sink_gets_no_more() -> None:
+    class Broken(MemorySink):
+        def write(self, result: FrameResult) -> None:
+            super().write(result)
+            raise OutputError("clips: no space left")
+
+    broken, whole = Broken("clips"), OrderSink()
+    outlet = Outlet("talk", lambda: [broken, whole], OutputLedger())
+    outlet.put(film((0.3, [])))
+    assert len(broken.results) == 1
+    assert whole.items == [0.0, 0.1, 0.2, "error"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streamfer.app.session.sinks import AnnotatedPicture
+from streamfer.app.session.annotated_picture import AnnotatedPicture
 from streamfer.media.video.network import NetworkVideo
 from streamfer.types import FrameResult, StreamEvent
 
@@ -34,7 +34,7 @@ class NetworkSink:
 
     def write(self, result: FrameResult) -> None:
         """Hands a frame over; nothing is waited for."""
-        image = self._picture.draw(result)
+        image = self._picture.draw(result).image
         if self._video is None:
             self._video = self._start()
         self._video.write(result.frame, image)

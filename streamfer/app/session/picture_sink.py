@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from streamfer.app.session.sinks import AnnotatedPicture
+from streamfer.app.session.annotated_picture import AnnotatedPicture
 from streamfer.errors import OutputError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.video.picture_file import write_picture
@@ -48,7 +48,7 @@ class PictureSink:
         """
         if self._written:
             raise OutputError(f"{self.name}: has room for one picture; name a video for more")
-        image = self._picture.draw(result)
+        image = self._picture.draw(result).image
         with self._times.stage("encode"):
             write_picture(self._claims.replace(self._path), image)
         self._written = True

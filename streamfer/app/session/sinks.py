@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamfer.app.session.annotated_picture import AnnotatedPicture
 from streamfer.app.session.segments import Segments
 from streamfer.app.terminal.feed import WindowFeed, save_picture
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import wall_stamp
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.video.writer import VideoWriter
-from streamfer.pipeline.stats.snapshots import StripFigures
-from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import Frame, FrameResult, StreamEvent, UInt8Array
-from streamfer.vision.overlay.drawing import Rect
-from streamfer.vision.overlay.overlay import Overlay, StripInfo
+from streamfer.types import FrameResult, StreamEvent, UInt8Array
 
 if TYPE_CHECKING:
     from streamfer.media.records.latents import LatentWriter
@@ -28,70 +25,6 @@ from streamfer.vision.overlay.status_strip import offline_tile
 
 _NO_PICTURE_SHAPE = (360, 640, 3)
 """Of the black picture of a stream that never had one."""
-_FIGURES_S = 0.5
-"""Media time for which rate and latency are shown unchanged: figures that change in every frame
-cannot be read, and their text would be drawn anew each time."""
-
-
-class AnnotatedPicture:
-    """Draws the overlay over a result's frame once, for all sinks of a stream that show it.
-
-    Args:
-        overlay: what draws.
-        statistics: where the strip's figures come from.
-        times: where the time it takes is counted.
-        in_place: whether it may draw into the frame itself, which saves a copy; not where somebody
-            else keeps the result.
-    """
-
-    def __init__(
-        self,
-        overlay: Overlay,
-        statistics: RunStatistics,
-        times: StageTimes,
-        *,
-        in_place: bool = True,
-    ) -> None:
-        self._overlay = overlay
-        self._in_place = in_place
-        self._image: UInt8Array = np.zeros(_NO_PICTURE_SHAPE, dtype=np.uint8)
-        self._times = times
-        self._statistics = statistics
-        self._drawn: FrameResult | None = None
-        self._figures: StripFigures | None = None
-        self._figures_s = 0.0
-        """Media time from which they are."""
-        self.changed: tuple[Rect, ...] = ()
-        """Where the last picture differs from its frame's."""
-
-    def draw(self, result: FrameResult) -> UInt8Array:
-        """The frame with the overlay: (H, W, 3) uint8 RGB."""
-        if result is not self._drawn:
-            strip = self._strip(result.frame)
-            with self._times.stage("overlay"):
-                image = result.frame.image
-                self._image = image if self._in_place else image.copy()
-                self.changed = self._overlay.draw(self._image, result.faces, strip)
-            written = sum((right - left) * (low - top) for left, top, right, low in self.changed)
-            copied = 0 if self._in_place else self._image.nbytes
-            self._times.wrote("overlay", 3 * written + copied)
-            self._drawn = result
-        return self._image
-
-    def _strip(self, frame: Frame) -> StripInfo:
-        now = self._statistics.strip_figures(frame.stream)
-        shown = self._figures
-        if shown is None or not 0 <= frame.time_s - self._figures_s < _FIGURES_S:
-            shown = self._figures = now
-            self._figures_s = frame.time_s
-        return StripInfo(
-            stream=frame.stream,
-            time_s=frame.time_s,
-            fps=shown.fps,
-            latency_ms=shown.latency_ms,
-            dropped=now.dropped,
-            live=frame.wall is not None,
-        )
 
 
 class RecordSink:
@@ -184,7 +117,7 @@ class VideoSink:
 
     def write(self, result: FrameResult) -> None:
         """Encodes one frame."""
-        image = self._picture.draw(result)
+        drawn = self._picture.draw(result)
         with self._times.stage("encode"):
             segment = self._segments.number(result.frame)
             if self._writer is None:
@@ -192,8 +125,8 @@ class VideoSink:
             elif segment != self._segment:
                 self._writer.roll()
             self._segment = segment
-            self._writer.write(result.frame, image, result.faces, self._picture.changed)
-        self._times.wrote("encode", image.nbytes // 2)  # YUV 4:2:0
+            self._writer.write(result.frame, drawn.image, result.faces, drawn.changed)
+        self._times.wrote("encode", drawn.image.nbytes // 2)  # YUV 4:2:0
 
     def event(self, event: StreamEvent) -> None:
         """Events do not show in the video."""
@@ -242,7 +175,7 @@ class SnapshotSink:
         name = f"{frame.stream}-{frame.time_s:08.2f}.png"
         if frame.wall is not None:
             name = f"{frame.stream}.{wall_stamp(datetime.fromisoformat(frame.wall))}.png"
-        save_picture(self._folder / name, self._picture.draw(result), self._claims)
+        save_picture(self._folder / name, self._picture.draw(result).image, self._claims)
 
     def event(self, event: StreamEvent) -> None:
         """Events leave no picture."""
@@ -270,7 +203,9 @@ class WindowSink:
 
     def write(self, result: FrameResult) -> None:
         """Shows the frame."""
-        image = self._picture.draw(result) if self._feed.overlay else result.frame.image.copy()
+        image = (
+            self._picture.draw(result).image if self._feed.overlay else result.frame.image.copy()
+        )
         self._shown = image
         self._feed.show(result.frame.stream, image)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from streamfer import __version__
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import Models
+from streamfer.app.session.annotated_picture import AnnotatedPicture
 from streamfer.app.session.clip_sink import ClipConfig, clip_sinks
 from streamfer.app.session.delivery.lsl import LslSink, load_lsl
 from streamfer.app.session.network_sink import NetworkSink
@@ -22,7 +23,6 @@ from streamfer.app.session.outputs import (
 from streamfer.app.session.parts import RunParts
 from streamfer.app.session.picture_sink import PictureSink
 from streamfer.app.session.sinks import (
-    AnnotatedPicture,
     LatentSink,
     RecordSink,
     SnapshotSink,

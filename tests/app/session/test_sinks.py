@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from streamfer.app.session.annotated_picture import AnnotatedPicture
 from streamfer.app.session.sinks import (
-    AnnotatedPicture,
     LatentSink,
     SnapshotSink,
     WindowSink,
@@ -46,10 +46,10 @@ def result(index: int = 0) -> FrameResult:
 
 def test_the_overlay_is_drawn_once_for_all_sinks() -> None:
     picture, shown = make_picture(), result()
-    first = picture.draw(shown).copy()
+    first = picture.draw(shown).image.copy()
     assert (first != 90).any()
-    np.testing.assert_array_equal(picture.draw(shown), first)
-    assert picture.draw(shown) is shown.frame.image
+    np.testing.assert_array_equal(picture.draw(shown).image, first)
+    assert picture.draw(shown).image is shown.frame.image
 
 
 class _Strips(Overlay):
