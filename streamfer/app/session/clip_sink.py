@@ -77,7 +77,11 @@ class ClipSink:
 
     def close(self) -> None:
         """Cuts what is left, as far as the stream went."""
-        self._cut_all()
+        try:
+            self._cut_all()
+        finally:
+            if self._source is not None:
+                self._source.close()
 
     def _cut_all(self) -> None:
         waiting, self._waiting = self._waiting, []

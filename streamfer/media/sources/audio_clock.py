@@ -114,17 +114,22 @@ class PacketOrder:
         self._step = 0 if output.format.name in _COUNTS_EQUAL_TIMES else 1
         self._last: int | None = None
         self._closed = 0
+        self._stream_base: Fraction | None = None
+        """Of the stream, once the file has a header."""
+        self._packet_base = (0, 1)
         self._ratio = Fraction(1)
-        self._bases = (Fraction(0), Fraction(0))
-        """Of the last packet and of the stream: what the ratio is of."""
+        """Of the two."""
 
     def straighten(self, packet: Any) -> None:
         """Gives a packet times that can be written, in the time base of the stream."""
-        bases = packet.time_base, self._stream.time_base
-        if bases != self._bases:
-            self._bases, self._ratio = bases, bases[0] / bases[1]
-        pts, dts = (rescaled(ticks, self._ratio) for ticks in (packet.pts, packet.dts))
-        pts, dts = pts - self._closed, dts - self._closed
+        if self._stream_base is None:
+            self._stream_base = self._stream.time_base
+        base = packet.time_base
+        parts = base.numerator, base.denominator  # fractions take long to compare
+        if parts != self._packet_base:
+            self._packet_base, self._ratio = parts, base / self._stream_base
+        pts = rescaled(packet.pts, self._ratio) - self._closed
+        dts = rescaled(packet.dts, self._ratio) - self._closed
         if self._last is not None:
             earliest = self._last + self._step
             if dts - self._last > LARGEST_STEP:
@@ -132,7 +137,7 @@ class PacketOrder:
                 pts, dts = pts - dts + earliest, earliest
             dts = max(dts, earliest)
         packet.duration = rescaled(packet.duration or 0, self._ratio)
-        packet.time_base = bases[1]
+        packet.time_base = self._stream_base
         packet.dts, packet.pts = dts, max(pts, dts)
         self._last = dts
 

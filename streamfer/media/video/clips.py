@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -52,9 +51,13 @@ class ClipSource(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """No more clips are wanted; closing twice is fine."""
+        ...
+
 
 class FileClips:
-    """Clips of a file, which is read again.
+    """Clips of a file, which is read again, and stays open from clip to clip.
 
     Args:
         path: of the file.
@@ -64,20 +67,30 @@ class FileClips:
     def __init__(self, path: Path, origin_s: float) -> None:
         self._path = path
         self._origin_s = origin_s
+        self._container: Any = None
 
     def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
         """See `ClipSource`."""
         try:
-            with closing(open_media_file(self._path)) as container:
-                video = video_stream(container, self._path)
-                audio = container.streams.best("audio")
-                streams = (video,) if audio is None else (video, audio)
-                begin, end = begin_s + self._origin_s, end_s + self._origin_s
-                container.seek(max(int(begin / video.time_base), 0), stream=video, backward=True)
-                packets = _between(_kept(container.demux(streams)), begin, end)
-                return file.write(ClipMaterial(streams, packets))
+            if self._container is None:
+                self._container = open_media_file(self._path)
+            video = video_stream(self._container, self._path)
+            audio = self._container.streams.best("audio")
+            streams = (video,) if audio is None else (video, audio)
+            begin, end = begin_s + self._origin_s, end_s + self._origin_s
+            begin_ticks = max(int(begin / video.time_base), 0)
+            self._container.seek(begin_ticks, stream=video, backward=True)
+            packets = _between(_kept(self._container.demux(streams)), begin, end)
+            return file.write(ClipMaterial(streams, packets))
         except (SourceError, FFmpegError) as error:
+            self.close()
             raise OutputError(f"{file.name}: cannot cut {self._path} ({reason(error)})") from error
+
+    def close(self) -> None:
+        """See `ClipSource`."""
+        container, self._container = self._container, None
+        if container is not None:
+            container.close()
 
 
 class LiveClips:
@@ -98,6 +111,9 @@ class LiveClips:
         with av.open(io.BytesIO(streams), format="nut") as described:
             part = _between(packets, begin_s - offset_s, end_s - offset_s)
             return file.write(ClipMaterial(tuple(described.streams), part))
+
+    def close(self) -> None:
+        """See `ClipSource`; the stream's packets are not this one's."""
 
 
 class ClipFiles:
@@ -229,7 +245,8 @@ def _between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Ite
                 group = [p for p in group if not p.is_video and p.time_s >= key_s]
         if group is None:
             assert key_s is not None  # set by the first key frame
-            yield from _whole([packet], key_s, end_s)
+            if _inside(packet, key_s, end_s):
+                yield packet
         else:
             group.append(packet)
     if group is not None and key_s is not None:
@@ -238,9 +255,10 @@ def _between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Ite
 
 def _whole(packets: list[KeptPacket], key_s: float, end_s: float) -> Iterator[KeptPacket]:
     """Those of a clip's packets that lie in it, its key frame first."""
-    inside = [
-        packet
-        for packet in packets
-        if packet.time_s >= key_s and (packet.order_s if packet.is_video else packet.time_s) < end_s
-    ]
+    inside = [packet for packet in packets if _inside(packet, key_s, end_s)]
     return iter(sorted(inside, key=lambda packet: not (packet.is_video and packet.time_s == key_s)))
+
+
+def _inside(packet: KeptPacket, key_s: float, end_s: float) -> bool:
+    time_s = packet.time_s
+    return time_s >= key_s and (packet.order_s if packet.is_video else time_s) < end_s

@@ -16,10 +16,14 @@ from tests.support.timed_results import film
 class FakeSource:
     def __init__(self) -> None:
         self.cut: list[tuple[str, float, float]] = []
+        self.closed = False
 
     def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
         self.cut.append((Path(file.name).name, begin_s, end_s))
         return Path(file.name)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def happened(time_s: float, event: EventName = "rule") -> StreamEvent:
@@ -39,7 +43,7 @@ def played(folder: Path, seconds: float, *events: StreamEvent) -> tuple[FakeSour
     before = len(source.cut)
     sink.close()
     sink.close()
-    assert len(source.cut) == before + (seconds < 6)
+    assert len(source.cut) == before + (seconds < 6 and bool(events))
     return source, written
 
 
@@ -50,6 +54,11 @@ def test_a_clip_lies_around_its_event_and_is_cut_when_it_is_over(tmp_path: Path)
         ("talk-00006.00.face_appeared", 4.0, 7.0),
     ]
     assert len(written) == 2
+
+
+def test_the_end_closes_what_clips_are_cut_from(tmp_path: Path) -> None:
+    source, _ = played(tmp_path, 5.0)
+    assert source.closed
 
 
 def test_the_end_cuts_what_is_left(tmp_path: Path) -> None:

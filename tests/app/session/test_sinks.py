@@ -52,6 +52,12 @@ def test_the_overlay_is_drawn_once_for_all_sinks() -> None:
     assert picture.draw(shown).image is shown.frame.image
 
 
+def test_of_several_pictures_each_is_drawn_once_for_all_sinks() -> None:
+    picture, shown = make_picture(), [result(index) for index in range(4)]
+    first = [picture.draw(each) for each in shown]
+    assert all(picture.draw(each) is drawn for each, drawn in zip(shown, first, strict=True))
+
+
 class _Strips(Overlay):
     """Notes what strips say."""
 
