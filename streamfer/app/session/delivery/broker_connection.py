@@ -36,7 +36,7 @@ class BrokerConnection:
         self._client = client
         self._host, self._port = host, port
         self._fail = fail
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         """Held while the client reads or writes."""
         self._closing = threading.Event()
         self._woken, self._waking = socket.socketpair()
@@ -48,20 +48,34 @@ class BrokerConnection:
         """Begins to connect."""
         self._thread.start()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether there is a broker that has taken all that was sent so far."""
+        return self._client.is_connected() and not self._client.want_write()
+
     def publish(
         self, topic: str, content: str | bytes, *, qos: int, retain: bool
     ) -> MQTTMessageInfo:
         """Sends or queues a message; see paho's `Client.publish`. Never waits for the network."""
-        with self._lock:
+        with self.lock:
             info = self._client.publish(topic, content, qos=qos, retain=retain)
             unsent = self._client.want_write()
         if unsent:
             self._wake()
         return info
 
+    def send_unacknowledged(self, topic: str, content: bytes) -> None:
+        """Sends a message of which nobody wants to know whether it has arrived."""
+        with self.lock:
+            told, self._client.on_publish = self._client.on_publish, None  # costs a third more
+            try:
+                self.publish(topic, content, qos=0, retain=False)
+            finally:
+                self._client.on_publish = told
+
     def close(self) -> None:
         """Says goodbye and ends the thread."""
-        with self._lock:
+        with self.lock:
             self._client.disconnect()
         self._closing.set()
         self._wake()
@@ -85,7 +99,7 @@ class BrokerConnection:
                 pause_s = shortest_s
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, longest_s)
-        with self._lock:  # it may just have been reached
+        with self.lock:  # it may just have been reached
             self._client.disconnect()
 
     def _serve(self) -> bool:
@@ -96,7 +110,7 @@ class BrokerConnection:
                 readable = self._wait(connection)
             except (OSError, ValueError):  # it was closed by who published
                 break
-            with self._lock:
+            with self.lock:
                 rc = self._client.loop_read() if readable else MQTTErrorCode.MQTT_ERR_SUCCESS
                 rc = rc or self._client.loop_write() or self._client.loop_misc()
             accepted = accepted or self._client.is_connected()

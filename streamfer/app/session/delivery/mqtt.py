@@ -56,8 +56,6 @@ class Mqtt:
         self._lock = threading.Lock()
         self._states: dict[str, _State] = {}
         """By stream, what was last published as its state."""
-        self._under_way: dict[str, int] = {}
-        """By stream, the number of the result that was last published."""
         self._lost = 0
         self._complained = False
         self._client = self._make_client(tls, most_queued)
@@ -85,19 +83,17 @@ class Mqtt:
         return (f"{self.name}: {self._lost} events were not delivered",) if self._lost else ()
 
     def write(self, result: FrameResult) -> None:
-        """Publishes a result, unless the broker is away or still busy with the one before."""
+        """Publishes a result, unless the broker is away or still busy with what came before."""
         stream = result.frame.stream
-        if self._client.is_connected() and not self._outbox.holds(self._under_way.get(stream)):
+        if self._connection.is_free:
             record = orjson.dumps(result.to_dict())  # in a tenth of json's time, for every frame
-            number = self._outbox.publish("result", self._topic(stream, "result"), record, qos=0)
-            if number is not None:
-                self._under_way[stream] = number
+            self._connection.send_unacknowledged(self._topic(stream, "result"), record)
         self._tell_state(stream, result.faces)
 
     def event(self, event: StreamEvent) -> None:
         """Publishes an event, or queues it until the broker is there."""
         text = json.dumps(event.to_dict(), ensure_ascii=False)
-        if self._outbox.publish("event", self._topic(event.stream, "event"), text) is None:
+        if not self._outbox.publish("event", self._topic(event.stream, "event"), text):
             with self._lock:
                 self._lost += 1
 
@@ -182,39 +178,23 @@ class Mqtt:
 
 
 class _Outbox:
-    """Publishes, and knows what the broker has not acknowledged yet.
-
-    paho tells of an acknowledgement under its own lock, maybe before `publish` has returned the
-    message's number; so no lock is held while it is called.
-    """
+    """Publishes, and knows what the broker has not acknowledged yet."""
 
     def __init__(self, client: Client, connection: BrokerConnection) -> None:
         self._connection = connection
         self._changed = threading.Condition()
         self._waiting: dict[int, str] = {}
-        self._early: set[int] = set()
         client.on_publish = self._acknowledged
 
-    def publish(
-        self, kind: str, topic: str, text: str | bytes, *, qos: int = 1, retain: bool = False
-    ) -> int | None:
-        """Sends or queues a message; gives its number, or None where it is lost."""
-        info = self._connection.publish(topic, text, qos=qos, retain=retain)
-        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE or (
-            qos == 0 and info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS
-        ):
-            return None
-        with self._changed:
-            if info.mid in self._early:
-                self._early.remove(info.mid)
-            else:
+    def publish(self, kind: str, topic: str, text: str, *, retain: bool = False) -> bool:
+        """Sends or queues a message; False where it is lost."""
+        with self._connection.lock:  # its acknowledgement is read after it was noted
+            info = self._connection.publish(topic, text, qos=1, retain=retain)
+            if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
+                return False
+            with self._changed:
                 self._waiting[info.mid] = kind
-        return info.mid
-
-    def holds(self, number: int | None) -> bool:
-        """Whether a message waits."""
-        with self._changed:
-            return number in self._waiting
+        return True
 
     def waiting(self, kind: str) -> int:
         """How many of a kind wait."""
@@ -228,8 +208,7 @@ class _Outbox:
 
     def _acknowledged(self, _: Client, __: Any, number: int, ___: Any, ____: Any) -> None:
         with self._changed:
-            if self._waiting.pop(number, None) is None:
-                self._early.add(number)
+            self._waiting.pop(number, None)  # not there: one that nobody asked about
             self._changed.notify_all()
 
 
