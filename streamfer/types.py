@@ -191,6 +191,15 @@ class FrameResult:
 
     frame: Frame
     faces: tuple[FaceResult, ...]
+    _record: dict[str, Any] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What `to_dict` gives, made once for all who read it."""
+        if self._record is None:
+            object.__setattr__(self, "_record", self.to_dict())
+        assert self._record is not None
+        return self._record
 
     def to_dict(self) -> dict[str, Any]:
         """The record line (`streamfer.records/1`), ready for JSON."""

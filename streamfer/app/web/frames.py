@@ -164,7 +164,7 @@ class LiveFrames:
             )
             self._overlay.draw(image, result.faces, strip)
         height, width = frame.image.shape[:2]
-        record = {**result.to_dict(), "width": width, "height": height}
+        record = {**result.record, "width": width, "height": height}
         shown = {
             face.track_id: face.reconstruction if face.imagined is None else face.imagined
             for face in result.faces

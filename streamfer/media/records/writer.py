@@ -91,7 +91,7 @@ class RecordWriter:
         Raises:
             OutputError: it cannot be written; whole records stay.
         """
-        self._append(methodcaller("frame", result.to_dict()))
+        self._append(methodcaller("frame", result.record))
 
     def event(self, event: StreamEvent) -> None:
         """Appends something that happened.

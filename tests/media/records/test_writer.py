@@ -33,6 +33,13 @@ def written(folder: Path, *results: FrameResult) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_a_record_is_made_once_for_all_who_read_it() -> None:
+    result = some_results()[0]
+    assert result.record is result.record
+    assert result.record == result.to_dict()
+    assert result.to_dict() is not result.record
+
+
 def test_the_header_says_exactly_what_the_schema_says(tmp_path: Path) -> None:
     assert written(tmp_path) == [
         {

@@ -86,7 +86,7 @@ class Mqtt:
         """Publishes a result, unless the broker is away or still busy with what came before."""
         stream = result.frame.stream
         if self._connection.is_free:
-            record = orjson.dumps(result.to_dict())  # in a tenth of json's time, for every frame
+            record = orjson.dumps(result.record)  # in a tenth of json's time, for every frame
             self._connection.send_unacknowledged(self._topic(stream, "result"), record)
         self._tell_state(stream, result.faces)
 
