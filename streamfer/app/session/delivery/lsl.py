@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -69,10 +70,15 @@ class LslSink:
         self._markers.push_sample([json.dumps(event.to_dict(), ensure_ascii=False)])
 
     def close(self) -> None:
-        """Takes the outlets back; closing twice is fine."""
-        self._slots.clear()
-        self._owners.clear()
-        self._markers = None
+        """Takes the outlets back; closing twice is fine.
+
+        liblsl takes 25 ms to end each, for which nobody waits but the end of the process.
+        """
+        if self._markers is None:
+            return
+        outlets = [*self._slots, self._markers]
+        self._slots, self._owners, self._markers = [], [], None
+        threading.Thread(target=outlets.clear, name="lsl-end").start()
 
     def _slot(self, track: int, time_s: float) -> int | None:
         """The slot of a face, or None where all are taken."""

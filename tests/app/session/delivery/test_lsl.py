@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import closing
 
 import numpy as np
@@ -103,3 +104,25 @@ def test_without_pylsl_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "pylsl", None)
     with pytest.raises(ConfigError, match=r"needs pylsl; type: pip install 'streamfer\[lsl\]'"):
         load_lsl()
+
+
+def test_nobody_waits_for_the_end_of_outlets() -> None:
+    may_end, ended = threading.Event(), threading.Event()
+
+    class SlowOutlet(Outlet):
+        def __del__(self) -> None:
+            may_end.wait(10.0)
+            ended.set()
+
+    class SlowLsl(FakeLsl):
+        @staticmethod
+        def StreamOutlet(info: FakeInfo) -> Outlet:
+            return SlowOutlet(info)
+
+    sink = LslSink("cam", SlowLsl())
+    FakeLsl.outlets.clear()
+    sink.close()
+    sink.close()
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(10.0)
