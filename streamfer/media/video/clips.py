@@ -168,7 +168,9 @@ class _Clip:
 
     def __init__(self, path: ClaimedPath, container: str) -> None:
         self._output = OutputFile(path)
-        self._container = av.open(self._output, "w", format=container)
+        self._container = av.open(
+            self._output, "w", format=container, options={"flush_packets": "0"}
+        )  # in larger pieces: nobody reads it before it is whole
         self._streams: list[Any] = []
         self._orders: list[PacketOrder] = []
         self._begin_s = Fraction(0)
