@@ -283,6 +283,9 @@ class StreamSearch:
         chosen = tiles + self._part_turns.take(parts, elapsed_s / _TURN_S, 0 if tiles else 1)
         sides = () if len(self._boxes) or self._hurried else plan.turned
         chosen += self._side_turns.take(sides, elapsed_s / _TURNED_TURN_S, 0 if chosen else 1)
+        known = self._boxes[~self._lost]
         return [
-            tile for tile in chosen if self._searched.needs_look(self._image, self._time_s, tile)
+            tile
+            for tile in chosen
+            if self._searched.needs_look(self._image, self._time_s, tile, known)
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
 
 from streamfer.types import FloatArray, UInt8Array
 from streamfer.vision.detection.search_plan import Look
@@ -13,6 +14,11 @@ _CELL_PX = 8
 """Pixels squared of a tile that are averaged before it is compared with what it showed before."""
 _UNCHANGED = 10
 """Difference of such an average, 0–255, up to which it is noise: of a sensor, of compression."""
+_CHANGED_CELLS = 5
+"""Of three by three averages, so many changed ones may be a new face: the smallest that a tile is
+searched for covers all nine. A shoulder that moves, or leaves in the wind, change fewer."""
+_MARGIN = 0.25
+"""Of a followed face's sides, around it, where it moves itself."""
 _UNCHANGED_S = 4.0
 """A tile in which nothing changes is looked at again after this long: what is almost a face may be
 one in other noise."""
@@ -23,27 +29,36 @@ class SearchedTiles:
     """What tiles showed when they were last looked at, so that none is searched twice for nothing.
 
     A new face changes the picture, be it slowly: a tile is compared with what was looked at, not
-    with the last picture. Where nothing has changed, every fifth turn or so is taken all the same.
+    with the last picture. Where nothing has changed but faces that are followed, every fifth turn
+    or so is taken all the same.
     """
 
     def __init__(self) -> None:
         self._seen: dict[Look, tuple[float, UInt8Array]] = {}
 
-    def needs_look(self, image: UInt8Array, time_s: float, tile: Look) -> bool:
+    def needs_look(
+        self, image: UInt8Array, time_s: float, tile: Look, followed_xyxy: FloatArray
+    ) -> bool:
         """Whether a tile of this picture shows anything new.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             time_s: its media time.
             tile: a part of it.
+            followed_xyxy: (n, 4) px of the picture, the faces that are known.
         """
         if tile not in self._seen:
             return True
         looked_s, before = self._seen[tile]
-        now = _sketch(image, tile)
-        return not 0 <= time_s - looked_s < _UNCHANGED_S or bool(
-            cv2.absdiff(now, before).max() > _UNCHANGED
+        if not 0 <= time_s - looked_s < _UNCHANGED_S:
+            return True
+        changed = (cv2.absdiff(_sketch(image, tile), before).max(axis=2) > _UNCHANGED).view(
+            np.uint8
         )
+        for left, top, right, bottom in _cells(followed_xyxy, tile):
+            changed[top:bottom, left:right] = 0
+        around = cv2.boxFilter(changed, -1, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT)
+        return bool(around.max() >= _CHANGED_CELLS)
 
     def note(self, image: UInt8Array, time_s: float, tiles: Sequence[Look]) -> None:
         """Remembers that tiles of a picture are looked at."""
@@ -55,6 +70,15 @@ def _sketch(image: UInt8Array, tile: Look) -> UInt8Array:
     """A tile at an eighth of its size in the network's input, (h / 8, w / 8, 3) uint8."""
     size = tile.network_wh[0] // _CELL_PX, tile.network_wh[1] // _CELL_PX
     return cv2.resize(tile.part_of(image), size, interpolation=cv2.INTER_AREA)
+
+
+def _cells(boxes_xyxy: FloatArray, tile: Look) -> list[list[int]]:
+    """Where faces are in a tile's sketch, with what is around them: left, top, right, bottom."""
+    margins = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * _MARGIN
+    grown = boxes_xyxy + np.concatenate([-margins, margins], axis=1)
+    corner = np.tile(np.array(tile.region_xyxy[:2], dtype=np.float32), 2)
+    cells = np.round((grown - corner) * (tile.scale / _CELL_PX)).astype(int)
+    return np.maximum(cells, 0).tolist()
 
 
 class Turns:

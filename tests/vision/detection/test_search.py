@@ -1,33 +1,19 @@
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.types import Detection, FloatArray
 from streamfer.vision.detection.search import EveryShape, StreamSearch, WholeSearch
 from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
+from tests.support.searches import HD, NOBODY, boxes, noise
 
-HD = plan_search(1920, 1080, 640, 2.0, 16)
 HALF_HD = plan_search(960, 540, 640, 2.0, 16)
 SMALL = plan_search(640, 360, 640, 2.0, 16)
-NOBODY = np.empty((0, 4), dtype=np.float32)
 NO_LEAN = np.empty(0, dtype=bool), np.empty(0, dtype=np.intp)
 """Of nobody: whether they are lost, and by how many quarters they lean."""
-
-
-@functools.cache
-def noise(plan: SearchPlan, seed: int) -> UInt8Array:
-    """A picture of blocks; no two are alike."""
-    width, height = plan.base.region_wh
-    blocks = np.random.default_rng(seed).integers(0, 255, (height // 20, width // 20, 3), np.uint8)
-    return np.repeat(np.repeat(blocks, 20, axis=0), 20, axis=1)
-
-
-def boxes(*faces: tuple[float, float, float]) -> FloatArray:
-    return np.array([(x, y, x + side, y + side) for x, y, side in faces], dtype=np.float32)
 
 
 @dataclass
@@ -234,21 +220,6 @@ def test_a_tile_in_which_nothing_changes_is_searched_every_few_seconds_only() ->
     assert sum(count for t, count in tiles.items() if t < 3.9) == 0
     assert sum(tiles.values()) == len(HD.tiles)
     assert len(stream.looks(8.0, picture=2)) > 1
-
-
-def test_a_slow_change_is_one_too() -> None:
-    search = StreamSearch()
-    image = np.full((1080, 1920, 3), 100, dtype=np.uint8)
-    search.begin(image, 0.0, NOBODY, *NO_LEAN, everywhere=True)
-    search.first(HD)
-    counts = []
-    for step in range(1, 16):
-        image = image.copy()
-        image[500:530, 900:930] += 1
-        search.begin(image, 0.2 * step, NOBODY, *NO_LEAN)
-        counts.append(len(search.first(HD)) - 1)
-    assert sum(counts[:10]) == 0
-    assert sum(counts[10:]) >= 1
 
 
 def test_photographs_are_looked_at_everywhere_at_once() -> None:
