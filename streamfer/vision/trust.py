@@ -109,7 +109,7 @@ def is_turned(detection: Detection) -> bool:
 
     The models were fitted to faces that lean as people's heads do.
     """
-    roll = abs(float(pose_degrees(detection.landmarks[None])[0, 2]))
+    roll = abs(pose_degrees(detection.landmarks)[2])
     # Without landmarks nothing is known: their roll is not a number, which is no more than any.
     if roll > _MOST_ROLL_DEG:
         return True

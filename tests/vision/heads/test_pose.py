@@ -37,7 +37,7 @@ def turned(yaw: float, pitch: float, roll: float, scale: float = 1.0) -> FloatAr
 def test_a_turned_mean_face_is_read_exactly(
     yaw: float, pitch: float, roll: float, scale: float
 ) -> None:
-    (angles,) = pose_degrees(turned(yaw, pitch, roll, scale)[None])
+    angles = pose_degrees(turned(yaw, pitch, roll, scale))
     np.testing.assert_allclose(angles, [yaw, pitch, roll], atol=0.01)
 
 
@@ -50,12 +50,29 @@ def test_signs_are_those_of_the_picture() -> None:
     assert clockwise[1, 1] > clockwise[0, 1]  # the eye on the right is lower
 
 
-@pytest.mark.parametrize("points", [np.full((5, 2), 7.0), np.full((5, 2), np.nan)])
+_ONE_NAN = np.where(np.arange(10).reshape(5, 2) == 7, np.nan, turned(10, 0, 0))
+_A_LINE = np.outer(np.arange(5), [2.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "points",
+    [np.full((5, 2), 7.0), np.full((5, 2), np.nan), np.full((5, 2), np.inf), _ONE_NAN, _A_LINE],
+)
 def test_landmarks_that_are_no_face_give_no_answer(points: FloatArray) -> None:
-    good = turned(10, 0, 0)
-    angles = pose_degrees(np.stack([points.astype(np.float32), good]))
-    assert np.isnan(angles[0]).all()
-    assert angles[1, 0] == pytest.approx(10, abs=0.01)
+    assert np.isnan(pose_degrees(points.astype(np.float32))).all()
+
+
+def test_the_nearest_rotation_is_that_of_a_singular_value_decomposition() -> None:
+    rng = np.random.default_rng(0)
+    fit = np.linalg.pinv(MEAN_FACE - MEAN_FACE.mean(axis=0))
+    for _ in range(100):
+        points = turned(*rng.uniform(-60, 60, 3), 1.0) + rng.normal(0, 8, (5, 2))
+        left, _, right = np.linalg.svd(
+            (fit @ (points - points.mean(axis=0))).T, full_matrices=False
+        )
+        across, down = left @ right
+        expected = np.arctan2(-across[2], np.cross(across, down)[2]), np.arcsin(down[2])
+        np.testing.assert_allclose(pose_degrees(points)[:2], np.degrees(expected), atol=1e-6)
 
 
 def test_the_head_answers_for_every_face() -> None:
@@ -112,7 +129,7 @@ def test_errors_on_photographs_are_those_of_the_documentation() -> None:
             overlaps = box_iou(picture.boxes_xyxy, [face.box_xyxy for face in found])
             for points, row in zip(picture.points, overlaps, strict=True):
                 if row.max() > 0.3:
-                    (angles,) = pose_degrees(found[int(row.argmax())].landmarks[None])
+                    angles = pose_degrees(found[int(row.argmax())].landmarks)
                     errors.append(np.abs(angles - reference_degrees(points, width, height)))
     assert len(errors) >= 17
     yaw, pitch, roll = np.median(errors, axis=0)
