@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 from streamfer.types import Frame
 
+_MOST_FRAMES = 64
+"""Whose segments are remembered: one output may be that far ahead of another, and no further."""
+
 
 class _Clock:
     """Counts the segments of one thing that goes on: the first begins at 0 s."""
@@ -46,16 +49,23 @@ class Segments:
         self._run = _Clock(every_s)
         self._streams: dict[str, tuple[float, _Clock]] = {}
         """By stream: the time of its first frame, and its own clock."""
+        self._numbers: dict[str, dict[int, int]] = {}
+        """By stream and index of a late frame: its segment, which several outputs ask for."""
         self._joined_s: dict[str, float] = {}
 
     def number(self, frame: Frame) -> int:
         """The segment of the stream's video that the frame belongs to, from 0."""
         with self._lock:
-            first_s, clock = self._streams.setdefault(
-                frame.stream, (frame.time_s, _Clock(self._every_s))
-            )
-            clock.advance(frame.time_s - first_s)
-            return clock.number
+            numbers = self._numbers.setdefault(frame.stream, {})
+            if frame.index not in numbers:
+                first_s, clock = self._streams.setdefault(
+                    frame.stream, (frame.time_s, _Clock(self._every_s))
+                )
+                clock.advance(frame.time_s - first_s)
+                numbers[frame.index] = clock.number
+                if len(numbers) > _MOST_FRAMES:
+                    del numbers[next(iter(numbers))]
+            return numbers[frame.index]
 
     @contextmanager
     def recording(self, frame: Frame) -> Iterator[bool]:

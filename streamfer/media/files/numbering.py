@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from itertools import count
 
+_MOST_FRAMES = 64
+"""Whose numbers are remembered: one output may be that far ahead of another, and no further."""
+
 
 class Numbering:
     """The numbers of continuations: of one stream, what begins at the same frame has the same one.
@@ -18,7 +21,7 @@ class Numbering:
         self._lock = threading.Lock()
         self._outputs: list[Callable[[int], bool]] = []
         self._number = 0
-        self._frame: int | None = None
+        self._of_frame: dict[int, int] = {}
 
     def join(self, is_free: Callable[[int], bool]) -> None:
         """Notes one more output, by what tells whether it could have the continuation of some
@@ -34,9 +37,14 @@ class Numbering:
             above: the number that the output has had, or tried, last.
         """
         with self._lock:
-            if frame is None or frame != self._frame or self._number <= above:
-                self._frame = frame
-                self._number = next(filter(self._is_free, count(self._number + 1)))
+            known = 0 if frame is None else self._of_frame.get(frame, 0)
+            if known > above:
+                return known
+            self._number = next(filter(self._is_free, count(self._number + 1)))
+            if frame is not None:
+                self._of_frame[frame] = self._number
+                if len(self._of_frame) > _MOST_FRAMES:
+                    del self._of_frame[next(iter(self._of_frame))]
             return self._number
 
     def _is_free(self, number: int) -> bool:

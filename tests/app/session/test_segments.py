@@ -91,3 +91,12 @@ def test_no_other_stream_rolls_the_records_while_one_is_written() -> None:
 def test_rolling_and_skipping_exclude_each_other() -> None:
     with pytest.raises(ConfigError, match="--skip-existing"):
         RunConfig(segment=60.0, skip_existing=True)
+
+
+def test_an_output_that_is_a_few_frames_behind_begins_at_the_same_frame() -> None:
+    segments = Segments(1.0)
+    frames = [frame("cam", index, index / 2) for index in range(6)]
+    ahead = numbers(segments, *frames)
+    assert ahead == [0, 0, 1, 1, 2, 2]
+    assert numbers(segments, *frames) == ahead
+    assert numbers(segments, *(frame("cam", i, i / 2) for i in range(6, 500)))[-1] == 249
