@@ -185,7 +185,7 @@ class FaceResult:
         return face_to_dict(self)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class FrameResult:
     """One analysed frame."""
 

@@ -126,12 +126,7 @@ class Channel(Generic[T]):
         Raises:
             ChannelClosed: closed and drained, or cancelled.
         """
-        with self._lock:
-            while not self._items and not self._ended():
-                self._not_empty.wait()
-            if not self._items:
-                raise ChannelClosed
-            return self.take_locked()[0]
+        return self.get_waiting(1)[0]
 
     def get_waiting(self, most: int) -> list[T]:
         """Takes what is there, so many items at most and the oldest first, waiting for one.

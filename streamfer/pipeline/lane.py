@@ -101,11 +101,11 @@ class Lane:
             self.name,
             lambda: make(self.info),
             ledger,
-            events,
-            happened,
-            adjust,
-            self.plan.cover,
-            lambda: self.outbox.cancelled,
+            events=events,
+            on_event=happened,
+            adjust=adjust,
+            cover=self.plan.cover,
+            is_cancelled=lambda: self.outbox.cancelled,
         )
 
     def learns_size(self, event: StreamEvent) -> bool:

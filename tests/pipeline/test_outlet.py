@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streamfer.errors import OutputError
 from streamfer.pipeline.events.detector import EventDetector
 from streamfer.pipeline.outlet import Outlet, OutputLedger
@@ -59,20 +61,8 @@ def test_an_output_that_fails_at_an_event_leaves_the_others() -> None:
     assert len(whole.results) == 5
 
 
-def test_what_waits_goes_to_one_sink_after_the_other() -> None:
-    order: list[str] = []
-
-    class Noting(MemorySink):
-        def write(self, result: FrameResult) -> None:
-            order.append(f"{self.name} {result.frame.time_s}")
-
-    outlet = Outlet("talk", lambda: [Noting("a"), Noting("b")], OutputLedger())
-    outlet.put(film((0.3, [])))
-    outlet.close()
-    assert order == ["a 0.0", "a 0.1", "a 0.2", "b 0.0", "b 0.1", "b 0.2"]
-
-
-def test_of_much_that_waits_every_sink_gets_a_little_at_a_time() -> None:
+def handed_over(results: Sequence[FrameResult]) -> list[str]:
+    """In which order two sinks get results that wait together."""
     order: list[str] = []
 
     class Noting(MemorySink):
@@ -80,7 +70,17 @@ def test_of_much_that_waits_every_sink_gets_a_little_at_a_time() -> None:
             order.append(f"{self.name}{result.frame.time_s:.1f}")
 
     outlet = Outlet("talk", lambda: [Noting("a"), Noting("b")], OutputLedger())
-    outlet.put(film((0.6, [])))
+    outlet.put(results)
+    outlet.close()
+    return order
+
+
+def test_what_waits_goes_to_one_sink_after_the_other() -> None:
+    assert handed_over(film((0.3, []))) == ["a0.0", "a0.1", "a0.2", "b0.0", "b0.1", "b0.2"]
+
+
+def test_of_much_that_waits_every_sink_gets_a_little_at_a_time() -> None:
+    order = handed_over(film((0.6, [])))
     assert order[:5] == ["a0.0", "a0.1", "a0.2", "a0.3", "b0.0"]
     assert order[-4:] == ["a0.4", "a0.5", "b0.4", "b0.5"]
 

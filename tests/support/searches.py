@@ -11,6 +11,8 @@ from streamfer.vision.detection.search_plan import SearchPlan, plan_search
 
 HD = plan_search(1920, 1080, 640, 2.0, 16)
 NOBODY = np.empty((0, 4), dtype=np.float32)
+NO_LEAN = np.empty(0, dtype=bool), np.empty(0, dtype=np.intp)
+"""Of nobody: whether they are lost, and by how many quarters they lean."""
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from streamfer.pipeline.outlet import MOST_AT_ONCE
 from streamfer.pipeline.stats.snapshots import StripFigures
@@ -22,7 +22,6 @@ cannot be read, and their text would be drawn anew each time."""
 class DrawnPicture:
     """A frame with the overlay."""
 
-    result: FrameResult
     image: UInt8Array
     """(H, W, 3) uint8 RGB."""
     changed: tuple[Rect, ...]
@@ -52,16 +51,17 @@ class AnnotatedPicture:
         self._in_place = in_place
         self._times = times
         self._statistics = statistics
-        self._drawn: deque[DrawnPicture] = deque(maxlen=MOST_AT_ONCE)
+        self._drawn = WeakKeyDictionary[FrameResult, DrawnPicture]()
+        """Of the results that sinks are being handed: large pictures go when those go."""
         self._figures: StripFigures | None = None
         self._figures_s = 0.0
         """Media time from which they are."""
 
     def draw(self, result: FrameResult) -> DrawnPicture:
         """The frame with the overlay."""
-        for drawn in self._drawn:
-            if drawn.result is result:
-                return drawn
+        drawn = self._drawn.get(result)
+        if drawn is not None:
+            return drawn
         strip = self._strip(result.frame)
         with self._times.stage("overlay"):
             image = result.frame.image
@@ -71,8 +71,10 @@ class AnnotatedPicture:
         written = sum((right - left) * (low - top) for left, top, right, low in changed)
         copied = 0 if self._in_place else image.nbytes
         self._times.wrote("overlay", 3 * written + copied)
-        self._drawn.append(DrawnPicture(result, image, changed))
-        return self._drawn[-1]
+        if len(self._drawn) == MOST_AT_ONCE:  # somebody keeps results
+            del self._drawn[next(iter(self._drawn))]
+        drawn = self._drawn[result] = DrawnPicture(image, changed)
+        return drawn
 
     def _strip(self, frame: Frame) -> StripInfo:
         now = self._statistics.strip_figures(frame.stream)

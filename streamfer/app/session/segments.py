@@ -7,10 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from streamfer.media.files.numbering import FrameNumbers
 from streamfer.types import Frame
-
-_MOST_FRAMES = 64
-"""Whose segments are remembered: one output may be that far ahead of another, and no further."""
 
 
 class _Clock:
@@ -49,22 +47,20 @@ class Segments:
         self._run = _Clock(every_s)
         self._streams: dict[str, tuple[float, _Clock]] = {}
         """By stream: the time of its first frame, and its own clock."""
-        self._numbers: dict[str, dict[int, int]] = {}
-        """By stream and index of a late frame: its segment, which several outputs ask for."""
+        self._numbers: dict[str, FrameNumbers] = {}
+        """By stream, the segments of its last frames, for which several outputs ask."""
         self._joined_s: dict[str, float] = {}
 
     def number(self, frame: Frame) -> int:
         """The segment of the stream's video that the frame belongs to, from 0."""
         with self._lock:
-            numbers = self._numbers.setdefault(frame.stream, {})
+            numbers = self._numbers.setdefault(frame.stream, FrameNumbers())
             if frame.index not in numbers:
                 first_s, clock = self._streams.setdefault(
                     frame.stream, (frame.time_s, _Clock(self._every_s))
                 )
                 clock.advance(frame.time_s - first_s)
                 numbers[frame.index] = clock.number
-                if len(numbers) > _MOST_FRAMES:
-                    del numbers[next(iter(numbers))]
             return numbers[frame.index]
 
     @contextmanager

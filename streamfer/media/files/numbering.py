@@ -7,7 +7,17 @@ from collections.abc import Callable
 from itertools import count
 
 _MOST_FRAMES = 64
-"""Whose numbers are remembered: one output may be that far ahead of another, and no further."""
+"""That are remembered: one output may be that far ahead of another, and no further."""
+
+
+class FrameNumbers(dict[int, int]):
+    """A number for each of a stream's last frames, by index: outputs that come to the same frame
+    one after the other find the same one."""
+
+    def __setitem__(self, frame: int, number: int) -> None:
+        super().__setitem__(frame, number)
+        if len(self) > _MOST_FRAMES:
+            del self[next(iter(self))]
 
 
 class Numbering:
@@ -21,7 +31,7 @@ class Numbering:
         self._lock = threading.Lock()
         self._outputs: list[Callable[[int], bool]] = []
         self._number = 0
-        self._of_frame: dict[int, int] = {}
+        self._of_frame = FrameNumbers()
 
     def join(self, is_free: Callable[[int], bool]) -> None:
         """Notes one more output, by what tells whether it could have the continuation of some
@@ -43,8 +53,6 @@ class Numbering:
             self._number = next(filter(self._is_free, count(self._number + 1)))
             if frame is not None:
                 self._of_frame[frame] = self._number
-                if len(self._of_frame) > _MOST_FRAMES:
-                    del self._of_frame[next(iter(self._of_frame))]
             return self._number
 
     def _is_free(self, number: int) -> bool:

@@ -62,9 +62,10 @@ def pose_degrees(landmarks: FloatArray) -> tuple[float, float, float]:
     """
     xs, ys = landmarks.T.tolist()
     middle_x, middle_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    if not math.isfinite(middle_x + middle_y):
+        return _UNKNOWN
     xs, ys = [x - middle_x for x in xs], [y - middle_y for y in ys]
-    spread = max(map(abs, (*xs, *ys)))
-    if not _LEAST_SPREAD_PX < spread < math.inf:  # nan is neither
+    if max(map(abs, (*xs, *ys))) <= _LEAST_SPREAD_PX:
         return _UNKNOWN
     across = [sum(map(operator.mul, fit, xs)) for fit in _FIT]
     down = [sum(map(operator.mul, fit, ys)) for fit in _FIT]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -56,6 +57,16 @@ def test_of_several_pictures_each_is_drawn_once_for_all_sinks() -> None:
     picture, shown = make_picture(), [result(index) for index in range(4)]
     first = [picture.draw(each) for each in shown]
     assert all(picture.draw(each) is drawn for each, drawn in zip(shown, first, strict=True))
+
+
+def test_a_drawing_goes_with_its_result_and_of_kept_ones_only_the_last_stay() -> None:
+    picture, shown = make_picture(), result()
+    image = weakref.ref(picture.draw(shown).image)
+    del shown
+    assert image() is None
+    kept = [result(index) for index in range(6)]
+    first = [picture.draw(each) for each in kept]
+    assert all(picture.draw(each) is drawn for each, drawn in zip(kept[2:], first[2:], strict=True))
 
 
 class _Strips(Overlay):

@@ -8,12 +8,10 @@ import pytest
 from streamfer.types import Detection, FloatArray
 from streamfer.vision.detection.search import EveryShape, StreamSearch, WholeSearch
 from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
-from tests.support.searches import HD, NOBODY, boxes, noise
+from tests.support.searches import HD, NO_LEAN, NOBODY, boxes, noise
 
 HALF_HD = plan_search(960, 540, 640, 2.0, 16)
 SMALL = plan_search(640, 360, 640, 2.0, 16)
-NO_LEAN = np.empty(0, dtype=bool), np.empty(0, dtype=np.intp)
-"""Of nobody: whether they are lost, and by how many quarters they lean."""
 
 
 @dataclass

@@ -6,9 +6,7 @@ import numpy as np
 
 from streamfer.types import FloatArray
 from streamfer.vision.detection.search import StreamSearch
-from tests.support.searches import HD, NOBODY, boxes, noise
-
-NO_LEAN = np.empty(0, dtype=bool), np.empty(0, dtype=np.intp)
+from tests.support.searches import HD, NO_LEAN, NOBODY, boxes, noise
 
 
 def test_a_slow_change_is_one_too() -> None:
