@@ -73,12 +73,13 @@ def _sketch(image: UInt8Array, tile: Look) -> UInt8Array:
 
 
 def _cells(boxes_xyxy: FloatArray, tile: Look) -> list[list[int]]:
-    """Where faces are in a tile's sketch, with what is around them: left, top, right, bottom."""
+    """Where faces are in an upright tile's sketch, with what is around them: left, top, right,
+    bottom. Turned looks are taken where nobody is followed."""
     margins = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * _MARGIN
-    grown = boxes_xyxy + np.concatenate([-margins, margins], axis=1)
-    corner = np.tile(np.array(tile.region_xyxy[:2], dtype=np.float32), 2)
-    cells = np.round((grown - corner) * (tile.scale / _CELL_PX)).astype(int)
-    return np.maximum(cells, 0).tolist()
+    corners = np.stack([boxes_xyxy[:, :2] - margins, boxes_xyxy[:, 2:] + margins], axis=1)
+    scale = np.array(tile.network_wh) / tile.region_wh / _CELL_PX
+    cells = np.round((corners - tile.region_xyxy[:2]) * scale).astype(int)
+    return np.maximum(cells, 0).reshape(-1, 4).tolist()
 
 
 class Turns:

@@ -6,6 +6,8 @@ import numpy as np
 
 from streamfer.types import FloatArray
 from streamfer.vision.detection.search import StreamSearch
+from streamfer.vision.detection.search_plan import plan_search
+from streamfer.vision.detection.turns import SearchedTiles
 from tests.support.searches import HD, NO_LEAN, NOBODY, boxes, noise
 
 
@@ -50,3 +52,15 @@ def test_what_changes_within_a_face_that_is_followed_is_no_new_one() -> None:
 def test_what_is_narrower_than_a_face_is_none() -> None:
     assert later_tiles((slice(480, 600), slice(880, 884)), NOBODY, lost=False) == 0
     assert later_tiles((slice(480, 500), slice(880, 900)), NOBODY, lost=False) >= 1
+
+
+def test_a_followed_face_is_found_in_a_tile_that_is_stretched() -> None:
+    plan = plan_search(1960, 200, 640, 2.0, 16)
+    tile = next(part for part in plan.parts if part.network_wh[1] / 200 > 1.4 * part.scale)
+    before = noise(plan, 0)
+    after = before.copy()
+    after[115:185, 900:970] ^= 255
+    searched = SearchedTiles()
+    searched.note(before, 0.0, [tile])
+    assert searched.needs_look(after, 0.2, tile, NOBODY)
+    assert not searched.needs_look(after, 0.2, tile, boxes((900, 115, 70)))
