@@ -76,6 +76,10 @@ class EncoderTraining:
     """Faces between two lines of metrics, sheets and states."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.generated < 0:
+            raise ConfigError(f"--generated must be at least 0, not {self.generated:g}")
+
 
 class EncoderTrainer:
     """The encoder, what it is held to, and its steps.
@@ -105,6 +109,7 @@ class EncoderTrainer:
         self.config = config
         self.device = faces.device
         self.dtype = torch.bfloat16 if config.bf16 else None
+        self.half = torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16)
         self.spread = style_spread(generator)
         self.encoder = Encoder(config.shape).to(self.device)
         self.encoder.w_avg.copy_(generator.mapping.w_avg)
@@ -112,14 +117,12 @@ class EncoderTrainer:
             self.encoder.load_state_dict(initial.state_dict())
         self.known = known
         self.average = copy.deepcopy(self.encoder).eval().requires_grad_(False)
-        self.optimizer = torch.optim.Adam(
-            self.encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
-        )
+        rate = config.learning_rate
+        self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=rate, betas=(0.9, 0.99))
         self.modules = {"encoder": self.encoder, "average": self.average}
         self.optimizers = {"encoder": self.optimizer}
-        self.images_seen = 0
+        self.images_seen, self._rounds = 0, 0
         self.sums: dict[str, Tensor] = {}
-        self._rounds = 0
 
     def step(self, progress: float) -> None:
         """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
@@ -127,13 +130,13 @@ class EncoderTrainer:
         real = jitter(draw_real(self.faces, self.config.batch_size))
         known_ws, generated = self._generated_batch()
         optimised, codes = self._optimised_batch()
-        with self._half():
+        with self.half:
             offsets = self.encoder.offsets(torch.cat([real, generated, optimised]))
         common, deltas = (offset.float() for offset in offsets)
         ws = self.encoder.compose(common, deltas)
         n, unknown = len(real), len(real) + len(generated)
         drawn = self.generator.synthesis(ws[:n], dtype=self.dtype)
-        with self._half():
+        with self.half:
             losses = reconstruction_losses(self.lens, real, drawn)
         losses["delta"] = (deltas[:unknown] / self.spread).square().mean()
         if len(generated):
@@ -149,8 +152,8 @@ class EncoderTrainer:
         follow(self.average, self.encoder, averaging_step(updates, self.config.ema_decay))
         self.images_seen += n
         self._rounds += 1
-        for name, loss in losses.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach()
+        for name, loss in losses.items():  # in float32: half precision loses small ones
+            self.sums[name] = self.sums.get(name, 0.0) + loss.detach().float()
 
     @property
     def unreported(self) -> int:
@@ -170,9 +173,6 @@ class EncoderTrainer:
         drawn = self.generator.synthesis(self.average(from_uint8(faces)))
         both = torch.stack([faces, to_uint8(drawn[:, 0])], dim=1)
         return both.flatten(0, 1).cpu()
-
-    def _half(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
     def _optimised_batch(self) -> tuple[Tensor, Tensor]:
         """Faces as they are, for to others their codes don't belong, and the codes; none of either

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from streamfer.errors import ConfigError
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder
@@ -84,6 +85,27 @@ def test_it_learns_from_real_faces_alone(
     trainer.metrics()
     trainer.step(0.1)
     assert trainer.metrics()["pixel"] < 0.5 * first["pixel"]
+
+
+def test_means_of_many_steps_are_exact_in_half_precision(
+    faces: Tensor, generator: Generator, lens: Lens
+) -> None:
+    config = dataclasses.replace(TINY, generated=0.0, bf16=True, learning_rate=0.0)
+    trainer = EncoderTrainer(faces, generator, lens, config)
+    singly = []
+    for _ in range(40):
+        trainer.step(0.1)
+        singly.append(trainer.metrics()["feature"])
+    torch.manual_seed(TINY.seed)
+    trainer = EncoderTrainer(faces, generator, lens, config)
+    for _ in range(40):
+        trainer.step(0.1)
+    assert trainer.metrics()["feature"] == pytest.approx(sum(singly) / 40, rel=1e-4)
+
+
+def test_fewer_generated_faces_than_none_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--generated must be at least 0, not -1"):
+        dataclasses.replace(TINY, generated=-1.0)
 
 
 def test_it_leaves_weights_metrics_and_pairs(
