@@ -16,7 +16,7 @@ from streamfer.geometry import clip_boxes
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.detection.search import Search, WholeSearch
 from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
-from streamfer.vision.detection.second_look import wants_half
+from streamfer.vision.detection.smaller_looks import smaller_look
 from streamfer.vision.detection.suppression import join_looks, non_maximum_suppression
 
 
@@ -72,8 +72,8 @@ class DetectorConfig:
     """At most this many candidates enter the suppression, best first."""
     full_size: bool = False
     """Looks at larger pictures in tiles too, down to faces of `min_face_px`; see `search_plan`."""
-    second_look: bool = False
-    """Looks again at half the size where that may find large faces; see `second_look`."""
+    smaller_looks: bool = False
+    """Looks again at smaller sizes where that may find large faces; see `smaller_looks`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,8 +186,8 @@ class EngineDetector(ABC):
         pictures = range(len(sizes_wh))
         look([(i, view) for i in pictures for view in chosen[i].first(plans[i])])
         look([(i, plans[i].base) for i in pictures if chosen[i].again(plans[i], found[i])])
-        if self._config.second_look:
-            look([(i, plans[i].whole[1]) for i in pictures if wants_half(plans[i], found[i])])
+        while self._config.smaller_looks and (views := _smaller_looks(plans, found)):
+            look(views)
         pairs = zip(found, sizes_wh, strict=True)
         return [join_looks(each, self._config.nms_iou, size_wh) for each, size_wh in pairs]
 
@@ -227,6 +227,11 @@ class EngineDetector(ABC):
     def close(self) -> None:
         """Frees the engine; closing twice is fine."""
         self._engine.close()
+
+
+def _smaller_looks(plans: Sequence[SearchPlan], found: Sequence[Found]) -> Views:
+    wanted = [smaller_look(plan, each) for plan, each in zip(plans, found, strict=True)]
+    return [(picture, view) for picture, view in enumerate(wanted) if view]
 
 
 def by_network_size(views: Views) -> dict[tuple[int, int], list[int]]:

@@ -12,6 +12,6 @@ SERVED = DetectorConfig(
     # Below the score of a new face: a face that is already tracked may be seen less surely.
     score_threshold=0.2,
     min_face_px=16,
-    second_look=True,
+    smaller_looks=True,
 )
 """A run's settings, where nothing else was asked for."""

@@ -116,16 +116,17 @@ def test_pictures_of_one_network_size_run_as_one_batch_on_a_gpu(
     ]
 
 
-def test_a_second_look_is_taken_at_what_the_first_leaves_in_doubt() -> None:
+def test_smaller_looks_are_taken_at_what_leaves_doubt() -> None:
     engine = mean_engine("cuda:0")
-    detector = WholePicture(engine, DetectorConfig(long_side=256, second_look=True))
+    detector = WholePicture(engine, DetectorConfig(long_side=512, smaller_looks=True))
     images = [grey(256, 256, 204), grey(256, 256, 102), grey(200, 160, 51)]
     found = detector.detect(images)
     assert [call["images"].shape for call in engine.calls] == [
-        (2, 256, 256, 3),
-        (1, 192, 256, 3),
+        (2, 512, 512, 3),
+        (1, 320, 384, 3),
+        (1, 256, 256, 3),
+        (1, 160, 192, 3),
         (1, 128, 128, 3),
-        (1, 96, 128, 3),
     ]
     assert [faces[0].score for faces in found] == pytest.approx([0.8, 0.4, 0.2])
     assert [len(faces) for faces in found] == [1, 1, 1]

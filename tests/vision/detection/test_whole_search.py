@@ -24,7 +24,7 @@ from tests.support.crowds import Faces, count_found, crowd, empty_place
 from tests.support.engines import FakeEngine
 from tests.support.faces import count_detections, dlib_pictures, read_rgb
 
-SERVED = DetectorConfig(score_threshold=0.2, min_face_px=16, full_size=True, second_look=True)
+SERVED = DetectorConfig(score_threshold=0.2, min_face_px=16, full_size=True, smaller_looks=True)
 
 
 @pytest.fixture(scope="module")
