@@ -100,9 +100,9 @@ class Turns:
         if not looks:
             self._credit = 0.0
             return []
-        self._credit = min(self._credit + len(looks) * share, float(max(most, 1)))
-        count = min(int(self._credit + _ROUNDING), most)
-        self._credit = max(self._credit - count, 0.0)
+        credit = self._credit + len(looks) * share
+        count = min(int(credit + _ROUNDING), most)
+        self._credit = min(max(credit - count, 0.0), 1.0)  # one more, not all that were missed
         first, self._next = self._next, (self._next + count) % len(looks)
         return [looks[(first + step) % len(looks)] for step in range(count)]
 
