@@ -27,7 +27,7 @@ from streamfer.evaluation.metrics import (
     confusion_matrix,
     expected_calibration_error,
 )
-from streamfer.evaluation.served import served_probabilities
+from streamfer.evaluation.served import served_answers
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.served_classifier import load_served_classifier
 from streamfer.models.shipped import weights_sha256
@@ -185,7 +185,7 @@ def _answerer(
     """
     if engine is not None:
         served = config.labels or "ferplus"
-        return lambda crops: served_probabilities(engine, crops)[served], served
+        return lambda crops: served_answers(engine, crops)[f"probs_{served}"], served
     model = load_served_classifier(config.weights)
     labels = config.labels or model.heads[0]
     if labels not in model.heads:

@@ -1,18 +1,17 @@
-"""The classifier as it is served: through an engine, in that engine's precision."""
+"""The face network as it is served: through an engine, in that engine's precision."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from streamfer.engine import Engine
-from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.types import FloatArray, UInt8Array
 
 _BATCH = 64
 
 
-def served_probabilities(engine: Engine, crops: UInt8Array) -> dict[LabelSet, FloatArray]:
-    """(n, 7) float32 probabilities of both heads.
+def served_answers(engine: Engine, crops: UInt8Array) -> dict[str, FloatArray]:
+    """What the network says of n faces, by output: (n, …) float32.
 
     Args:
         engine: of the served face network.
@@ -21,10 +20,10 @@ def served_probabilities(engine: Engine, crops: UInt8Array) -> dict[LabelSet, Fl
     Raises:
         EngineError: the engine failed.
     """
-    parts: dict[LabelSet, list[FloatArray]] = {labels: [] for labels in LABEL_SETS}
+    parts: dict[str, list[FloatArray]] = {}
     for start in range(0, len(crops), _BATCH):
         answers = engine.run({"faces": crops[start : start + _BATCH]})
-        for labels in LABEL_SETS:
+        for name, values in answers.items():
             # Engines may answer in memory that their next run overwrites.
-            parts[labels].append(np.array(answers[f"probs_{labels}"], dtype=np.float32))
-    return {labels: np.concatenate(found) for labels, found in parts.items()}
+            parts.setdefault(name, []).append(np.array(values, dtype=np.float32))
+    return {name: np.concatenate(found) for name, found in parts.items()}

@@ -5,14 +5,14 @@ and DequantizeLinear before a convolution says what its input and its weights ar
 the backends fuse the pairs into integer kernels. Weights are symmetric int8 with one scale for each
 output channel; inputs, which come from a ReLU, are uint8 from 0 to a given limit; biases are int32.
 
-Written here, because a chain of convolutions behind ReLUs needs none of what NNCF and the quantiser
+Written here, because convolutions behind ReLUs need none of what NNCF and the quantiser
 of ONNX Runtime bring, and both would want the training faces where the network is exported: on the
 user's machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def quantise_convolutions(onnx_model: bytes, limits: Mapping[str, float]) -> byt
 
     Args:
         onnx_model: a float32 network.
-        limits: for each convolution, by the name of its module's last two parts (`trunk.2`), the
+        limits: for each convolution, by the name of its module or the end of it (`trunk.2`), the
             largest input that 8 bits tell apart; larger ones are clipped. The input must not be
             negative.
 
@@ -49,8 +49,8 @@ def quantise_convolutions(onnx_model: bytes, limits: Mapping[str, float]) -> byt
     missing = set(limits)
     nodes: list[Any] = []
     for node in graph.node:
-        layer = _layer(node)
-        if layer in limits:
+        layer = _layer(node, limits)
+        if layer is not None:
             missing.discard(layer)
             nodes += _quantise(graph, node, weights, limits[layer])
         nodes.append(node)
@@ -78,11 +78,13 @@ def quantise_rows(values: FloatArray) -> tuple[NDArray[np.int8], FloatArray]:
     return np.clip(whole, -_INT8_MAX, _INT8_MAX).astype(np.int8), scales
 
 
-def _layer(node: Any) -> str:
-    """`trunk.2` for the convolution whose weights are `network.trunk.2.weight`; else empty."""
+def _layer(node: Any, names: Iterable[str]) -> str | None:
+    """Which of the names means a node: `trunk.2` the convolution with the weights
+    `network.trunk.2.weight`."""
     if node.op_type != "Conv":
-        return ""
-    return ".".join(str(node.input[1]).split(".")[-3:-1])
+        return None
+    module = "." + str(node.input[1]).removesuffix(".weight")
+    return next((name for name in names if module.endswith(f".{name}")), None)
 
 
 def _quantise(graph: Any, node: Any, weights: Mapping[str, Any], limit: float) -> list[Any]:
@@ -93,17 +95,19 @@ def _quantise(graph: Any, node: Any, weights: Mapping[str, Any], limit: float) -
     """
     from onnx import numpy_helper
 
-    source, weight, bias = node.input
+    source, weight, *bias = node.input
     integers, scales = quantise_rows(numpy_helper.to_array(weights[weight]))
     step = np.float32(limit / _UINT8_MAX)
-    bias_steps = step * scales
-    wide = np.rint(numpy_helper.to_array(weights[bias]) / bias_steps.astype(np.float64))
-    whole_bias = np.clip(wide, -_INT32_MAX, _INT32_MAX).astype(np.int32)
-    return [
+    nodes = [
         *_rounded(graph, node, 0, source, step),
         _stored(graph, node, 1, weight, integers, scales),
-        _stored(graph, node, 2, bias, whole_bias, bias_steps),
     ]
+    if bias:  # exporters drop one of zeros
+        bias_steps = step * scales
+        wide = np.rint(numpy_helper.to_array(weights[bias[0]]) / bias_steps.astype(np.float64))
+        whole_bias = np.clip(wide, -_INT32_MAX, _INT32_MAX).astype(np.int32)
+        nodes.append(_stored(graph, node, 2, bias[0], whole_bias, bias_steps))
+    return nodes
 
 
 def _rounded(graph: Any, node: Any, place: int, source: str, step: np.float32) -> list[Any]:

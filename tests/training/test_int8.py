@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from streamfer.models.export import served_face_network
 from streamfer.models.int8_calibration import read_calibration
 from streamfer.models.shipped import WeightFiles
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, folded, load_face_vgg, save_face_vgg
+from streamfer.runtime.self_check import RELATIVE_ERROR_LIMITS
 from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from streamfer.training.int8 import activation_limits, main
 from tests.support.labelled_faces import drawn_set, write_parquet
+from tests.support.latent import save_all_networks
 
 
 @pytest.fixture
@@ -37,15 +40,15 @@ def options(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("clipped", [0.0, 1e-3, 0.05])
 def test_limits_leave_out_the_share_asked_for(weights: WeightFiles, clipped: float) -> None:
     crops = np.random.default_rng(0).integers(0, 256, (70, 64, 64), dtype=np.uint8)
-    model = load_face_vgg(weights.classifier)
-    limits = activation_limits(model, crops, clipped)
-    network = folded(model)
+    served = served_face_network(weights)
+    limits = activation_limits(served, crops, clipped)
+    network = folded(load_face_vgg(weights.classifier))
     x = network.normalise(torch.from_numpy(crops))
     expected = {}
     with torch.inference_mode():
         for index, layer in enumerate(network.trunk):
             if index and isinstance(layer, nn.Conv2d):
-                expected[f"trunk.{index}"] = x.flatten().clone()
+                expected[f"model.trunk.{index}"] = x.flatten().clone()
             x = layer(x)
     assert limits.keys() == expected.keys()
     for name, values in expected.items():
@@ -68,6 +71,22 @@ def test_the_command_writes_what_serving_reads(
     assert calibration.accuracy["fer2013"].faces == 14
     assert calibration.notes["limits"].startswith("5 training faces")
     assert "points) on 14 faces" in capsys.readouterr().out
+
+
+def test_the_encoder_is_quantised_too(
+    tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RELATIVE_ERROR_LIMITS, "int8", 1.0)  # the networks are random
+    (tmp_path / "weights").mkdir()
+    weights = save_all_networks(tmp_path / "weights")
+    assert main([*options, f"--weights={weights.folder}", f"--out={weights.int8}"]) == 0
+    calibration = read_calibration(weights)
+    assert calibration is not None
+    encoder = [name for name in calibration.limits if name.startswith("encoder.")]
+    assert "encoder.body.3.conv1" in encoder
+    assert "encoder.body.4.shortcut.0" in encoder
+    assert not {"encoder.body.0", "encoder.describe.0"} & set(encoder)
+    assert "of the codes' spread" in calibration.notes["latent"]
 
 
 @pytest.mark.parametrize(
