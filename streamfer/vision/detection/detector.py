@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamfer.engine import Engine
 from streamfer.geometry import clip_boxes
 from streamfer.types import Detection, FloatArray, UInt8Array
+from streamfer.vision.detection.scaling import scale_into
 from streamfer.vision.detection.search import Search, WholeSearch
 from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
 from streamfer.vision.detection.smaller_looks import smaller_look
@@ -268,14 +268,7 @@ def _stack(looks: Sequence[tuple[UInt8Array, Look]], size_wh: tuple[int, int]) -
     width, height = size_wh
     batch = np.empty((len(looks), height, width, 3), dtype=np.uint8)
     for row, (image, look) in zip(batch, looks, strict=True):
-        part = look.part_of(image)
-        if part.shape == row.shape:
-            row[...] = part
-            continue
-        # Averaging keeps small faces when shrinking; enlarging wants interpolation.
-        shrinking = part.shape[1] > width or part.shape[0] > height
-        interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        cv2.resize(part, size_wh, dst=row, interpolation=interpolation)
+        scale_into(row, look.part_of(image))
     return batch
 
 

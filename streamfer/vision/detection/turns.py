@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from streamfer.types import FloatArray, UInt8Array
+from streamfer.vision.detection.scaling import scale_into
 from streamfer.vision.detection.search_plan import Look
 
 _CELL_PX = 8
@@ -68,8 +69,10 @@ class SearchedTiles:
 
 def _sketch(image: UInt8Array, tile: Look) -> UInt8Array:
     """A tile at an eighth of its size in the network's input, (h / 8, w / 8, 3) uint8."""
-    size = tile.network_wh[0] // _CELL_PX, tile.network_wh[1] // _CELL_PX
-    return cv2.resize(tile.part_of(image), size, interpolation=cv2.INTER_AREA)
+    width, height = (side // _CELL_PX for side in tile.network_wh)
+    sketch = np.empty((height, width, 3), dtype=np.uint8)
+    scale_into(sketch, tile.part_of(image))
+    return sketch
 
 
 def _cells(boxes_xyxy: FloatArray, tile: Look) -> list[list[int]]:
