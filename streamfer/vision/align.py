@@ -8,6 +8,8 @@ import numpy as np
 from streamfer.geometry import (
     BOX_IN_TEMPLATE,
     FACE_TEMPLATE,
+    apply_affine,
+    invert_affine,
     similarity_transform,
     square_face_box,
 )
@@ -22,6 +24,11 @@ ALIGNMENT = "fer2013-64/1"
 _MIN_EYE_DISTANCE = 0.15
 """Eyes closer than this fraction of the box's width belong to a profile: there a similarity fitted
 to five points shrinks the face, so the box decides instead."""
+
+
+_FEW_SAMPLES = 2
+"""Oversampling up to which a face is warped in colour: it takes less to make the crop gray than the
+part of the picture that the crop shows."""
 
 
 def landmarks_reliable(detection: Detection) -> bool:
@@ -133,7 +140,23 @@ def align_face(image: UInt8Array, detection: Detection, size: int = FACE_SIZE) -
         The face with a (size, size) uint8 gray image.
     """
     matrix = crop_matrix(detection, size)
-    crop = warp_face(image, matrix, size)
+    if image.ndim == 3 and oversampling(matrix) > _FEW_SAMPLES:
+        crop = warp_face(*_gray_part(image, matrix, size), size)
+    else:
+        crop = warp_face(image, matrix, size)
     if crop.ndim == 3:
         crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return AlignedFace(detection=detection, image=crop, frame_to_crop=matrix)
+
+
+def _gray_part(image: UInt8Array, matrix: FloatArray, size: int) -> tuple[UInt8Array, FloatArray]:
+    """What a crop shows of an RGB image, in gray, and the matrix from there to the crop."""
+    corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]], dtype=np.float32)
+    seen = apply_affine(invert_affine(matrix), corners)
+    last = np.array(image.shape[1::-1]) - 1
+    left, top = np.clip(np.floor(seen.min(axis=0)), 0, last).astype(int)
+    right, bottom = np.clip(np.ceil(seen.max(axis=0)), 0, last).astype(int) + 1
+    gray = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2GRAY)
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ np.array([left, top], dtype=np.float32)
+    return gray, moved

@@ -175,13 +175,23 @@ def test_gray_is_that_of_rgb_pictures(colour: tuple[int, int, int], gray: int) -
     np.testing.assert_allclose(face.image, gray, atol=1)
 
 
-def test_gray_and_rgb_frames_give_the_same_crop() -> None:
+@pytest.mark.parametrize(
+    ("side", "left", "top", "degrees"),
+    [(100, 50, 30, 0), (300, 120, 90, 20), (300, -90, -60, 35), (500, 200, 150, -40)],
+)
+def test_gray_and_rgb_frames_give_the_same_crop(
+    side: float, left: float, top: float, degrees: float
+) -> None:
+    """Within the frame and across its edges."""
     rng = np.random.default_rng(1)
-    rgb = cv2.resize(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8), (200, 200))
+    rgb = cv2.resize(rng.integers(0, 256, (50, 60, 3), dtype=np.uint8), (600, 500))
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    from_rgb = align_face(rgb, template_face()).image.astype(int)
-    from_gray = align_face(gray, template_face()).image.astype(int)
-    assert np.abs(from_rgb - from_gray).max() <= 2
+    face = template_face(side, left, top)
+    face = Detection(face.box_xyxy, face.score, turned(face.landmarks, degrees).astype(np.float32))
+    from_rgb = align_face(rgb, face)
+    from_gray = align_face(gray, face)
+    assert np.abs(from_rgb.image.astype(int) - from_gray.image).max() <= 2
+    np.testing.assert_array_equal(from_rgb.frame_to_crop, from_gray.frame_to_crop)
 
 
 def test_aligned_face_says_how_it_was_made() -> None:
