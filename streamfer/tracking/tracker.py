@@ -49,8 +49,9 @@ class TrackerConfig:
     new_score: float = 0.5
     """Detector score from which on a detection may be a new or returning face; below, it can only
     keep a face that is already tracked."""
-    new_score_with_landmarks: float = 0.2
-    """The same where the five landmarks lie as in a face: what is not one seldom has such."""
+    new_score_with_landmarks: float = 0.15
+    """The same where the five landmarks lie as in a face: what is not one seldom has such. Of small
+    faces the detectors give no score as low as that."""
     memory_s: float = 2.0
     """How long a face that left keeps its number."""
 

@@ -56,7 +56,7 @@ class EncoderTraining:
 
     shape: EncoderConfig = field(default_factory=EncoderConfig)
     weights: ReconstructionWeights = field(
-        default_factory=lambda: ReconstructionWeights(pixel=20.0, expression=2.0)
+        default_factory=lambda: ReconstructionWeights(20.0, expression=5.0, delta=0.01)
     )
     images: int = 3_000_000
     """Real faces shown in all."""

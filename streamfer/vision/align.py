@@ -24,8 +24,6 @@ ALIGNMENT = "fer2013-64/1"
 _MIN_EYE_DISTANCE = 0.15
 """Eyes closer than this fraction of the box's width belong to a profile: there a similarity fitted
 to five points shrinks the face, so the box decides instead."""
-
-
 _FEW_SAMPLES = 2
 """Oversampling up to which a face is warped in colour: it takes less to make the crop gray than the
 part of the picture that the crop shows."""

@@ -120,7 +120,7 @@ def test_low_scores_keep_a_face_but_start_none() -> None:
 
 @pytest.mark.parametrize(
     ("score", "sound", "starts"),
-    [(0.5, False, True), (0.49, False, False), (0.2, True, True), (0.19, True, False)],
+    [(0.5, False, True), (0.49, False, False), (0.2, True, True), (0.14, True, False)],
 )
 def test_landmarks_that_lie_as_in_a_face_let_a_doubtful_one_start(
     score: float, sound: bool, starts: bool

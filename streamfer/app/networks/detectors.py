@@ -88,6 +88,7 @@ def make_detector(name: str, engine: Engine, settings: DetectorConfig | None = N
     surer = replace(
         settings,
         score_threshold=max(settings.score_threshold, _RETINAFACE_SCORE),
+        large_score_threshold=None,
         smaller_looks=False,  # it has a map for large faces
     )
     return RetinaFace(engine, ANCHOR_SIZES[_backbone(name)], surer)

@@ -85,7 +85,7 @@ class DeviceDetection:
     def _places(self, answers: Mapping[str, Array], row: int) -> Places:
         """Those of one picture that are above the detector's threshold."""
         scores = answers[self._detector.score_output][row, :, 0]
-        good = scores > self._detector.config.score_threshold
+        good = scores > self._detector.config.lowest_score
         named = {name: values[row][good] for name, values in answers.items() if name != _PLACE}
         return Places(answers[_PLACE][row][good], named)
 

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from streamfer.engine import Engine
 from streamfer.geometry import clip_boxes
 from streamfer.types import Detection, FloatArray, UInt8Array
-from streamfer.vision.detection.scaling import scale_into
+from streamfer.vision.detection.scaling import network_input
 from streamfer.vision.detection.search import Search, WholeSearch
 from streamfer.vision.detection.search_plan import Look, SearchPlan, plan_search
 from streamfer.vision.detection.smaller_looks import smaller_look
 from streamfer.vision.detection.suppression import join_looks, non_maximum_suppression
+
+LARGE_SHARE = 0.15
+"""Of the picture's longer side: what is taken for so large a face seldom is none."""
 
 
 class Detector(Protocol):
@@ -64,6 +67,8 @@ class DetectorConfig:
     """A picture smaller than `long_side` is enlarged by at most this factor."""
     score_threshold: float = 0.5
     """Faces below this score are dropped."""
+    large_score_threshold: float | None = None
+    """The same of those that fill `LARGE_SHARE`, in looks at the whole picture; None: no other."""
     nms_iou: float = 0.3
     """Of two boxes that overlap by more than this, the better one stays."""
     min_face_px: float = 0.0
@@ -74,6 +79,11 @@ class DetectorConfig:
     """Looks at larger pictures in tiles too, down to faces of `min_face_px`; see `search_plan`."""
     smaller_looks: bool = False
     """Looks again at smaller sizes where that may find large faces; see `smaller_looks`."""
+
+    @property
+    def lowest_score(self) -> float:
+        """Below it no face is kept, whatever its size."""
+        return min(self.score_threshold, self.large_score_threshold or self.score_threshold)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,10 +212,12 @@ class EngineDetector(ABC):
     ) -> list[list[Detection]]:
         found: list[list[Detection]] = [[] for _ in views]
         for network_wh, members in self._batches(views):
-            pictures = _stack([(images[views[m][0]], views[m][1]) for m in members], network_wh)
+            pictures = network_input(
+                [(images[views[m][0]], views[m][1]) for m in members], network_wh
+            )
             outputs = self._engine.run({"images": pictures})
             for row, member in enumerate(members):
-                places = places_above(outputs, row, self.score_output, self._config.score_threshold)
+                places = places_above(outputs, row, self.score_output, self._config.lowest_score)
                 picture, look = views[member]
                 found[member] = self.faces_at(places, look, sizes[picture])
         return found
@@ -263,19 +275,10 @@ def _rows(values: NDArray[Any], index: NDArray[np.intp]) -> FloatArray:
     return values.reshape(len(values), -1)[index]
 
 
-def _stack(looks: Sequence[tuple[UInt8Array, Look]], size_wh: tuple[int, int]) -> UInt8Array:
-    """The parts of the pictures at the network's size, (N, H, W, 3) uint8."""
-    width, height = size_wh
-    batch = np.empty((len(looks), height, width, 3), dtype=np.uint8)
-    for row, (image, look) in zip(batch, looks, strict=True):
-        scale_into(row, look.part_of(image))
-    return batch
-
-
 def select_faces(
     candidates: Candidates, look: Look, frame_wh: tuple[int, int], config: DetectorConfig
 ) -> list[Detection]:
-    """Suppresses doubles, maps to the frame, clips, drops small ones; best score first."""
+    """Suppresses doubles, maps to the frame, clips, drops small and unsure ones; best first."""
     order = np.argsort(-candidates.scores, kind="stable")[: config.max_faces]
     boxes, points = candidates.boxes_xyxy[order], candidates.landmarks[order]
     scores = candidates.scores[order]
@@ -286,8 +289,11 @@ def select_faces(
         keep, landmarks = keep[upright], landmarks[upright]
     boxes = clip_boxes(look.boxes_to_picture(boxes[keep]), *frame_wh)
     sizes = boxes[:, 2:] - boxes[:, :2]
-    large = (sizes.max(axis=1) >= config.min_face_px) & (sizes.min(axis=1) > 0)
+    sides = sizes.max(axis=1)
+    large = (sides >= LARGE_SHARE * max(frame_wh)) & look.whole
+    sure = scores[keep] > np.where(large, config.lowest_score, config.score_threshold)
+    kept = sure & (sides >= config.min_face_px) & (sizes.min(axis=1) > 0)
     return [
         Detection(box_xyxy=boxes[i], score=float(scores[keep[i]]), landmarks=landmarks[i])
-        for i in np.flatnonzero(large)
+        for i in np.flatnonzero(kept)
     ]

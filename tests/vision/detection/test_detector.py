@@ -62,6 +62,26 @@ def test_select_faces_drops_small_ones(min_face_px: float, expected: list[float]
     assert [face.score for face in faces] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("side", "score", "is_whole", "kept"),
+    [
+        (20, 0.25, True, True),
+        (20, 0.18, True, True),
+        (20, 0.18, False, False),
+        (20, 0.14, True, False),
+        (10, 0.25, True, True),
+        (10, 0.18, True, False),
+    ],
+)
+def test_large_faces_need_less_of_a_score(
+    side: float, score: float, is_whole: bool, kept: bool
+) -> None:
+    config = DetectorConfig(score_threshold=0.2, large_score_threshold=0.15)
+    look = replace(whole((100, 100), (100, 100)), whole=is_whole)
+    faces = select_faces(candidates([[9, 9, 9 + side, 19]], [score]), look, (100, 100), config)
+    assert bool(faces) is kept
+
+
 def test_select_faces_drops_a_box_outside_the_frame() -> None:
     found = candidates([[-20, 0, -5, 10]], [0.9])
     assert select_faces(found, whole((100, 100), (100, 100)), (100, 100), DetectorConfig()) == []
@@ -104,7 +124,9 @@ def test_pictures_of_one_network_size_run_as_one_batch_on_a_gpu(
     device: str, shapes: list[tuple[int, ...]]
 ) -> None:
     engine = mean_engine(device)
-    detector = WholePicture(engine, DetectorConfig(long_side=64, max_enlarge=1.0))
+    detector = WholePicture(
+        engine, DetectorConfig(long_side=64, max_enlarge=1.0, score_threshold=0.0)
+    )
     images = [grey(128, 128, 51), grey(64, 32, 102), grey(256, 256, 153)]
     found = detector.detect(images)
     assert [call["images"].shape for call in engine.calls] == shapes
@@ -118,7 +140,9 @@ def test_pictures_of_one_network_size_run_as_one_batch_on_a_gpu(
 
 def test_smaller_looks_are_taken_at_what_leaves_doubt() -> None:
     engine = mean_engine("cuda:0")
-    detector = WholePicture(engine, DetectorConfig(long_side=512, smaller_looks=True))
+    detector = WholePicture(
+        engine, DetectorConfig(long_side=512, score_threshold=0.0, smaller_looks=True)
+    )
     images = [grey(256, 256, 204), grey(256, 256, 102), grey(200, 160, 51)]
     found = detector.detect(images)
     assert [call["images"].shape for call in engine.calls] == [

@@ -17,14 +17,12 @@ from streamfer.runtime.model import OnnxModel
 from streamfer.types import Detection, Frame, FrameResult, UInt8Array
 from streamfer.vision.align import landmarks_reliable
 from streamfer.vision.detection.centerface import CenterFace, centerface_file, centerface_onnx
-from streamfer.vision.detection.detector import DetectorConfig
+from streamfer.vision.detection.served import SERVED
 from streamfer.vision.detection.suppression import on_same_head
 from streamfer.vision.face_reader import HostFaceReader
 from tests.support.crowds import Faces, count_found, crowd, empty_place
 from tests.support.engines import FakeEngine
 from tests.support.faces import count_detections, dlib_pictures, read_rgb
-
-SERVED = DetectorConfig(score_threshold=0.2, min_face_px=16, full_size=True, smaller_looks=True)
 
 
 @pytest.fixture(scope="module")
