@@ -16,8 +16,8 @@ from streamfer.types import FloatArray, UInt8Array
 
 _SIZE_WH = (32, 18)
 _SAMPLED_WH = (64, 36)
-"""Pixels that a picture is thinned to first, without a mean: it costs the same in 4K. Each of them
-comes from memory that this thread has not touched yet."""
+"""Pixels that a picture is thinned to first, without a mean: it costs the same in 4K. They are few,
+for each comes from memory that this thread has not touched yet."""
 _LEAST = 0.15
 """Change from which on it may be a cut. Measured from frame to frame: below 0.04 in ordinary films,
 0.3 at a cut between two portraits of the same composition."""

@@ -137,11 +137,10 @@ def align_face(image: UInt8Array, detection: Detection, size: int = FACE_SIZE) -
     Returns:
         The face with a (size, size) uint8 gray image.
     """
-    matrix = crop_matrix(detection, size)
+    matrix = to_crop = crop_matrix(detection, size)
     if image.ndim == 3 and oversampling(matrix) > _FEW_SAMPLES:
-        crop = warp_face(*_gray_part(image, matrix, size), size)
-    else:
-        crop = warp_face(image, matrix, size)
+        image, to_crop = _gray_part(image, matrix, size)
+    crop = warp_face(image, to_crop, size)
     if crop.ndim == 3:
         crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return AlignedFace(detection=detection, image=crop, frame_to_crop=matrix)

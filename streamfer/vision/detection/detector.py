@@ -68,7 +68,7 @@ class DetectorConfig:
     score_threshold: float = 0.5
     """Faces below this score are dropped."""
     large_score_threshold: float | None = None
-    """The same of those that fill `LARGE_SHARE`, in looks at the whole picture; None: no other."""
+    """The same of those that fill `LARGE_SHARE`, in looks at the whole picture; None: the same."""
     nms_iou: float = 0.3
     """Of two boxes that overlap by more than this, the better one stays."""
     min_face_px: float = 0.0
@@ -83,7 +83,8 @@ class DetectorConfig:
     @property
     def lowest_score(self) -> float:
         """Below it no face is kept, whatever its size."""
-        return min(self.score_threshold, self.large_score_threshold or self.score_threshold)
+        large = self.large_score_threshold
+        return self.score_threshold if large is None else min(self.score_threshold, large)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
