@@ -93,7 +93,7 @@ def train_autoencoder(
 
     train_until_over(trainer, config, lambda: clock() - began, trainer.step, tick)
     if trainer.unreported:
-        if not trainer.from_game:
+        if not trainer.mapping_fitted:
             trainer.fit_mapping()
         tick()
     return trainer.G_ema, trainer.E_ema

@@ -55,9 +55,7 @@ class EncoderTraining:
     """A recipe."""
 
     shape: EncoderConfig = field(default_factory=EncoderConfig)
-    weights: ReconstructionWeights = field(
-        default_factory=lambda: ReconstructionWeights(20.0, expression=5.0, delta=0.01)
-    )
+    weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
     images: int = 3_000_000
     """Real faces shown in all."""
     max_seconds: float = 400.0

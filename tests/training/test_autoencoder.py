@@ -14,16 +14,16 @@ from streamfer.errors import EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder, load_generator, save_encoder
-from streamfer.models.stylegan2 import GeneratorConfig
+from streamfer.models.stylegan2 import GeneratorConfig, to_uint8
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig
 from streamfer.training.autoencoder import main, train_autoencoder
 from streamfer.training.generator import train_generator
 from streamfer.training.latent.autoencoder_trainer import (
     AutoencoderTrainer,
     AutoencoderTraining,
-    sliced_wasserstein,
 )
 from streamfer.training.latent.gan import GeneratorTraining
+from streamfer.training.latent.style_cloud import sliced_wasserstein
 
 TINY = AutoencoderTraining(
     generator=GeneratorConfig(channels=(16, 16, 8), z_dim=4, w_dim=8, mapping_layers=2),
@@ -90,6 +90,48 @@ def test_it_leaves_networks_that_fit_and_is_resumed(
         )
     assert (parts / "pairs.png").exists()
     assert (parts / "samples.png").exists()
+
+
+class Watched(torch.nn.Module):
+    """Passes pictures on to the discriminator as they are, and keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images.detach())
+        return images
+
+
+def test_the_discriminator_judges_random_faces_beside_real_ones_as_they_are(
+    faces: Tensor, lens: Lens
+) -> None:
+    trainer = AutoencoderTrainer(faces, lens, dataclasses.replace(TINY, prior_steps=1))
+    trainer.augment = Watched()
+    trainer.step(0.9)
+    for_the_generator, real, drawn = trainer.augment.seen
+    known = {row.numpy().tobytes() for row in torch.cat([faces, faces.flip(2)])}
+    assert all(row.numpy().tobytes() in known for row in to_uint8(real[:, 0]))
+    assert len(drawn) == len(real) == TINY.batch_size
+    torch.testing.assert_close(drawn, for_the_generator)
+
+
+def test_the_mapping_learns_from_the_discriminator(faces: Tensor, lens: Lens) -> None:
+    recipe = dataclasses.replace(TINY, prior=0.0, prior_steps=0)
+    trainer = AutoencoderTrainer(faces, lens, recipe)
+    before = [p.clone() for p in trainer.G.mapping.parameters()]
+    trainer.step(0.1)
+    assert all(map(torch.equal, before, trainer.G.mapping.parameters()))
+    trainer.step(0.9)
+    assert not any(map(torch.equal, before, trainer.G.mapping.parameters()))
+
+
+def test_the_encoder_has_a_rate_of_its_own(faces: Tensor, lens: Lens) -> None:
+    trainer = AutoencoderTrainer(faces, lens, dataclasses.replace(TINY, encoder_rate=0.25))
+    trainer.step(0.1)
+    drawing, coding = trainer.optimizer.param_groups
+    assert coding["lr"] == 0.25 * drawing["lr"] > 0
 
 
 def test_the_mapping_learns_where_the_codes_lie() -> None:

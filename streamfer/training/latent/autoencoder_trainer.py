@@ -14,7 +14,12 @@ from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.storage import load_encoder, load_generator, load_into, read_tensors
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, from_uint8, to_uint8
-from streamfer.training.latent.adversarial import discriminator_loss, generator_loss, r1_penalty
+from streamfer.training.latent.adversarial import (
+    discriminator_loss,
+    generator_loss,
+    mix_styles,
+    r1_penalty,
+)
 from streamfer.training.latent.discriminator import Discriminator
 from streamfer.training.latent.projected import DifferentiableAugment, ProjectedDiscriminator
 from streamfer.training.latent.real_faces import averaging_step, draw_real, follow, jitter
@@ -23,10 +28,11 @@ from streamfer.training.latent.reconstruction import (
     reconstruction_losses,
     weighted_sum,
 )
+from streamfer.training.latent.style_cloud import factor_of_covariance, sliced_wasserstein
 from streamfer.training.runs.loop import learning_rate_factor
 
-_DIRECTIONS = 256
-"""Projections of the sliced Wasserstein distance."""
+_STYLE_MIXING = 0.5
+"""Share of the random faces that are drawn from two styles."""
 _FIT_FACES, _FIT_BATCH, _FIT_LEARNING_RATE = 8192, 512, 0.5
 """Of the mapping, whose own multiplier of the learning rate is 0.01."""
 
@@ -47,6 +53,8 @@ class AutoencoderTraining:
     batch_size: int = 32
     learning_rate: float = 0.002
     """Of Adam; falls to 0 along a cosine."""
+    encoder_rate: float = 1.0
+    """The encoder's learning rate, as a share of that."""
     adversarial: float = 5.0
     """Weight of the discriminator's opinion. Its gradient at the pictures is a fifth of that
     through the lens and a tenth of that of the expression: with less weight it is not heard."""
@@ -62,7 +70,8 @@ class AutoencoderTraining:
     """Weight of the distance between the mapping's styles and the encoder's."""
     prior_steps: int = 2000
     """Steps in which the mapping alone is fitted to the encoder's styles, when the discriminator
-    joins and at the end; not where the networks come from a game, whose mapping is better."""
+    joins or, without one, at the end; from then on it learns from the discriminator. Not where the
+    networks come from a game, whose mapping is better."""
     projected: bool = False
     """A discriminator that looks through the lens (`ProjectedDiscriminator`) instead of a plain
     one: it learns from far fewer faces."""
@@ -70,7 +79,7 @@ class AutoencoderTraining:
     r1_every: int = 16
     ema_decay: float = 0.998
     bf16: bool = False
-    """Whether generator and discriminator work in bfloat16."""
+    """Whether the networks work in bfloat16."""
     tick_images: int = 20_000
     """Faces between two lines of metrics, sheets and states."""
     seed: int = 0
@@ -109,12 +118,14 @@ class AutoencoderTrainer:
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         self.E_ema = copy.deepcopy(self.E).eval().requires_grad_(False)
         self.E.requires_grad_(not config.freeze_encoder)
-        learning = [p for net in (self.G, self.E) for p in net.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(learning, config.learning_rate, betas=(0.5, 0.99))
+        drawing = {"params": self.G.parameters(), "betas": (0.0, 0.99), "share": 1.0}
+        coding = {"params": self.E.parameters(), "share": config.encoder_rate}
+        groups = [drawing] if config.freeze_encoder else [drawing, coding]
+        self.optimizer = torch.optim.Adam(groups, config.learning_rate, betas=(0.9, 0.99))
         self.D_optimizer = torch.optim.Adam(
             self.D.parameters(), config.learning_rate, betas=(0.0, 0.99)
         )
-        self.from_game = False
+        self.half = torch.autocast(device.type, self.dtype, enabled=config.bf16)
         self.mapping_fitted = False
         self.images_seen = 0
         self.steps = 0
@@ -132,7 +143,7 @@ class AutoencoderTrainer:
         Raises:
             EngineError: a file is missing, damaged or of another shape.
         """
-        self.from_game = True
+        self.mapping_fitted = True
         trained = load_encoder(encoder)
         # The averaged generator is the better one, and the encoder was trained for it.
         states = [("G_ema", self.G), ("G_ema", self.G_ema), ("D", self.D)]
@@ -151,69 +162,78 @@ class AutoencoderTrainer:
         """Learns from one batch; `progress` of the run, 0 to 1, sets the learning rate."""
         config = self.config
         real = jitter(draw_real(self.faces, config.batch_size))
+        rate = config.learning_rate * learning_rate_factor(progress)
         for optimizer in (self.optimizer, self.D_optimizer):
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * learning_rate_factor(progress)
+                group["lr"] = rate * group.get("share", 1.0)
         if progress < config.adversarial_from:
             losses = self._autoencode(real)
         else:
-            if not self.from_game and not self.mapping_fitted:
+            if not self.mapping_fitted:
                 self.fit_mapping()
-            losses, pictures = self._autoencode_against(real)
-            self._discriminate(real, pictures)
+            losses, drawn = self._autoencode_against(real)
+            self._discriminate(drawn)
         for average, current in ((self.G_ema, self.G), (self.E_ema, self.E)):
             follow(average, current, averaging_step(self.steps, config.ema_decay))
         self.images_seen += config.batch_size
         self.steps += 1
         self.unreported += 1
         for name, loss in losses.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach()
+            self.sums[name] = self.sums.get(name, 0.0) + loss.detach().float()
 
     def _encode(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """Codes of faces (N, num_ws, w_dim), some of them common styles alone, and the mean
         squared size of the deltas."""
         self.E.train(not self.config.freeze_encoder)
-        common, deltas = self.E.offsets(real)
+        with self.half:
+            common, deltas = (offset.float() for offset in self.E.offsets(real))
         kept = torch.rand(len(real), 1, 1, device=self.device) >= self.config.common_only
         return self.E.compose(common, deltas * kept), deltas.square().mean()
+
+    def _compare(self, real: Tensor, drawn: Tensor, delta: Tensor) -> dict[str, Tensor]:
+        with self.half:
+            losses = reconstruction_losses(self.lens, real, drawn)
+        return {**losses, "delta": delta}
 
     def _autoencode(self, real: Tensor) -> dict[str, Tensor]:
         """Teaches encoder and generator; returns the losses."""
         ws, delta = self._encode(real)
-        pictures = self.G.synthesis(ws, "random", self.dtype)
-        losses = reconstruction_losses(self.lens, real, pictures)
-        losses["delta"] = delta
+        losses = self._compare(real, self.G.synthesis(ws, "random", self.dtype), delta)
         self._update(weighted_sum(losses, self.config.weights))
         return losses
 
     def _autoencode_against(self, real: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """As `_autoencode`, with random styles beside the codes and with the discriminator's
-        opinion of both; returns the losses and what was drawn."""
+        """As `_autoencode`, with as many random styles beside the codes and with the
+        discriminator's opinion of what is drawn from them; returns the losses and that.
+
+        What is drawn from codes it does not see: it would rather have those sharp than alike.
+        """
         config, n = self.config, len(real)
         ws, delta = self._encode(real)
-        w = self.G.mapping(torch.randn(n, config.generator.z_dim, device=self.device))
-        sampled = w[: max(n // 2, 1)].detach()[:, None].expand(-1, config.generator.num_ws, -1)
+        w = self.G.mapping(torch.randn(2 * n, config.generator.z_dim, device=self.device))
+        sampled = mix_styles(w[:n], w[n:], config.generator.num_ws, _STYLE_MIXING)
         pictures = self.G.synthesis(torch.cat([ws, sampled]), "random", self.dtype)
-        losses = reconstruction_losses(self.lens, real, pictures[:n])
-        losses["delta"] = delta
+        losses = self._compare(real, pictures[:n], delta)
         total = weighted_sum(losses, config.weights)
-        losses["prior"] = sliced_wasserstein(w, ws[:, 0].detach())
+        losses["prior"] = sliced_wasserstein(w[:n], ws[:, 0].detach())
         self.D.requires_grad_(False)
-        losses["adversarial"] = generator_loss(self.D(self.augment(pictures), self.dtype))
+        losses["adversarial"] = generator_loss(self.D(self.augment(pictures[n:]), self.dtype))
         self.D.requires_grad_(True)
         total = total + config.prior * losses["prior"]
         self._update(total + config.adversarial * losses["adversarial"])
         with torch.no_grad():
             self.G.mapping.w_avg.lerp_(w.detach().mean(dim=0), 0.01)
-        return losses, pictures.detach()
+        return losses, pictures[n:].detach()
 
     def _update(self, total: Tensor) -> None:
         self.optimizer.zero_grad()
         torch.autograd.backward(total)
         self.optimizer.step()
 
-    def _discriminate(self, real: Tensor, pictures: Tensor) -> None:
-        seen = [self.D(self.augment(x), self.dtype) for x in (real, pictures)]
+    def _discriminate(self, drawn: Tensor) -> None:
+        """Holds drawn faces against real ones as they are: what is jittered would be drawn so."""
+        real = draw_real(self.faces, len(drawn))
+        seen = [self.D(self.augment(x), self.dtype) for x in (real, drawn)]
         loss = discriminator_loss(seen[0], seen[1])
         if not self.config.projected and self.steps % self.config.r1_every == 0:
             weight = self.config.r1_gamma * self.config.r1_every
@@ -266,30 +286,3 @@ class AutoencoderTrainer:
         random = torch.Generator().manual_seed(1)
         z = torch.randn(count, self.config.generator.z_dim, generator=random)
         return to_uint8(self.G_ema(z.to(self.device), truncation_psi)[:, 0]).cpu()
-
-
-def sliced_wasserstein(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared distance of two equally large sets of points, seen from random directions.
-
-    Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures* (2015).
-
-    Args:
-        a: (N, D).
-        b: (N, D).
-    """
-    directions = torch.nn.functional.normalize(
-        torch.randn(a.shape[1], _DIRECTIONS, device=a.device), dim=0
-    )
-    first, second = ((x @ directions).sort(dim=0).values for x in (a, b))
-    return (first - second).square().mean()
-
-
-def factor_of_covariance(points: Tensor) -> Tensor:
-    """(D, D) whose rows, largest first, are the principal axes scaled by their deviations: normal
-    numbers times it are spread as the points are.
-
-    Args:
-        points: (N, D).
-    """
-    variances, axes = torch.linalg.eigh(points.T.cov())
-    return (axes * variances.clamp(min=0).sqrt()).T.flip(0)
