@@ -11,7 +11,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,8 @@ from streamfer.evaluation.edit_curves import (
     success,
     success_interval,
 )
-from streamfer.evaluation.editor import Editor, codes_for_editing
+from streamfer.evaluation.edited_set import EditedSet, edited_set
+from streamfer.evaluation.editor import Editor
 from streamfer.evaluation.outside_judge import OutsideJudge
 from streamfer.evaluation.report import write_json
 from streamfer.labels import LABELS
@@ -47,18 +47,8 @@ ORDERED = tuple(float(s) for s in np.linspace(-3, 3, 13))
 """Strengths over which the order is looked at (papers/README's protocol)."""
 _FURTHER = (4.0, 5.0, 6.0, 8.0)
 """More of them, where so little does not change enough faces."""
-SHARE, _BATCH = 0.8, 20
-"""Methods are compared where they change this share of the faces; so many are encoded at once."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EditedSet:
-    """Codes of faces that are edited, and how strangers look to the judge."""
-
-    codes: FloatArray = field(repr=False)
-    """(n, num_ws, w_dim)."""
-    strangers: FloatArray = field(repr=False)
-    """(m, d) embeddings of other persons, drawn by the same generator."""
+SHARE = 0.8
+"""Methods are compared where they change this share of the faces."""
 
 
 def judge_direction(
@@ -206,14 +196,11 @@ def _prepared(
             return EditedSet(kept["codes"], kept["strangers"])
     public = read_faces(options.data, held_out_split(options.data))
     crops = _aligned(public, range(min(options.faces, len(public))), options.landmarks)
-    parts = [crops[i : i + _BATCH] for i in range(0, len(crops), _BATCH)]
-    codes = np.concatenate([codes_for_editing(editor, part, options.fit) for part in parts])
     persons = read_faces(options.persons, "train")
-    # One picture of each person, drawn as the edited faces are.
+    # One picture of each person.
     _, rows = np.unique(persons.subjects, return_index=True)
     others = _aligned(persons, rows.tolist(), options.landmarks)
-    drawn = editor.draw(editor.encode(others))
-    faces = EditedSet(codes, judge.embed(drawn))
+    faces = edited_set(editor, judge, crops, others, options.fit)
     np.savez(path, codes=faces.codes, strangers=faces.strangers)
     return faces
 

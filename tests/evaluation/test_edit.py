@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from streamfer.errors import OutputError
-from streamfer.evaluation.edit import EditedSet, control, judge_direction, main, resumed, table
+from streamfer.evaluation.edit import (
+    control,
+    judge_direction,
+    main,
+    resumed,
+    table,
+)
+from streamfer.evaluation.edited_set import EditedSet, edited_set
 from streamfer.types import FloatArray, UInt8Array
 from tests.support.directions import random_directions
 
@@ -20,10 +27,10 @@ class CodeEditor:
     """Draws a code's first number as gray, 100 for 0, and reads bright faces as happy."""
 
     def encode(self, crops: UInt8Array) -> FloatArray:
-        raise NotImplementedError
+        return np.zeros((len(crops), 2, 3), np.float32)
 
     def refine(self, crops: UInt8Array, codes: FloatArray) -> FloatArray:
-        raise NotImplementedError
+        return codes + crops[:, :1, :1]
 
     def draw(self, codes: FloatArray) -> UInt8Array:
         levels = np.clip(100 + 20 * codes[:, 0, 0], 0, 255)
@@ -63,6 +70,14 @@ def test_a_direction_is_judged_by_what_its_pictures_show() -> None:
     assert figures["identity"]["brightness"] > 0
     text = table({"mine": {"happy": figures}})
     assert "| mine | happy | 4 | 0 / 75 / 100 (0 / 75 / 100) | 2.1 (2.1) |" in text
+
+
+def test_strangers_fit_as_well_as_the_faces_that_are_edited() -> None:
+    editor = CodeEditor()
+    faces, strangers = np.full((25, 8, 8), 2, np.uint8), np.full((3, 8, 8), 4, np.uint8)
+    edited = edited_set(editor, editor, faces, strangers, fit=0.5)
+    np.testing.assert_allclose(edited.codes, np.ones((25, 2, 3)))
+    np.testing.assert_allclose(edited.strangers, np.full((3, 1), 140))
 
 
 def test_controls_are_as_long_and_as_many() -> None:
