@@ -80,19 +80,25 @@ class YuvConverter:
             changed: where it is not as it came.
         """
         height, width = planes.luma.shape
-        packed = np.empty((height * 3 // 2, width), dtype=np.uint8)
-        luma = packed[:height]
-        chroma = packed[height:].reshape(2, height // 2, width // 2)
-        luma[...], chroma[0], chroma[1] = planes.luma, planes.blue, planes.red
+        # Not from a packed array: PyAV takes its height for a multiple of four.
+        frame = av.VideoFrame(width, height, "yuv420p")
+        luma, blue, red = map(_writable, frame.planes)
+        luma[...], blue[...], red[...] = planes.luma, planes.blue, planes.red
         for left, top, right, bottom in changed:
             left, top, right, bottom = left & -2, top & -2, (right + 1) & -2, (bottom + 1) & -2
             part = cv2.transform(picture[top:bottom, left:right], self._matrix)
             luma[top:bottom, left:right] = part[:, :, 0]
             halved = ((right - left) // 2, (bottom - top) // 2)
             small = cv2.resize(part, halved, interpolation=cv2.INTER_AREA)
-            target = chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]
-            target[0], target[1] = small[:, :, 1], small[:, :, 2]
-        return av.VideoFrame.from_numpy_buffer(packed, "yuv420p")
+            target = np.s_[top // 2 : bottom // 2, left // 2 : right // 2]
+            blue[target], red[target] = small[:, :, 1], small[:, :, 2]
+        return frame
+
+
+def _writable(plane: Any) -> UInt8Array:
+    """(h, w) view of a plane's pixels, without what lies between its rows."""
+    rows = np.frombuffer(plane, dtype=np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
 
 
 def _yuv_matrix(red: float, blue: float) -> NDArray[np.float32]:

@@ -12,14 +12,19 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from streamfer.media.sources.picture import DecodedPicture, RgbConverter, usual_matrix
+from streamfer.media.sources.picture import (
+    DecodedPicture,
+    RgbConverter,
+    high_definition,
+    usual_matrix,
+)
 from streamfer.media.video.writer import VideoWriter
 from streamfer.media.video.yuv import Rect, YuvConverter
 from streamfer.types import Planes, StreamInfo, UInt8Array
 from tests.support.analysed import make_frame
 
-SIZES = [(640, 360), (1280, 720)]
-"""BT.601 and BT.709."""
+SIZES = [(640, 360), (1280, 720), (480, 270), (480, 854), (1280, 534)]
+"""BT.601 and BT.709; heights that are a multiple of four and not."""
 
 
 def colours(size_wh: tuple[int, int]) -> UInt8Array:
@@ -31,7 +36,7 @@ def colours(size_wh: tuple[int, int]) -> UInt8Array:
 def decoded(size_wh: tuple[int, int]) -> av.VideoFrame:
     """As a decoder would give them."""
     frame: av.VideoFrame = YuvConverter(size_wh).convert(colours(size_wh))
-    frame.colorspace, frame.color_range = 1 if size_wh[0] >= 1280 else 6, 1
+    frame.colorspace, frame.color_range = 1 if high_definition(*size_wh) else 6, 1
     return frame
 
 
