@@ -35,7 +35,7 @@ from streamfer.evaluation.report import write_json
 from streamfer.labels import LABELS
 from streamfer.models.directions import Directions, load_directions
 from streamfer.models.inversion.descent import InversionConfig, LossWeights
-from streamfer.models.shipped import SHIPPED
+from streamfer.models.shipped import SHIPPED, digest
 from streamfer.training.faces.aligned import aligned
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import open_landmarks
@@ -213,7 +213,10 @@ def _aligned(faces: LabelledFaces, rows: Sequence[int], landmarks: Path | None) 
 def _task(options: argparse.Namespace) -> str:
     """Names the folder by all that the codes depend on."""
     pull = f"-pull{options.pull:g}" if options.fit else ""
-    return f"faces{options.faces}-fit{options.fit:g}{pull}"
+    networks = digest((SHIPPED.generator, SHIPPED.encoder, SHIPPED.classifier))
+    places = [str(path.resolve()) for path in (options.data, options.persons, options.judge)]
+    known = hashlib.sha256("\n".join((networks, *places)).encode()).hexdigest()[:8]
+    return f"faces{options.faces}-fit{options.fit:g}{pull}-{known}"
 
 
 def _digest(vector: FloatArray) -> str:

@@ -86,8 +86,7 @@ class EngineEditor:
         target = self._fixed or self._engines.refine.target.run(
             {"faces": np.zeros((1, size, size), np.uint8)}
         )
-        # Engines may answer in memory that their next run overwrites.
-        self._fixed = self._fixed or {name: np.array(value) for name, value in target.items()}
+        self._fixed = self._fixed or dict(target)
         offset = np.zeros_like(codes[:1])
         step = self._engines.refine.step
         return np.stack(

@@ -24,6 +24,5 @@ def served_answers(engine: Engine, crops: UInt8Array) -> dict[str, FloatArray]:
     for start in range(0, len(crops), _BATCH):
         answers = engine.run({"faces": crops[start : start + _BATCH]})
         for name, values in answers.items():
-            # Engines may answer in memory that their next run overwrites.
-            parts.setdefault(name, []).append(np.array(values, dtype=np.float32))
+            parts.setdefault(name, []).append(np.asarray(values, dtype=np.float32))
     return {name: np.concatenate(found) for name, found in parts.items()}

@@ -64,6 +64,7 @@ class Analysis:
                 lanes.append(admission.lane)
             except SourceError as error:  # one picture that cannot be converted
                 log.warning("%s: %s", admission.lane.name, error)
+                admission.lane.unconverted += admission.dropped + 1
                 admission.lane.outbox.unreserve()
         for frame in frames:
             self._statistics.admitted(frame)
@@ -76,13 +77,16 @@ class Analysis:
         lane = admission.lane
         if lane.plan.lossless and isinstance(admission.item, Frame):
             return admission.item  # converted beside the analyzer
-        return self._feeder.convert(lane, admission.item, admission.dropped)
+        frame = self._feeder.convert(lane, admission.item, admission.dropped + lane.unconverted)
+        lane.unconverted = 0
+        return frame
 
     def _end_input(self, lane: Lane) -> None:
         lane.at_end = True
-        lane.plan.source.interrupt()
+        lane.interrupt()
         lane.inbox.cancel()
-        self._statistics.dropped_at_end(lane.name, lane.inbox.take_dropped())
+        unseen = lane.inbox.take_dropped() + lane.unconverted
+        self._statistics.dropped_at_end(lane.name, unseen)
         self._analyze.forget(lane.name)
         if lane.failure is not None:
             details = {"message": str(lane.failure)}

@@ -58,7 +58,7 @@ class Feeder:
                 self._post(dataclasses.replace(item, stream=lane.name))
                 continue
             if isinstance(item, Frame):
-                _check(item, last_s, lane.name)
+                item = _checked(item, last_s, lane.name)
                 last_s = item.time_s
             self._statistics.decoded(lane.name)
             # What is never dropped is converted here, beside the analyzer; what may be dropped,
@@ -87,7 +87,10 @@ class Feeder:
             lane.plan.source.close()
         except StreamferError as error:
             log.debug("closing %s: %s", lane.name, error)
-        lane.inbox.close()
+        except Exception as error:  # of somebody's own source: what it gave is not lost for it
+            log.warning("%s: closing its source: %r", lane.name, error)
+        finally:
+            lane.inbox.close()
 
     def _open(self, lane: Lane) -> None:
         lane.info = lane.plan.source.open()
@@ -103,8 +106,8 @@ def _said_of(info: StreamInfo) -> str:
     return size + (f", {info.frame_rate:.4g} frames/s" if info.frame_rate else "")
 
 
-def _check(frame: Frame, last_s: float, name: str) -> None:
-    """Refuses a frame of somebody's own source that no output could bear.
+def _checked(frame: Frame, last_s: float, name: str) -> Frame:
+    """A frame of somebody's own source as outputs can bear it: in one piece that may be drawn on.
 
     Raises:
         SourceError: its picture or time is wrong.
@@ -112,8 +115,12 @@ def _check(frame: Frame, last_s: float, name: str) -> None:
     image = frame.image
     if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (3,)):
         raise SourceError(f"{name}: frame {frame.index}: its image is not (H, W, 3) uint8")
+    if not image.size:
+        raise SourceError(f"{name}: frame {frame.index}: its image has no pixels")
     if not last_s < frame.time_s < math.inf:
         raise SourceError(
             f"{name}: frame {frame.index}: its time, {frame.time_s} s, is not after that of the"
             " frame before"
         )
+    usable = np.require(image, requirements=["C", "W"])
+    return frame if usable is image else dataclasses.replace(frame, image=usable)

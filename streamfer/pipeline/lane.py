@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ from streamfer.pipeline.outlet import (
     Sink,
 )
 from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
+
+log = logging.getLogger(__name__)
 
 SinkFactory = Callable[[StreamInfo], list[Sink]]
 """Makes a stream's sinks when its first result or event arrives."""
@@ -83,10 +86,20 @@ class Lane:
         """Media time of the newest analysed frame, in seconds."""
         self.at_end = False
         """Whether all that shall be analysed has been read."""
+        self.unconverted = 0
+        """Frames that could not be converted, and those dropped before them, since the last that
+        could."""
         self.interrupted = False
         """Whether it was ended before that."""
         self.failure: StreamferError | None = None
         """Why the source ended early."""
+
+    def interrupt(self) -> None:
+        """Makes the source end; one of somebody's own that fails in this must not stop the rest."""
+        try:
+            self.plan.source.interrupt()
+        except Exception as error:
+            log.warning("%s: interrupting its source: %r", self.name, error)
 
     def open_outlet(self, ledger: OutputLedger, happened: Callable[[StreamEvent], None]) -> Outlet:
         """What takes the stream's results and events to its outputs.

@@ -215,7 +215,8 @@ class Outlet:
                 self._discard(sink)
                 self._ledger.failed(sink.name, error)
                 log.warning("%s; the other outputs go on", error)
-                time_s = item.time_s if isinstance(item, StreamEvent) else item.frame.time_s
+                last = items[-1]  # the others have these by the time they are told
+                time_s = last.time_s if isinstance(last, StreamEvent) else last.frame.time_s
                 return [StreamEvent(self._stream, "error", time_s, details={"message": str(error)})]
         return []
 
@@ -223,14 +224,15 @@ class Outlet:
         """Completes every sink, whatever happens to some.
 
         Raises:
-            OutputError: the first that could not be completed, if no other output is left.
+            OutputError: the last that could not be completed, if no other output is left.
+            Exception: what else went wrong in somebody's own sink.
         """
-        last: OutputError | None = None
+        last: Exception | None = None
         try:
             self._write(self._seen(self._cover.rest()))
             if self._sinks:
                 self._write(self._events.end())
-        except OutputError as error:
+        except Exception as error:
             last = error
         sinks, self._sinks = self._sinks or [], []
         for sink in sinks:
@@ -242,6 +244,8 @@ class Outlet:
                     self._ledger.failed(sink.name, error)
                 except OutputError as fatal:
                     last = fatal
+            except Exception as error:
+                last = error
         if last is not None:
             raise last
 

@@ -173,7 +173,7 @@ class Pipeline:
                 self._statistics.remove_stream(stream)
                 return True
             self._leaving.add(stream)
-        lane.plan.source.interrupt()
+        lane.interrupt()
         lane.inbox.close()
         return True
 
@@ -188,7 +188,7 @@ class Pipeline:
         if lane is None:
             return False
         if lane.learns_size(event):
-            self._statistics.add_stream(lane.info)
+            self._statistics.opened(lane.info)
         lane.outbox.push(event)
         return True
 
@@ -217,7 +217,7 @@ class Pipeline:
                 self._stop_deadline_s = self._clock() + self._config.stop_timeout_s
         for lane in self._lanes():
             lane.interrupted = lane.interrupted or discarding or not lane.at_end
-            lane.plan.source.interrupt()
+            lane.interrupt()
 
     def _start_waiting_streams(self) -> None:
         """Starts streams up to the limit of open files; live ones at once."""

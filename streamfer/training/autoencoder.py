@@ -92,9 +92,10 @@ def train_autoencoder(
         on_tick(metrics)
 
     train_until_over(trainer, config, lambda: clock() - began, trainer.step, tick)
-    if trainer.unreported:
-        if not trainer.mapping_fitted:
-            trainer.fit_mapping()
+    fitted = trainer.mapping_fitted
+    if not fitted:
+        trainer.fit_mapping()
+    if trainer.unreported or not fitted:
         tick()
     return trainer.G_ema, trainer.E_ema
 

@@ -20,3 +20,13 @@ def test_a_live_stream_keeps_its_newest_tracks_only(live: bool, first: int, kept
     assert stream.faces == 500
     assert len(stream.tracks) == kept
     assert stream.tracks[0].track_id == first
+
+
+def test_who_is_there_all_day_is_not_forgotten_for_those_who_pass() -> None:
+    statistics = RunStatistics(FakeClock(), "openvino", "cpu")
+    statistics.add_stream(stream_info("cam", live=True))
+    for number in range(2, 502):
+        frame = pending(number).to_frame("cam", 0)
+        statistics.analysed(FrameResult(frame, (face_result(1), face_result(number))))
+    stays = statistics.snapshot().streams[0].tracks[0]
+    assert (stays.track_id, stays.frames) == (1, 500)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from streamfer.errors import OutputError
 from streamfer.pipeline.events.detector import EventDetector
 from streamfer.pipeline.outlet import Outlet, OutputLedger
@@ -96,3 +98,28 @@ def test_of_what_waits_a_broken_sink_gets_no_more() -> None:
     outlet.put(film((0.3, [])))
     assert len(broken.results) == 1
     assert whole.items == [0.0, 0.1, 0.2, "error"]
+
+
+def test_an_error_is_not_told_with_a_time_before_what_the_others_have() -> None:
+    class Broken(MemorySink):
+        def write(self, result: FrameResult) -> None:
+            raise OutputError("clips: no space left")
+
+    whole = MemorySink()
+    outlet = Outlet("talk", lambda: [Broken("clips"), whole], OutputLedger())
+    outlet.put(film((0.3, [])))
+    outlet.close()
+    assert [event.time_s for event in whole.events] == [whole.results[-1].frame.time_s]
+
+
+def test_every_sink_is_completed_whatever_one_of_them_does() -> None:
+    class Broken(MemorySink):
+        def close(self) -> None:
+            raise ZeroDivisionError("boom")
+
+    whole = MemorySink()
+    outlet = Outlet("talk", lambda: [Broken("mine"), whole], OutputLedger())
+    outlet.put(film((0.3, [])))
+    with pytest.raises(ZeroDivisionError):
+        outlet.close()
+    assert whole.closed.is_set()

@@ -120,6 +120,7 @@ def test_events_reach_the_outputs() -> None:
         (frame(1, time_s=float("inf")), "mine: frame 1: its time"),
         (frame(1, image=np.zeros((4, 6), np.uint8)), "mine: frame 1: its image"),
         (frame(1, image=np.zeros((4, 6, 4), np.uint8)), "mine: frame 1: its image"),
+        (frame(1, image=np.zeros((0, 6, 3), np.uint8)), "mine: frame 1: its image has no pixels"),
     ],
 )
 def test_a_frame_that_no_output_could_bear_ends_its_stream(wrong: Frame, complaint: str) -> None:
@@ -127,3 +128,31 @@ def test_a_frame_that_no_output_could_bear_ends_its_stream(wrong: Frame, complai
     assert len(sink.results) == 1
     assert len(failures) == 1
     assert failures[0].startswith(complaint)
+
+
+@pytest.mark.parametrize("place", ["close", "interrupt"])
+def test_a_source_that_cannot_be_ended_costs_nothing_else(place: str) -> None:
+    class Stubborn(ScriptedSource):
+        def interrupt(self) -> None:
+            if place == "interrupt":
+                raise RuntimeError("no")
+
+        def close(self) -> None:
+            if place == "close":
+                raise RuntimeError("no")
+
+    sink, failures = run(Stubborn(frame(0), frame(1)))
+    assert len(sink.results) == 2
+    assert sink.closed.is_set()
+    assert failures == []
+
+
+def test_pictures_can_be_drawn_on_whatever_their_memory_looks_like() -> None:
+    bgr = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    bgr.flags.writeable = False
+    sink, _ = run(ScriptedSource(frame(0, image=bgr[:, :, ::-1]), frame(1, image=bgr)))
+    for result, expected in zip(sink.results, (bgr[:, :, ::-1], bgr), strict=True):
+        image = result.frame.image
+        np.testing.assert_array_equal(image, expected)
+        assert image.flags.c_contiguous
+        assert image.flags.writeable

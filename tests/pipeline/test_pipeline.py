@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from streamfer.errors import SourceError
+from streamfer.media.sources.source import PendingFrame
 from streamfer.pipeline.collector import CollectorConfig
 from streamfer.pipeline.config import PipelineConfig
 from streamfer.pipeline.pipeline import Pipeline
 from streamfer.pipeline.stats.stats import RunStatistics
-from streamfer.types import StreamEvent
+from streamfer.types import StreamEvent, UInt8Array
 from tests.support.pipelines import FakeAnalyzer, plan, run
 from tests.support.sinks import MemorySink
-from tests.support.sources import FakeSource
+from tests.support.sources import FakeSource, SolidPicture
 
 
 def test_every_frame_of_a_file_reaches_every_sink_in_order() -> None:
@@ -157,3 +161,24 @@ def test_batches_stay_within_their_limit() -> None:
     )
     assert max(analyzer.batches) <= 5
     assert sorted(analyzer.forgotten) == [f"s{n}" for n in range(4)]
+
+
+def test_a_live_picture_that_cannot_be_converted_counts_as_dropped() -> None:
+    class Damaged(SolidPicture):
+        def to_rgb(self) -> UInt8Array:
+            raise SourceError("camera: damaged")
+
+    class DamagedSource(FakeSource):
+        def frames(self) -> Iterator[PendingFrame]:
+            for item in super().frames():
+                damaged = item.index in (1, 2, 4)
+                yield replace(item, picture=Damaged()) if damaged else item
+                taken.acquire()
+
+    taken = threading.Semaphore(0)
+    sink = MemorySink()
+    statistics = RunStatistics(time.monotonic, "fake", "cpu")
+    source = DamagedSource("camera", 5, live=True)
+    run([plan(source, sink)], on_tick=lambda _: taken.release(), statistics=statistics)
+    assert sum(result.frame.dropped + 1 for result in sink.results) + 1 == 5
+    assert statistics.snapshot().dropped + len(sink.results) == 5

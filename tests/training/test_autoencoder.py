@@ -238,3 +238,16 @@ def test_networks_to_start_from_are_checked(
     assert "--freeze-encoder needs the --encoder" in capsys.readouterr().err
     assert main([*options, f"--game={tmp_path}", "--encoder=/e"]) == 2
     assert "not the folder of a generator's training" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tick_images", [32, 48])
+def test_without_a_discriminator_the_mapping_is_fitted_at_the_end(
+    tick_images: int, tmp_path: Path, faces: Tensor, lens: Lens
+) -> None:
+    recipe = dataclasses.replace(TINY, adversarial_from=1.0, tick_images=tick_images)
+    before = AutoencoderTrainer(faces, lens, recipe).G.mapping
+    generator, _ = train_autoencoder(faces, lens, recipe, tmp_path, clock=lambda: 0.0)
+    saved = load_generator(tmp_path / "generator.safetensors").mapping
+    z = torch.randn(4, 4)
+    assert not torch.allclose(before(z), generator.mapping(z))
+    torch.testing.assert_close(saved(z), generator.mapping(z), rtol=0.1, atol=0.05)

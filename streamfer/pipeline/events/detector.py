@@ -128,11 +128,16 @@ class EventDetector:
             events += self._face_rules(face, track, len(result.faces))
         events += self._reaction()
         events += self._rules_of_the_frame(len(result.faces))
-        return events + self._departures(self._config.left_s)
+        away = [
+            number
+            for number, track in self._tracks.items()
+            if track.last_s < self._time_s and self._time_s - track.last_s >= self._config.left_s
+        ]
+        return events + self._departures(away)
 
     def end(self) -> list[StreamEvent]:
         """Takes the end of the stream, or of its connection: whoever is there leaves."""
-        events = self._departures(0.0)
+        events = self._departures(list(self._tracks))
         self._frame_rules = [_Held() for _ in self._config.rules]
         self._changes.clear()
         return events
@@ -143,8 +148,7 @@ class EventDetector:
         track.appeared = True
         return [self._event("face_appeared", track=face.track_id, since_s=track.first_s)]
 
-    def _departures(self, absent_s: float) -> list[StreamEvent]:
-        gone = [n for n, t in self._tracks.items() if self._time_s - t.last_s >= absent_s]
+    def _departures(self, gone: Sequence[int]) -> list[StreamEvent]:
         events = []
         for number in sorted(gone):
             track = self._tracks.pop(number)

@@ -36,7 +36,7 @@ from streamfer.pipeline.events.conditions import (
 BUILT_IN = ("face_appeared", "face_left", "expression_changed", "expression_held", "reaction")
 """Events that need no rule."""
 
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d*)?|\.\d+)|([A-Za-z_][\w-]*)|(>=|<=|==|!=|[<>()]))")
+_TOKEN = re.compile(r"\s*(?:(-?(?:\d+(?:\.\d*)?|\.\d+))|([A-Za-z_][\w-]*)|(>=|<=|==|!=|[<>()]))")
 _UNITS_S = {"s": 1.0, "ms": 0.001, "min": 60.0}
 _NAMED = re.compile(r"\s*([A-Za-z_][\w-]*)\s*:\s*(?=\S)")
 
@@ -174,6 +174,8 @@ class _Parser:
         return count
 
     def _duration(self) -> float:
+        if self.word.startswith("-"):
+            self._refuse("expected a time of 0 or more")
         value = self._number()
         unit = _UNITS_S.get(self.word)
         if unit is None:

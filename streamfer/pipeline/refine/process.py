@@ -67,7 +67,7 @@ class ProcessBackend:
         try:
             write_arrays(child.stdin, {"crops": crops, "latents": latents})
             answer = read_arrays(child.stdout)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EngineError) as error:
             answer, reason = None, str(error)
         else:
             reason = "it ended"

@@ -11,7 +11,6 @@ from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
-from streamfer.errors import StreamferError
 from streamfer.pipeline.refine.mailbox import Mailbox, RefineRequest, TrackKey
 from streamfer.types import FloatArray, Refinement, UInt8Array
 
@@ -216,7 +215,7 @@ class Refiner:
         """Runs a call to the backend; its failures are counted and never leave the thread."""
         try:
             return action()
-        except StreamferError as error:
+        except Exception as error:
             with self._changed:
                 if self._closing:
                     return None

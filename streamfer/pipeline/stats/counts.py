@@ -79,10 +79,10 @@ class StreamCounts:
         self.newest_event: StreamEvent | None = None
 
     def track(self, number: int, time_s: float) -> TrackCounts:
-        """The track of this number; a live stream forgets its oldest for a new one."""
+        """The track of this number; a live stream forgets who left first for a new one."""
         found = self.tracks.get(number)
         if found is None:
             if self.info.live and len(self.tracks) >= _LIVE_TRACKS:
-                del self.tracks[next(iter(self.tracks))]
+                del self.tracks[min(self.tracks, key=lambda known: self.tracks[known].last_s)]
             found = self.tracks[number] = TrackCounts(time_s)
         return found

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 STAGES = (
-    "decode", "convert", "detect", "track", "align", "classify", "heads", "overlay", "encode",
-    "records",
+    "decode", "convert", "detect", "track", "align", "classify", "heads", "draw", "overlay",
+    "encode", "records",
 )  # fmt: skip
 """In the order in which a frame passes through them."""
 

@@ -25,7 +25,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 _PROGRAMS_KEPT = 16
 """Shapes whose memory and graph are kept; the one used longest ago goes first. The detector alone
-has two per batch size: frames and its second look at them in half size."""
+has up to seven per size of pictures: whole, smaller, turned, parts and tiles."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -127,6 +127,7 @@ class AutoencoderTrainer:
         )
         self.half = torch.autocast(device.type, self.dtype, enabled=config.bf16)
         self.mapping_fitted = False
+        """Whether it was fitted for good: it learns from the discriminator from then on."""
         self.images_seen = 0
         self.steps = 0
         self.sums: dict[str, Tensor] = {}
@@ -171,6 +172,7 @@ class AutoencoderTrainer:
         else:
             if not self.mapping_fitted:
                 self.fit_mapping()
+                self.mapping_fitted = True
             losses, drawn = self._autoencode_against(real)
             self._discriminate(drawn)
         for average, current in ((self.G_ema, self.G), (self.E_ema, self.E)):
@@ -264,7 +266,6 @@ class AutoencoderTrainer:
             torch.autograd.backward(F.mse_loss(mapping(z), target))
             optimizer.step()
         mapping.w_avg.copy_(mean)
-        self.mapping_fitted = True
         self.G_ema.mapping.load_state_dict(mapping.state_dict())
 
     def metrics(self) -> dict[str, float]:

@@ -68,7 +68,7 @@ class DetectorConfig:
     score_threshold: float = 0.5
     """Faces below this score are dropped."""
     large_score_threshold: float | None = None
-    """The same of those that fill `LARGE_SHARE`, in looks at the whole picture; None: the same."""
+    """A lower one for those that fill `LARGE_SHARE`, in looks at the whole picture; None: no."""
     nms_iou: float = 0.3
     """Of two boxes that overlap by more than this, the better one stays."""
     min_face_px: float = 0.0

@@ -35,6 +35,7 @@ _QUICK_TURN_S = 0.4
 _TURNED_TURN_S = 3.0
 """Media time in which the picture is looked at from all sides while nobody is followed in it: few
 cameras hang upside down, but those do so all the time."""
+_NO_IMAGE = np.empty((0, 0, 3), dtype=np.uint8)
 _QUICK_PIXELS = 600_000
 """Pixels of all tiles up to which they cost little: those of two or three whole looks."""
 
@@ -90,7 +91,7 @@ class StreamSearch:
 
     def __init__(self) -> None:
         self._plan: SearchPlan | None = None
-        self._image = np.empty((0, 0, 3), dtype=np.uint8)
+        self._image = _NO_IMAGE
         self._time_s = self._turned_s = 0.0
         self._boxes = np.empty((0, 4), dtype=np.float32)
         self._lost = np.empty(0, dtype=bool)
@@ -157,11 +158,15 @@ class StreamSearch:
         """
         if self._plan is None or (hurried and self._between):
             return False
+        if self._plan.base.region_wh != image.shape[1::-1]:
+            return False  # the tiles are those of another size
         self._between += 1
         self._image, self._time_s, self._hurried = image, time_s, hurried
         self._stretch = stretch
         self._tiles = self._whose_turn(self._plan)
         self._looks = ()
+        if not self._tiles:
+            self._image = _NO_IMAGE
         return bool(self._tiles)
 
     def first(self, plan: SearchPlan) -> tuple[Look, ...]:
@@ -178,7 +183,7 @@ class StreamSearch:
             self._looks = self._look_after(plan)
         searched = [look for look in self._looks if not look.whole or look.quarter_turns]
         self._searched.note(self._image, self._time_s, searched)
-        self._image = self._image[:0]  # not kept beyond the detection
+        self._image = _NO_IMAGE  # not kept beyond the detection
         return self._looks
 
     def again(self, plan: SearchPlan, found: Sequence[tuple[Look, Sequence[Detection]]]) -> bool:
@@ -235,7 +240,7 @@ class StreamSearch:
 
     @property
     def pixels(self) -> int:
-        """Of the network's input that the last detection took."""
+        """Of the network's input in the looks that it chose for the last detection."""
         return sum(look.pixels for look in self._looks)
 
     def _look_after(self, plan: SearchPlan) -> tuple[Look, ...]:

@@ -45,6 +45,10 @@ _PART_PX = 102_000
 it, so that no frame waits much longer than another; three parts of 16:9, four of 4:3."""
 
 
+_LONGEST_PX = 1280
+"""Longest side of a tile or a part: TensorRT engines are made for inputs up to that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One run of the network: on a part of a picture, at a size, upright or turned."""
@@ -261,7 +265,7 @@ def _cuts(length: float, overlap_px: float, most_px: int) -> dict[int, int]:
         count = len(pieces) + 1
         side = math.ceil((length + (count - 1) * overlap_px) / count / _STRIDE - 1e-6) * _STRIDE
         pieces[count] = side
-    return pieces
+    return {count: side for count, side in pieces.items() if side <= _LONGEST_PX}
 
 
 def _spans(length: int, count: int, side: float) -> list[tuple[int, int]]:

@@ -121,6 +121,8 @@ class Overlay:
             area = (0, 0, width, band[1])
         thickness = max(1, round(min(width, height) / 300))
         corners = [frame_corner(thickness, 3 * thickness + 1, _colour(f)) for f in faces]
+        if corners and corners[0].width > min(width, area[3]):
+            faces, corners = (), []  # no room for a frame
         boxes = [_box_rect(f, area, c.width) for f, c in zip(faces, corners, strict=True)]
         for box, sprite in zip(boxes, corners, strict=True):
             draw_frame(image[: area[3]], box, sprite)

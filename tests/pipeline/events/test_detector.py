@@ -129,3 +129,10 @@ def test_what_is_remembered_does_not_grow() -> None:
             object.__setattr__(frame, "time_s", float(number))
             detector.update(result)
     assert len(detector._tracks) <= 2
+
+
+def test_who_is_there_does_not_leave_however_short_the_patience() -> None:
+    assert happened(film((1, [face(1)]), (1, [])), "face_left for 0 s") == [
+        (0.3, "face_appeared", 1),
+        (1.0, "face_left", 1),
+    ]

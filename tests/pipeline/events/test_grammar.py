@@ -23,6 +23,8 @@ from tests.support.timed_results import face
         ("faces >= 2 and happy > 0.5", True, False),
         ("sad > 0.8 or happy > 0.8 and faces < 2", False, True),  # and binds closer
         ("not faces == 1", True, True),
+        ("happy > -0.5 and sad > -.5", True, True),
+        ("happy < -1", False, False),
     ],
 )
 def test_conditions_are_asked_of_a_face(text: str, happy: bool, sad: bool) -> None:

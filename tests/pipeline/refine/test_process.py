@@ -169,3 +169,18 @@ def test_a_missing_program_is_one_error() -> None:
     with pytest.raises(EngineError, match="cannot start"):
         backend.start()
     backend.close()
+
+
+def test_after_noise_on_the_pipe_another_child_is_started() -> None:
+    noise = "import sys\nsys.stdin.buffer.read(1)\nsys.stdout.buffer.write(bytes(range(200)))"
+    backend = ProcessBackend([sys.executable, "-c", noise])
+    try:
+        backend.start()
+        said = []
+        for _ in range(2):
+            with pytest.raises(EngineError, match="refinement process") as raised:
+                backend.refine(CROPS, latents(0))
+            said.append(str(raised.value))
+        assert all("exit code" in each for each in said)
+    finally:
+        backend.close()

@@ -7,6 +7,7 @@ import pytest
 
 from streamfer.pipeline.refine.mailbox import RefineRequest
 from streamfer.pipeline.refine.refiner import Refiner, RefinerConfig
+from streamfer.types import FloatArray, Refinement, UInt8Array
 from tests.support.refinement import FakeBackend
 
 
@@ -131,3 +132,15 @@ def test_closing_ends_a_refinement_under_way(requests: int) -> None:
     refiner.close()
     refiner.close()
     assert backend.closed == 2
+
+
+def test_a_backend_of_another_kind_of_failure_is_given_up_too() -> None:
+    class Odd(FakeBackend):
+        def refine(self, crops: UInt8Array, latents: FloatArray) -> Refinement:
+            raise KeyError("latents")
+
+    with Refiner(Odd(), RefinerConfig(max_failures=2)) as refiner:
+        for track in (1, 2):
+            refiner.request(face(track))
+            assert refiner.wait_idle(60)
+        assert refiner.given_up

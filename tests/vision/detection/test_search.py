@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -257,3 +259,26 @@ def test_who_leans_is_looked_after_in_the_turned_picture_too() -> None:
     looks = [stream.looks(0.2 * step, two, quarters=(0, 3)) for step in range(5)]
     sides = {look.quarter_turns: look for look in SMALL.turned}
     assert all(sides[3] in each and sides[1] not in each for each in looks)
+
+
+def test_no_tile_of_a_picture_that_has_another_size_now() -> None:
+    stream = Stream(HD)
+    stream.looks(0.0)
+    assert stream.search.tile_due(noise(HD, 1), 0.5)
+    assert not stream.search.tile_due(noise(SMALL, 1), 1.0)
+
+
+def test_no_picture_is_kept_once_it_has_been_looked_at() -> None:
+    stream = Stream(HD)
+    kept: list[weakref.ref[Any]] = []
+    for number in range(3):
+        image = np.array(noise(HD, number))
+        kept.append(weakref.ref(image))
+        stream.search.begin(image, float(number), NOBODY, *NO_LEAN)
+        stream.search.first(HD)
+        between = np.array(noise(HD, number))
+        kept.append(weakref.ref(between))
+        if stream.search.tile_due(between, number + 0.001):
+            stream.search.first(HD)
+        del image, between
+    assert [ref() for ref in kept] == [None] * len(kept)

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from streamfer.runtime.backends.tensorrt_build import SIDE
 from streamfer.vision.detection.search_plan import (
     LARGEST_PX,
     SURE_PX,
@@ -145,3 +146,9 @@ def test_a_turned_look_is_sure_of_no_upright_face() -> None:
     assert plan.base.sees(face)[0]
     assert not any(look.sees(face)[0] for look in plan.turned)
     assert plan.base.scale == pytest.approx(plan.turned[0].scale)
+
+
+@pytest.mark.parametrize("size", [(1920, 200), (200, 1920), (2560, 144), (8000, 20), (1920, 1080)])
+def test_no_piece_is_longer_than_engines_are_made_for(size: tuple[int, int]) -> None:
+    plan = plan_search(*size, 640, 2.0, 16)
+    assert max(max(look.network_wh) for look in (*plan.tiles, *plan.parts)) <= SIDE.largest

@@ -259,3 +259,11 @@ def test_measures_stay_inside_the_returned_rectangles(width: int, height: int) -
     rects = Overlay().draw(image, [face], STRIP)
     mask = untouched((width, height), rects)
     assert (image[mask] == before[mask]).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 8), (8, 40), (16, 1), (1000, 10)])
+def test_a_picture_without_room_for_a_frame_has_none(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    before = image.copy()
+    assert Overlay().draw(image, [make_face((0, 0, *map(float, size)))], STRIP) == ()
+    np.testing.assert_array_equal(image, before)
