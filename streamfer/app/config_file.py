@@ -39,6 +39,8 @@ def load_config(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         kind = "JSON" if is_json else "TOML"
         raise ConfigError(f"--config {path}: not {kind}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"--config {path}: nested too deeply") from error
     fields = {f.name: f for f in dataclasses.fields(RunConfig)}
     hints = typing.get_type_hints(RunConfig)
     values: dict[str, Any] = {}

@@ -160,14 +160,15 @@ def edit_faces(
     """
     before = editor.draw(codes)
     probs_before = editor.read(before)
+    strengths = _written(edit.strengths)
     faces = []
     for row, name in enumerate(names):
         moved = np.stack([edit.moved(codes[row], s, directions, other) for s in edit.strengths])
         pictures = editor.draw(moved)
         probs = editor.read(pictures)
         steps = tuple(
-            EditedStep(s, f"{name}.{edit.label}{s:+.2f}.png", pictures[i], probs[i])
-            for i, s in enumerate(edit.strengths)
+            EditedStep(s, f"{name}.{edit.label}{written}.png", pictures[i], probs[i])
+            for i, (s, written) in enumerate(zip(edit.strengths, strengths, strict=True))
         )
         faces.append(
             EditedFace(
@@ -181,3 +182,9 @@ def edit_faces(
             )
         )
     return faces
+
+
+def _written(strengths: Sequence[float]) -> list[str]:
+    """Strengths as file names have them: with two decimals, and more where those are not enough."""
+    texts = [f"{strength:+.2f}" for strength in strengths]
+    return texts if len(set(texts)) == len(texts) else [f"{strength:+}" for strength in strengths]

@@ -16,6 +16,8 @@ from rich.table import Table
 from streamfer.errors import OutputError
 from streamfer.evaluation.classifier import Evaluation
 from streamfer.labels import COLOURS_RGB, LABELS
+from streamfer.media.files.claims import ClaimedPath
+from streamfer.media.files.output_file import write_whole
 from streamfer.types import UInt8Array
 from streamfer.vision.overlay.sheet import encode_picture
 
@@ -88,7 +90,7 @@ def write_json(figures: Mapping[str, Any], path: Path) -> None:
         OutputError: the file cannot be written.
     """
     try:
-        path.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+        write_whole(ClaimedPath(path), (json.dumps(figures, indent=2) + "\n").encode())
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error
 
@@ -121,7 +123,7 @@ def write_picture(image: UInt8Array, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     try:
-        path.write_bytes(encode_picture(image, path.suffix or ".png"))
+        write_whole(ClaimedPath(path), encode_picture(image, path.suffix or ".png"))
     except OutputError as error:
         raise OutputError(f"{path}: {error}") from error
     except OSError as error:

@@ -13,11 +13,12 @@ from urllib.parse import unquote
 MASK = "***"
 
 _SCHEME = re.compile(
-    r"([a-z][a-z0-9+.\-]*\\*:(?:\\*/){2,}|\b(?:rtsp[su]?|rtmps?|https?|srt|udp|tcp|tls|rtp):/?)",
+    r"([a-z][a-z0-9+.\-]*\\*:(?:\\*/){2,}|\b(?:rtsp[su]?|rtmps?|https?|srt|udp|tcp|tls|rtp):/?"
+    r"|\b[a-z][a-z0-9+.\-]+:/(?=\S*@))",
     re.IGNORECASE,
 )
-"""Any `scheme://`, escaped as in a filter graph or not, and the network schemes also with slashes
-forgotten."""
+"""Any `scheme://`, escaped as in a filter graph or not; the network schemes also with slashes
+forgotten, others with one slash, as paths have them, where an `@` follows."""
 _AUTHORITY = re.compile(r"[^/?#\s]*")
 _PORT = re.compile(r"(?:.*[^:\]]|\[.*\]):\d{0,5}[\"'`:;,.)\]]*")
 _TOKEN = re.compile(r"\S*")

@@ -121,3 +121,11 @@ def test_a_run_can_be_run_again(capfd: pytest.CaptureFixture[str], tmp_path: Pat
     assert streamfer(capfd, "run", "--config", saved, "--save-config", again).code == 0
     assert len(frame_records(records)) == 2
     assert again.read_text() == saved.read_text()
+
+
+@pytest.mark.parametrize("name", ["deep.toml", "deep.json"])
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("source = " * name.endswith("toml") + "[" * 99999)
+    with pytest.raises(ConfigError, match=f"--config {path}: nested too deeply"):
+        load_config(path)

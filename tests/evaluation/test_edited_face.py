@@ -84,3 +84,19 @@ def test_fit_is_the_share_of_the_way_to_the_refined_code() -> None:
     crops = np.zeros((2, 64, 64), np.uint8)
     assert codes_for_editing(PlainEditor(), crops, 0).max() == 0
     assert (codes_for_editing(PlainEditor(), crops, 0.5) == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("strengths", "files"),
+    [
+        ((1.0, -0.5), ["a.happy+1.00.png", "a.happy-0.50.png"]),
+        ((1.001, 1.002), ["a.happy+1.001.png", "a.happy+1.002.png"]),
+    ],
+)
+def test_every_strength_has_a_file_of_its_own(
+    strengths: tuple[float, ...], files: list[str]
+) -> None:
+    edit = Edit("direction", strengths, "happy")
+    crops = np.zeros((1, 64, 64), np.uint8)
+    (face,) = edit_faces(PlainEditor(), _DIRECTIONS, ["a"], crops, _CODE[None], edit)
+    assert [step.file for step in face.steps] == files

@@ -9,6 +9,9 @@ from streamfer.media.redact import redact_text, redact_url
     ("url", "expected"),
     [
         ("rtsp://cam/1", "rtsp://cam/1"),
+        ("rstp:/u:hunter2@cam/1", "rstp:/***@cam/1"),
+        ("C:/video/a@b.mp4", "C:/video/a@b.mp4"),
+        ("x.mp4:/no address", "x.mp4:/no address"),
         ("rtsp://cam:554/1", "rtsp://cam:554/1"),
         ("rtsp://u:hunter2@cam/1", "rtsp://***@cam/1"),
         ("rtsp://hunter2@cam:554/1", "rtsp://***@cam:554/1"),

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from streamfer.app.cli.edit_options import EditConfig
 from streamfer.app.networks.portraits import find_portrait
+from streamfer.app.session.faces import name_of_face
 from streamfer.app.session.outputs import write_text
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, OutputError, SourceError
@@ -67,7 +68,7 @@ def edit(config: EditConfig, console: Console | None = None) -> int:
     with ExitStack() as stack:
         editor = stack.enter_context(closing(open_editor(config)))
         session = stack.enter_context(Session(**_SESSION))  # type: ignore[arg-type]
-        maker = _FaceEditor(config, editor, session)
+        maker = _FaceEditor(config, editor, session, {spec.name for spec in specs})
         faces: list[EditedFace] = []
         frames = 0
         try:
@@ -130,9 +131,19 @@ def open_editor(config: EditConfig) -> Editor:
 
 
 class _FaceEditor:
-    """Finds faces as `run` does and edits them."""
+    """Finds faces as `run` does and edits them.
 
-    def __init__(self, config: EditConfig, editor: Editor, session: Session) -> None:
+    Args:
+        config: what to do.
+        editor: draws and reads.
+        session: finds.
+        taken: names of all pictures, which no second face of one may have.
+    """
+
+    def __init__(
+        self, config: EditConfig, editor: Editor, session: Session, taken: set[str]
+    ) -> None:
+        self._taken = taken
         self._config = config
         self._editor = editor
         self._session = session
@@ -153,7 +164,8 @@ class _FaceEditor:
             return []
         crops = np.stack([face.image for face in aligned])
         codes = codes_for_editing(self._editor, crops, self._config.fit)
-        names = [spec.name, *(f"{spec.name}-{n}" for n in range(2, len(crops) + 1))]
+        numbers = range(1, len(crops) + 1)
+        names = [name_of_face(spec.name, number, self._taken) for number in numbers]
         return edit_faces(
             self._editor, self._directions, names, crops, codes, self._edit, self._other
         )

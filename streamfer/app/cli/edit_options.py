@@ -14,7 +14,7 @@ from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
 from streamfer.models.shipped import SHIPPED
 
-_MOST_STRENGTHS = 101
+_MOST_STRENGTHS, _LARGEST_STRENGTH = 101, 1000
 _BLEND = (0.0, 0.25, 0.5, 0.75, 1.0)
 _STRENGTHS: dict[str, tuple[float, ...]] = {"morph": _BLEND, "transfer": _BLEND, "mix": (1.0,)}
 """Where none are given."""
@@ -128,8 +128,8 @@ def read_strengths(
         raise ConfigError("give --strength or --strengths, not both")
     else:
         values = _several(several)
-    if not all(math.isfinite(value) for value in values):
-        raise ConfigError("strengths must be finite numbers")
+    if not all(abs(value) <= _LARGEST_STRENGTH for value in values):  # nor NaN
+        raise ConfigError(f"strengths must be numbers of at most {_LARGEST_STRENGTH}")
     return tuple(float(value) for value in values)
 
 

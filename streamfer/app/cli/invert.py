@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_
 from streamfer.evaluation.inversion_sheet import inversion_sheet
 from streamfer.evaluation.inverted_face import InvertedFace
 from streamfer.media.files.claims import OutputClaims
+from streamfer.media.files.output_file import write_whole
 from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.source_list import expand_sources
 from streamfer.models.inversion.descent import InversionConfig
@@ -146,11 +148,9 @@ def _write(
             ("refined", face.refined),
         ):
             write_png(picture, claims.replace(config.out / f"{face.name}.{kind}.png"))
-        np.savez(
-            claims.replace(config.out / f"{face.name}.npz"),
-            latent_encoder=face.latent_encoder,
-            latent_refined=face.latent_refined,
-        )
+        codes = io.BytesIO()
+        np.savez(codes, latent_encoder=face.latent_encoder, latent_refined=face.latent_refined)
+        write_whole(claims.replace(config.out / f"{face.name}.npz"), codes.getvalue())
     if faces:
         write_png(inversion_sheet(faces), claims.replace(config.out / "contact_sheet.png"))
     numbers = {
@@ -160,8 +160,7 @@ def _write(
         ],
         "passed_over": list(passed_over),
     }
-    path = claims.replace(path)
-    path.write_text(json.dumps(numbers, indent=1) + "\n")
+    write_whole(claims.replace(path), (json.dumps(numbers, indent=1) + "\n").encode())
 
 
 def _remove_earlier(numbers: Path, out: Path, claims: OutputClaims) -> None:

@@ -9,6 +9,9 @@ import typer
 
 from streamfer.errors import ConfigError
 
+_LARGEST_KERNEL = 501
+"""Of the strokes of a poster; what it takes grows with the side."""
+
 
 def sketch_command(
     sources: Annotated[
@@ -22,8 +25,8 @@ def sketch_command(
     ] = None,
 ) -> int:
     """Draw pictures and videos in pencil."""
-    if kernel is not None and (kernel < 3 or kernel % 2 == 0):
-        raise ConfigError(f"--kernel {kernel}: must be odd and at least 3")
+    if kernel is not None and not (3 <= kernel <= _LARGEST_KERNEL and kernel % 2):
+        raise ConfigError(f"--kernel {kernel}: must be odd, and between 3 and {_LARGEST_KERNEL}")
     from rich.console import Console
 
     from streamfer.app.cli.sketch import sketch

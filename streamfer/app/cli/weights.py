@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from streamfer.app.networks.published import (
 )
 from streamfer.errors import ConfigError, EngineError
 from streamfer.models.shipped import SHIPPED, WeightFiles, file_digest
+
+_MOST_BYTES = 4 * 1024**3
+"""The largest that are published have 1.2 GB."""
 
 
 def list_weights(console: Console, folder: Path | None = None) -> int:
@@ -100,11 +104,30 @@ def _bring(console: Console, weights: PublishedWeights, source: Path | None, par
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         if source is not None:
-            shutil.copyfile(source, part)
+            _copy(source, part)
     except OSError as error:
         raise EngineError(f"{source or part.parent}: {error.strerror or error}") from error
     if source is None:
         _download(console, weights, part)
+
+
+def _copy(source: Path, part: Path) -> None:
+    """Copies a file that somebody names, which need not be weights at all.
+
+    Raises:
+        EngineError: it is no file, or larger than any weights are.
+        OSError: it cannot be read, or the copy not be written; no half of one stays.
+    """
+    status = source.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise EngineError(f"{source}: is no file")
+    if status.st_size > _MOST_BYTES:
+        raise EngineError(f"{source}: is larger than any of these weights")
+    try:
+        shutil.copyfile(source, part)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _refuse_others(name: str, part: Path, load: Callable[[str, Path], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -193,17 +194,15 @@ class _Report:
         playable = video.suffix.lower() in _PLAYED and (
             video.suffix.lower() == ".webm" or is_seekable(video)
         )
+        if self._config.single_file:
+            kind = "webm" if video.suffix.lower() == ".webm" else "mp4"
+            content = video.read_bytes() if playable else _remuxed(video)
+            return f"data:video/{kind};base64,{base64.b64encode(content).decode()}"
         if not playable:
             folder.mkdir(parents=True, exist_ok=True)
             copy = folder / f"video-{number}.mp4"
             remux(video, self._claims.replace(copy))
             video = copy
-        if self._config.single_file:
-            kind = "webm" if video.suffix.lower() == ".webm" else "mp4"
-            content = base64.b64encode(video.read_bytes()).decode()
-            if not playable:
-                video.unlink()
-            return f"data:video/{kind};base64,{content}"
         return quote(Path(os.path.relpath(video.resolve(), folder.resolve())).as_posix())
 
     def _put(self, path: Path, text: str) -> None:
@@ -212,6 +211,14 @@ class _Report:
             write_whole(self._claims.replace(path), text.encode())
         except OSError as error:
             raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def _remuxed(video: Path) -> bytes:
+    """The content of a video as browsers play it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "video.mp4"
+        remux(video, OutputClaims([video]).replace(copy))
+        return copy.read_bytes()
 
 
 class _Pictures:

@@ -91,13 +91,14 @@ class Recording:
         )
         if self.last_frame >= len(times_s):
             return said
-        wrong = [n for n, time_s in self.samples if abs(times_s[n] - time_s) > _TIME_TOLERANCE_S]
+        wrong = [n for n, time_s in self.samples if abs(times_s[n] - time_s) > TIME_TOLERANCE_S]
         if len(wrong) > len(self.samples) // 100:
             return f"{said}, and frame {wrong[0]} stands at another time"
         return None
 
 
-_TIME_TOLERANCE_S = 0.002
+TIME_TOLERANCE_S = 0.002
+"""By how much the times of a record and of its frame may differ."""
 
 
 def read_recordings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -92,6 +93,7 @@ def find_faces(
         The faces, and a line for every picture that has none.
     """
     names: list[str] = []
+    taken = {picture.name for picture in pictures}
     crops: list[UInt8Array] = []
     sources: list[str] = []
     boxes: list[FloatArray] = []
@@ -104,7 +106,7 @@ def find_faces(
         if not found:
             faceless.append(f"{picture.source}: no face was found in it")
         for number, detection in enumerate(found, start=1):
-            names.append(picture.name if number == 1 else f"{picture.name}-{number}")
+            names.append(name_of_face(picture.name, number, taken))
             crops.append(align(image, detection).image)
             sources.append(picture.source)
             boxes.append(detection.box_xyxy)
@@ -123,3 +125,21 @@ def _first_frame(spec: SourceSpec) -> UInt8Array:
         for pending in source.frames():
             return pending.to_frame(spec.name, 0).image
     raise SourceError(f"{spec.location}: holds no picture")
+
+
+def name_of_face(picture: str, number: int, taken: set[str]) -> str:
+    """What one of a picture's faces is called: the first as the picture is, the second NAME-2, …
+
+    Args:
+        picture: its name.
+        number: of the face, from 1.
+        taken: the names of all pictures and of the faces named so far; gets this one.
+    """
+    if number == 1:
+        return picture
+    further = (f"{picture}-{number}.{again}" for again in itertools.count(2))
+    name = next(
+        name for name in itertools.chain([f"{picture}-{number}"], further) if name not in taken
+    )
+    taken.add(name)
+    return name

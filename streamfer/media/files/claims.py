@@ -7,6 +7,7 @@ continuation or snapshot can ever destroy an input, another output, or a file th
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -17,9 +18,13 @@ from typing import NewType
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.numbering import Numbering
 from streamfer.media.files.output_path import segment_path
+from streamfer.media.redact import redact_text
 
 ClaimedPath = NewType("ClaimedPath", Path)
 """A path that this run may write."""
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/")
+"""What paths make of `scheme://`."""
 
 Companions = Callable[[Path], tuple[Path, ...]]
 """Names the files that are written beside a file, such as its journal."""
@@ -65,8 +70,10 @@ class OutputClaims:
             companions: what is written beside it.
 
         Raises:
-            ConfigError: it is an input or another output, or a companion is.
+            ConfigError: it is an input or another output, or a companion is; or it is an address.
         """
+        if _ADDRESS.match(str(path)):
+            raise ConfigError(f"{flag} {redact_text(str(path))}: is an address; name a file")
         with self._lock:
             for each in (path, *companions(path)):
                 beside = "" if each == path else f" (writes {each.name} beside it)"

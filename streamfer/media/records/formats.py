@@ -172,7 +172,10 @@ def _parsed(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:  # stricter than others: NaN, half characters
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except RecursionError as error:
+            raise json.JSONDecodeError("nested too deeply", "", 0) from error
 
 
 def read_csv_frames(path: Path, header: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

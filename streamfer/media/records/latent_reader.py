@@ -79,6 +79,18 @@ class LatentFile:
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise _failure(self.path, error) from error
 
+    def streams(self) -> list[str]:
+        """The names of the streams whose faces are in it.
+
+        Raises:
+            SourceError: the file is damaged.
+        """
+        try:
+            names = self._file.read(columns=["stream"])["stream"].unique().to_pylist()
+            return [str(name) for name in names]
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise _failure(self.path, error) from error
+
     def close(self) -> None:
         """Closes the file; closing twice is fine."""
         self._file.close()

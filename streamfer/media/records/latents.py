@@ -5,6 +5,7 @@ Latents are biometric data: a face can be recognised by them. They are written o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -170,11 +171,12 @@ def complete_latents(
 
     Raises:
         OSError: the file cannot be written; the journal stays, and no half of a file.
+        ValueError: the journal is damaged; it stays.
     """
     journal = latents_journal_path(path)
     if not journal.exists():
         return False
-    with journal.open("rb") as file:
+    with pa.OSFile(str(journal)) as file:
         batches = _batches(file)
         first = next(batches, None)
         schema = _schema(0, 0) if first is None else first.schema
@@ -221,6 +223,10 @@ def read_kept_latents(path: Path) -> KeptLatents | None:
         return None
 
 
+_MESSAGE = b"\xff\xff\xff\xff"
+"""Begins every message of Arrow's streams."""
+
+
 def _schema(num_ws: int, w_dim: int) -> pa.Schema:
     return pa.schema(
         [
@@ -234,9 +240,38 @@ def _schema(num_ws: int, w_dim: int) -> pa.Schema:
     )
 
 
-def _batches(file: object) -> Iterator[pa.RecordBatch]:
-    """The whole messages of a journal; a torn last one is passed over."""
-    try:
-        yield from pa.ipc.open_stream(file)
-    except (pa.ArrowInvalid, OSError):
-        return
+def _batches(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    """The whole messages of a journal; a torn last one is passed over.
+
+    Raises:
+        ValueError: it is damaged before its end, or no journal at all.
+    """
+    schema: pa.Schema | None = None
+    size = file.size()
+    while (place := file.tell()) < size:
+        try:
+            message = pa.ipc.read_message(file)
+            if schema is None:
+                schema = pa.ipc.read_schema(message)
+                continue
+            batch = pa.ipc.read_record_batch(message, schema)
+        except (pa.ArrowException, EOFError, OSError, ValueError) as error:
+            if _is_torn_end(file, place):
+                return
+            raise ValueError(f"at byte {place}: {error}") from error
+        yield batch
+
+
+def _is_torn_end(file: pa.NativeFile, place: int) -> bool:
+    """Whether what begins there is the start of a message, or nothing but zeros, and the last."""
+    file.seek(place)
+    rest = file.read()
+    if rest[: len(_MESSAGE)] not in (_MESSAGE[: len(rest)], bytes(min(len(rest), len(_MESSAGE)))):
+        return False
+    found = rest.find(_MESSAGE, 1)
+    while found >= 0:
+        with contextlib.suppress(pa.ArrowException, EOFError, OSError, ValueError):
+            pa.ipc.read_message(pa.py_buffer(rest[found:]))
+            return False
+        found = rest.find(_MESSAGE, found + 1)
+    return True

@@ -80,7 +80,10 @@ def parse_rule(text: str, fields: Collection[str] = ()) -> Rule | Threshold:
     parser = _Parser(text, begin, (*PLAIN_FIELDS, *fields))
     if parser.word in BUILT_IN:
         return parser.threshold()
-    condition, for_s = parser.rule()
+    try:
+        condition, for_s = parser.rule()
+    except RecursionError as error:
+        raise ConfigError(f"--event {text[:40]!r}…: nested too deeply") from error
     rule = text[begin:].strip()
     return Rule(named.group(1) if named else rule, rule, condition, for_s)
 

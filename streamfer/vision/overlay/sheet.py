@@ -66,11 +66,13 @@ def write_png(image: UInt8Array, path: Path) -> None:
     """Writes (H, W) gray or (H, W, 3) RGB uint8 as PNG.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written; no half of one stays.
     """
     try:
         path.write_bytes(encode_picture(image))
     except OSError as error:
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
         raise OutputError(f"{path}: cannot write the picture: {error.strerror}") from error
 
 

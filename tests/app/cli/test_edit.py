@@ -65,7 +65,9 @@ def test_strengths_are_a_range_or_a_list() -> None:
     assert read_strengths(None, None, (9.0,)) == (9,)
 
 
-@pytest.mark.parametrize("several", ["", "a", "1:2", "1:2:1", "1:2:999", "1,1", "nan", "1:inf:3"])
+@pytest.mark.parametrize(
+    "several", ["", "a", "1:2", "1:2:1", "1:2:999", "1,1", "nan", "1:inf:3", "1e9"]
+)
 def test_strengths_that_cannot_be_are_refused(several: str) -> None:
     with pytest.raises(ConfigError, match="trengths"):
         read_strengths(None, several, (1.0,))

@@ -46,7 +46,7 @@ def test_an_input_is_never_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == before
 
 
-@pytest.mark.parametrize("kernel", ["4", "1", "-3"])
+@pytest.mark.parametrize("kernel", ["4", "1", "-3", "100001"])
 def test_kernels_that_cannot_be_are_exit_2(tmp_path: Path, kernel: str) -> None:
     assert main(["sketch", "x.png", "--out", str(tmp_path), "--kernel", kernel]) == 2
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -205,3 +206,20 @@ def test_no_shipped_file_is_skipped(
 def test_what_ships_is_what_its_cards_describe() -> None:
     for path in SHIPPED.folder.glob("*.safetensors"):
         assert file_digest(path) in path.with_suffix(".md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "endless"])
+def test_what_is_no_file_is_not_copied(bench: Bench, tmp_path: Path, kind: str) -> None:
+    source = Path("/dev/zero")
+    if kind == "pipe":
+        source = tmp_path / "pipe"
+        os.mkfifo(source)
+    elif kind == "folder":
+        source = tmp_path
+    elif kind == "endless":
+        source = tmp_path / "endless"
+        source.touch()
+        os.truncate(source, 10**13)
+    with pytest.raises(EngineError, match=r"is no file|is larger than any"):
+        bench.pull(source)
+    assert not list(bench.folder.glob("*"))

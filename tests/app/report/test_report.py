@@ -266,3 +266,19 @@ def test_records_that_are_none_end_with_one_line(
         err = capsys.readouterr().err
         assert (code, err.count("\n")) in ((3, 1), (0, 0)), err
         assert command[0] != "report" or code == 3
+
+
+def test_single_file_leaves_the_videos_of_others_alone(tmp_path: Path) -> None:
+    clip = uneven_clip(tmp_path / "talk.mkv")
+    other = tmp_path / "video-0.mp4"
+    other.write_bytes(b"somebody's")
+    records = write_records(tmp_path / "r.jsonl", uneven_pts(60))
+    config = ReportConfig((records,), (clip,), tmp_path / "my.html", single_file=True)
+    write_report(config)
+    assert other.read_bytes() == b"somebody's"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "my.html",
+        "r.jsonl",
+        "talk.mkv",
+        "video-0.mp4",
+    ]

@@ -207,3 +207,11 @@ def test_streams_that_go_on_at_once_get_names_of_their_own(tmp_path: Path) -> No
     for thread in threads:
         thread.join()
     assert len(list(tmp_path.iterdir())) == 100
+
+
+@pytest.mark.parametrize("address", ["rstp://admin:hunter2@host/x.mp4", "s3://key:secret@bucket/x"])
+def test_an_address_is_no_file_and_its_password_is_not_shown(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"--output .*: is an address; name a file") as caught:
+        OutputClaims().name("--output", Path(address))
+    assert "hunter2" not in str(caught.value)
+    assert "secret" not in str(caught.value)

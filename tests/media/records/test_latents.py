@@ -93,3 +93,55 @@ def write_and_close(path: Path) -> None:
 def test_other_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.parquet"):
         LatentWriter(tmp_path / "latents.npz")
+
+
+def killed_run(path: Path) -> Path:
+    """The journal of a run of twenty frames, with which it was killed."""
+    writer = LatentWriter(path)
+    for index in range(20):
+        writer.write(with_latents(index))
+    journal = latents_journal_path(path)
+    content = journal.read_bytes()
+    writer.close()
+    path.unlink()
+    journal.write_bytes(content)
+    return journal
+
+
+@pytest.mark.parametrize("at", [0, 0.1, 0.5])
+def test_a_damaged_journal_is_refused_and_stays(tmp_path: Path, at: float) -> None:
+    path = tmp_path / "latents.parquet"
+    journal = killed_run(path)
+    content = bytearray(journal.read_bytes())
+    place = content.find(b"\xff\xff\xff\xff", int(at * len(content)))
+    content[place : place + 8] = b"damaged!"
+    journal.write_bytes(content)
+    with pytest.raises(ValueError, match="at byte"):
+        complete_latents(path)
+    assert journal.read_bytes() == bytes(content)
+    assert not path.exists()
+
+
+def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "latents.parquet"
+    journal = latents_journal_path(path)
+    journal.write_bytes(np.random.default_rng(0).bytes(2000))
+    with pytest.raises(ValueError, match="at byte 0"):
+        complete_latents(path)
+    assert journal.exists()
+
+
+@pytest.mark.parametrize("tail", [b"", b"\xff\xff", bytes(500)])
+def test_what_a_power_cut_leaves_at_the_end_is_passed_over(tmp_path: Path, tail: bytes) -> None:
+    path = tmp_path / "latents.parquet"
+    journal = killed_run(path)
+    journal.write_bytes(journal.read_bytes() + tail)
+    assert complete_latents(path)
+    assert pq.read_table(path).num_rows == 20
+
+
+def test_an_empty_journal_gives_an_empty_table(tmp_path: Path) -> None:
+    path = tmp_path / "latents.parquet"
+    latents_journal_path(path).touch()
+    assert complete_latents(path)
+    assert pq.read_table(path).num_rows == 0

@@ -104,3 +104,9 @@ def test_a_rule_that_is_none_is_refused_with_its_place(text: str, message: str) 
     with pytest.raises(ConfigError, match=message) as raised:
         parse_rule(text)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("deep", ["(" * 9999, "not " * 9999 + "happy > 1"])
+def test_a_rule_that_is_nested_too_deeply_is_refused(deep: str) -> None:
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        parse_rule(deep)

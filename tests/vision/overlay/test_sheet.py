@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import cv2
@@ -43,3 +44,15 @@ def test_unwritable_picture_is_named(tmp_path: Path) -> None:
 def test_a_kind_of_picture_that_does_not_exist_is_refused(suffix: str) -> None:
     with pytest.raises(OutputError, match="cannot encode a picture as"):
         encode_picture(np.zeros((2, 2, 3), np.uint8), suffix)
+
+
+def test_no_half_of_a_picture_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_png(np.zeros((8, 8), np.uint8), tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())

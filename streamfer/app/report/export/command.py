@@ -59,7 +59,7 @@ def export(
         OutputError: the file cannot be written.
     """
     records = read_records(*paths, segments=segments)
-    claimed = _claimed(out, to, paths)
+    claimed = _claimed(out, to, paths, _analysed(records, paths[0].parent))
     if to in _OF_A_TIMELINE:
         wording = Wording(language, parse_names(names, "--name"))
         with reading(paths[0]):
@@ -81,13 +81,18 @@ def export(
 
 def _write_csv(records: Records, out: ClaimedPath) -> None:
     table = CsvRecords(out, records.header)
+    whole = False
     try:
         for frame in records.frames:
             table.frame(frame)
         for event in records.events:
             table.event(event)
+        whole = True
     finally:
         table.close()
+        if not whole:  # no half of a table stays
+            for path in filter(Path.is_file, (out, *_companions(out))):
+                path.unlink()
 
 
 def _write_parquet(records: Records, out: ClaimedPath) -> None:
@@ -102,11 +107,11 @@ def _write_parquet(records: Records, out: ClaimedPath) -> None:
         events.close()
 
 
-def _claimed(out: Path, to: Format, paths: Sequence[Path]) -> ClaimedPath:
-    """Makes sure that the file can be, and is none of the records."""
+def _claimed(out: Path, to: Format, paths: Sequence[Path], analysed: Sequence[Path]) -> ClaimedPath:
+    """Makes sure that the file can be, and is none of the records and of what they are of."""
     if to in ("csv", "parquet") and out.suffix.lower() != f".{to}":
         raise ConfigError(f"--out {out}: the name must end in .{to}")
-    claims = OutputClaims(paths)
+    claims = OutputClaims([*paths, *analysed])
     claims.name("--out", out, _companions)
     if out.is_dir():
         raise OutputError(f"--out {out}: is a folder; name a file")
@@ -115,6 +120,14 @@ def _claimed(out: Path, to: Format, paths: Sequence[Path]) -> ClaimedPath:
     except OSError as error:
         raise OutputError(f"--out {out}: cannot make its folder ({reason(error)})") from error
     return claims.replace(out, _companions)
+
+
+def _analysed(records: Records, folder: Path) -> list[Path]:
+    """The files that records are of, where they were or beside the records."""
+    with reading(folder):
+        streams = records.header.get("streams", [])
+        named = [Path(stream["source"]) for stream in streams if stream.get("source")]
+    return [path for each in named for path in (each, folder / each.name) if path.is_file()]
 
 
 def _companions(out: Path) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from streamfer.app.report.find.search import (
     nearest,
     whole_space,
 )
+from streamfer.app.report.recording import TIME_TOLERANCE_S
 from streamfer.app.session.outputs import write_text
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.labels import LABELS
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.latent_reader import LatentFile
-from streamfer.media.video.stills import read_stills
+from streamfer.media.video.stills import Seconds, frame_times, read_stills
 from streamfer.models.directions import load_directions
 from streamfer.types import FaceResult, FloatArray, UInt8Array
 from streamfer.vision.overlay.sheet import write_png
@@ -65,11 +66,13 @@ def find(config: FindConfig) -> int:
     if config.json is not None:
         claims.name("--json", config.json)
     with closing(LatentFile(config.latents)) as file:
+        _refuse_unknown(videos, file)
         space = _space(config, file)
         like = None
         if config.like is not None:
             like = _at(file, config.like) if is_place else _of_picture(file, Path(config.like))
         moments = nearest(file.rows(), space, like, config.count, config.apart)
+    _refuse_other_videos(videos, moments)
     pictures_of = _save_pictures(moments, videos, config.out, claims)
     found = [_entry(moment, like is None, pictures_of.get(moment)) for moment in moments]
     for number, entry in enumerate(found, start=1):
@@ -114,6 +117,40 @@ def _videos(texts: Sequence[str]) -> dict[str | None, Path]:
             raise ConfigError(f"--video {text}: a second one; write STREAM=FILE for each")
         videos[owner] = path
     return videos
+
+
+def _refuse_unknown(videos: Mapping[str | None, Path], file: LatentFile) -> None:
+    """Refuses videos of streams that the latents know nothing of.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    named = {name for name in videos if name is not None}
+    if named:
+        known = file.streams()
+        for name in sorted(named.difference(known)):
+            raise ConfigError(f"--video {name}=…: no such stream; known: {', '.join(known)}")
+
+
+def _refuse_other_videos(videos: Mapping[str | None, Path], moments: Sequence[Moment]) -> None:
+    """Refuses a video that has no frame where the latents have one.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    times_of: dict[Path, Seconds] = {}
+    for moment in moments:
+        video = videos.get(moment.stream, videos.get(None))
+        if video is None:
+            continue
+        if video not in times_of:
+            times_of[video] = frame_times(video)
+        away_s = np.abs(times_of[video] - moment.time_s)
+        if away_s.min(initial=np.inf) > TIME_TOLERANCE_S:
+            raise ConfigError(
+                f"--video {video}: not the video of {moment.stream}: none of its frames stands at"
+                f" {moment.time_s:.3f} s"
+            )
 
 
 def _space(config: FindConfig, file: LatentFile) -> Space:
@@ -195,7 +232,8 @@ def _save_pictures(
         stills = read_stills(video, [m.time_s for m in those])
         for moment, picture in zip(those, stills, strict=False):  # a video may be shorter
             rank = moments.index(moment) + 1
-            path = out / f"{rank:03d}.{stream}-{moment.track}-{moment.time_s:08.2f}.png"
+            name = re.sub(r"[^\w.\- ]", "_", stream)
+            path = out / f"{rank:03d}.{name}-{moment.track}-{moment.time_s:08.2f}.png"
             try:
                 write_png(_thumbnail(picture), claims.replace(path))
             except OSError as error:

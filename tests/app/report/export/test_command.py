@@ -63,6 +63,7 @@ def test_segments_are_read_in_their_order(capfd: Capture, tmp_path: Path) -> Non
     ("arguments", "code", "complaint"),
     [
         (["--to", "srt", "--out", "{r}"], 2, "is the input"),
+        (["--to", "srt", "--out", "talk.mp4"], 2, "is the input"),
         (["--to", "csv", "--out", "x.txt"], 2, "the name must end in .csv"),
         (["--to", "csv", "--out", "x.csv", "--name", "1=A"], 2, "--stream, --name don't apply"),
         (
@@ -92,6 +93,7 @@ def test_a_mistake_is_one_line(
     monkeypatch.chdir(tmp_path)
     full = tmp_path / "full.csv"
     full.symlink_to("/dev/full")
+    (tmp_path / "talk.mp4").write_bytes(b"what was analysed")
     before = records.read_bytes()
     places = {"{r}": str(records), "{folder}": str(tmp_path), "{full}": str(full)}
     for placeholder, path in places.items():
@@ -100,9 +102,13 @@ def test_a_mistake_is_one_line(
     assert ended.code == code
     assert complaint in ended.complaint
     assert records.read_bytes() == before
+    assert (tmp_path / "talk.mp4").read_bytes() == b"what was analysed"
 
 
-@pytest.mark.parametrize("content", [None, "", json.dumps(HEADER) + "\nnot json\n"])
+@pytest.mark.parametrize(
+    "content",
+    [None, "", json.dumps(HEADER) + "\nnot json\n", json.dumps(HEADER) + "\n" + "[" * 99999 + "\n"],
+)
 def test_records_that_cannot_be_read_are_one_line(
     capfd: Capture, tmp_path: Path, content: str | None
 ) -> None:

@@ -112,8 +112,32 @@ def test_a_video_gives_a_picture_of_each_moment(latents: Path, directions: Path)
     assert shown.shape == (48, 480, 3)
     assert abs(int(shown.mean()) - 3 * 39) < 4
     assert len(list((folder / "found").iterdir())) == 2
-    of_another = [*arguments, "--video", f"other={video}"]
-    assert [moment["picture"] for moment in found(latents, *of_another)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("owner", "fps", "message"),
+    [
+        ("other=", 10, "--video other=…: no such stream; known: talk"),
+        ("", 7, "not the video of talk: none of its frames stands at"),
+    ],
+)
+def test_another_video_is_refused(
+    latents: Path,
+    directions: Path,
+    capsys: pytest.CaptureFixture[str],
+    owner: str,
+    fps: int,
+    message: str,
+) -> None:
+    pictures = [np.zeros((64, 64, 3), np.uint8)] * 80
+    spec = ClipSpec(frames=80, size=(64, 64), fps=Fraction(fps))
+    video = make_clip(latents.parent / "talk.mp4", spec, pictures)
+    arguments = ["--emotion", "happy", "--directions", str(directions)]
+    out = latents.parent / "found"
+    given = ["--video", f"{owner}{video}", "--out", str(out)]
+    assert main(["find", str(latents), *arguments, *given]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
