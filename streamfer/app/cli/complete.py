@@ -23,6 +23,8 @@ def complete(paths: Sequence[Path]) -> int:
     """
     claims = OutputClaims()
     for path in paths:
+        if path.is_dir():
+            raise SourceError(f"{path}: is a folder; name a file")
         try:
             named = claims.replace(path)
             done = complete_journal(named) or complete_latents(named)

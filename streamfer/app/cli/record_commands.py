@@ -28,7 +28,8 @@ def verify_command(
     if differences:
         print(differences[0])
         return 1
-    print(f"{output}: frames, times, audio and records agree with {source}")
+    compared = "frames, times and audio" if records is None else "frames, times, audio and records"
+    print(f"{output}: {compared} agree with {source}")
     return 0
 
 

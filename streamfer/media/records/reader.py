@@ -207,10 +207,11 @@ def _opened(path: Path) -> _RecordFile:
         return _Jsonl(path, path)
     if suffix == ".csv":
         with _readable(path):
+            path.stat()
+        with _readable(beside(path, "header.json")):
             header = json.loads(beside(path, "header.json").read_text("utf-8"))
             if not isinstance(header, dict) or "schema" not in header:
-                raise ValueError("beside it is no header")
-            path.stat()
+                raise ValueError("it is no header")
         return _Table(path, header, lambda: read_csv_frames(path, header))
     if suffix == ".parquet":
         return _opened_parquet(path)

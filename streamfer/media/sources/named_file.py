@@ -17,6 +17,8 @@ def missing_file_message(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"cannot open {path}: there is no directory {folder}"
+    if path.is_symlink():
+        return f"cannot open {path}: it is a link to {os.readlink(path)}, which there is not"
     names = os.listdir(folder) if os.access(folder, os.R_OK) else []
     near = difflib.get_close_matches(path.name, names, n=1)
     hint = f"; did you mean {folder / near[0]}?" if near else ""

@@ -54,3 +54,9 @@ def test_a_missing_file_is_an_error(capfd: pytest.CaptureFixture[str], tmp_path:
     ended = streamfer(capfd, "complete", tmp_path / "absent.parquet")
     assert ended.code == 3
     assert "absent.parquet: no such file" in ended.complaint
+
+
+def test_a_folder_is_an_error(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ended = streamfer(capfd, "complete", tmp_path)
+    assert ended.code == 3
+    assert f"{tmp_path}: is a folder; name a file" in ended.complaint

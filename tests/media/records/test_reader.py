@@ -213,3 +213,10 @@ def test_a_data_frame_has_the_tables_columns(tmp_path: Path) -> None:
     pytest.importorskip("pandas")
     records = read_records(write_lines(tmp_path / "r.jsonl", frame(0, OLD_FACE)))
     assert records.to_pandas()["emotion"].tolist() == ["happy"]
+
+
+def test_a_table_without_its_header_names_what_is_missing(tmp_path: Path) -> None:
+    table = tmp_path / "r.csv"
+    table.write_text("frame,time_s\n")
+    with pytest.raises(SourceError, match=r"r\.csv\.header\.json: cannot read the records"):
+        read_records(table)

@@ -186,3 +186,10 @@ def test_a_file_name_that_is_no_text_becomes_some(tmp_path: Path) -> None:
     (spec,) = expand_sources([str(tmp_path)])
     assert (spec.location, spec.name) == (path, "talk-xe9")
     assert spec.label == f"{tmp_path}/talk\\xe9.mp4"
+
+
+def test_a_link_to_nothing_is_called_one(tmp_path: Path) -> None:
+    link = tmp_path / "talk.mp4"
+    link.symlink_to("gone.mp4")
+    with pytest.raises(SourceError, match=r"it is a link to gone\.mp4, which there is not"):
+        expand_sources([str(link)])
