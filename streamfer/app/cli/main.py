@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         log.debug("traceback", exc_info=error)
-        told = _missing_extra(error) or error
+        told = _missing_extra(error) or _impossible_name(error) or error
         complain(_message(told))
         return told.exit_code if isinstance(told, StreamferError) else 1
     return code if isinstance(code, int) else 0
@@ -70,6 +71,13 @@ def _missing_extra(error: Exception) -> ConfigError | None:
     if package is None or not is_extra(package):
         return None
     return ConfigError(f"this needs {package}, which is not installed: {install_command(package)}")
+
+
+def _impossible_name(error: Exception) -> ConfigError | None:
+    """What to say where a path is longer than any can be."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return ConfigError(f"{error.filename or 'a path'}: the name is too long")
+    return None
 
 
 def _message(error: Exception) -> str:

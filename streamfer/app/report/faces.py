@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,9 +124,11 @@ class FaceRows:
         Raises:
             KeyError: track or box is missing.
             TypeError: a field is of another kind.
-            ValueError: box or shares have another length.
+            ValueError: box or shares have another length, or the box is nowhere.
         """
         x1, y1, x2, y2 = face["box"]
+        if not math.isfinite(x1 + y1 + x2 + y2):
+            raise ValueError(f"a box of {face['box']}")
         trust = face.get("trust")
         a, b, c, d, e, f, g = face.get("smoothed") or face.get("probs") or _NOTHING
         self._values += (

@@ -97,6 +97,8 @@ class Recording:
         return None
 
 
+_LONGEST_S = 366 * 86_400.0
+"""Of a recording: a report's overview grows with the time."""
 TIME_TOLERANCE_S = 0.002
 """By how much the times of a record and of its frame may differ."""
 
@@ -128,6 +130,8 @@ def read_recordings(
 
     for record in frames:
         name = str(record["stream"])
+        if not 0 <= record["time_s"] <= _LONGEST_S:
+            raise ValueError(f"a time of {record['time_s']} s")
         recording = found.setdefault(name, Recording(name, "", None, None))
         if recording.open_chunk != int(record["time_s"] // CHUNK_S):
             end_chunk(recording)

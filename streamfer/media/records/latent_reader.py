@@ -47,6 +47,8 @@ class LatentFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_dir():
+            raise SourceError(f"{path}: is a folder; name a file that --latents wrote")
         if latents_journal_path(path).exists():
             raise SourceError(f"{path}: is not complete; type: streamfer complete {path}")
         try:

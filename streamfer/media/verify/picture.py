@@ -121,7 +121,7 @@ def _face_of_record(face: Mapping[str, Any]) -> FaceResult:
         emotion=face["emotion"],
         probs=smoothed,
         smoothed=smoothed,
-        trust=face.get("trust"),
+        trust=None if face.get("trust") is None else float(face["trust"]),
         latent_kind=face.get("latent"),
         reconstruction=None if face.get("reconstruction_error") is None else _NO_PICTURE,
         extra={name: value for name, value in face.items() if name not in _OWN_FIELDS},

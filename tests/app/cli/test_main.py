@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streamfer.app.cli.main import main
 from tests.support.program import streamfer
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -74,3 +75,11 @@ def test_help_loads_nothing_heavy(command: list[str], unneeded: tuple[str, ...])
         f"print([m for m in {unneeded} if m in sys.modules])",
     )
     assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_name_that_is_too_long_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / f"{'x' * 300}.mp4"
+    assert main(["run", "demo:", "--output", str(output), "--no-display"]) == 2
+    assert "the name is too long" in capsys.readouterr().err.splitlines()[-1]

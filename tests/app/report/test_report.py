@@ -241,6 +241,8 @@ def test_measures_between_faces_are_shown(
         ('"track": 1,', '"track": "x",'),
         ('"time_s": 0.0,', ""),
         ('"time_s": 0.0,', '"time_s": 1e999,'),
+        ('"time_s": 0.96,', '"time_s": 1e9,'),
+        ('"box": [', '"box": [NaN, NaN, NaN, NaN], "old": ['),
         ('"smoothed": [', '"smoothed": [1, '),
         ('"faces": [', '"faces": ["x", '),
         ('"faces": [', '"faces": 7, "more": ['),
