@@ -26,5 +26,6 @@ def parquet_file(path: ClaimedPath, schema: pa.Schema) -> Iterator[Any]:
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             yield writer
     except BaseException:
-        path.unlink(missing_ok=True)
+        if path.is_file():  # a link to a device is the user's
+            path.unlink()
         raise

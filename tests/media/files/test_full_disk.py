@@ -116,3 +116,11 @@ def test_a_small_file_is_whole_or_not_there(disk: Disk, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         write_whole(path, b"{'outcome'")
     assert not path.exists()
+
+
+def test_a_link_to_a_full_device_stays(tmp_path: Path) -> None:
+    path = tmp_path / "latents.parquet"
+    path.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="No space left"), closing(LatentWriter(path)) as latents:
+        latents.write(make_result(0))
+    assert path.is_symlink()
