@@ -130,7 +130,8 @@ def test_what_is_no_records_file_is_one_line(tmp_path: Path, name: str, text: st
         path.write_text(text, "latin-1")
     with pytest.raises(SourceError) as caught:
         list(read_records(path).frames)
-    assert str(caught.value).startswith(f"{path}: cannot read the records (")
+    assert str(caught.value).startswith(str(path))  # or what should be beside it
+    assert ": cannot read the records (" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
