@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,16 +103,17 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    answers = io.BytesIO()
+    np.savez_compressed(
+        answers,
+        index=evaluation.index,
+        probs=evaluation.probs,
+        label=evaluation.classes,
+        name=np.array(evaluation.names, dtype=np.str_),
+        subject=np.array(evaluation.subjects, dtype=np.str_),
+    )
     try:
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file,
-                index=evaluation.index,
-                probs=evaluation.probs,
-                label=evaluation.classes,
-                name=np.array(evaluation.names, dtype=np.str_),
-                subject=np.array(evaluation.subjects, dtype=np.str_),
-            )
+        write_whole(ClaimedPath(path), answers.getvalue())
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error
 
