@@ -26,6 +26,8 @@ class AnalyzerConfig:
     label_set: LabelSet = "ferplus"
     """Which head of the network answers."""
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    faint_at_once: bool = False
+    """Report a face that may be none at once, instead of when it was found twice; see `Tracker`."""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
     """How fast refined latent codes fade; without a refiner of no matter."""
@@ -37,7 +39,7 @@ class StreamMemory:
     """What the analyzer remembers of one stream between frames."""
 
     def __init__(self, config: AnalyzerConfig) -> None:
-        self.tracker = Tracker(config.tracker)
+        self.tracker = Tracker(config.tracker, at_once=config.faint_at_once)
         self.schedule = DetectionSchedule(config.detect_every)
         self.search = StreamSearch()
         self.smoother = ProbabilitySmoother(config.smoothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -81,3 +82,10 @@ def _region(image: UInt8Array, box_xyxy: FloatArray) -> UInt8Array:
     left, top = min(max(int(x1), 0), width - 1), min(max(int(y1), 0), height - 1)
     right, bottom = min(int(x2) + 1, width), min(int(y2) + 1, height)
     return image[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+def likenesses(tracks: Sequence[FloatArray], detections: Sequence[FloatArray]) -> FloatArray:
+    """`likeness` of descriptions one by one; of none, too."""
+    if not tracks or not detections:
+        return np.empty((len(tracks), len(detections)), dtype=np.float32)
+    return likeness(np.stack(tracks), np.stack(detections))

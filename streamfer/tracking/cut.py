@@ -21,6 +21,8 @@ for each comes from memory that this thread has not touched yet."""
 _LEAST = 0.15
 """Change from which on it may be a cut. Measured from frame to frame: below 0.04 in ordinary films,
 0.3 at a cut between two portraits of the same composition."""
+_CALM = 0.04
+"""Change below which it is certainly the same shot; see `_LEAST`."""
 _FAINT = 40.0
 """Length of the thumbnail below which its differences are noise: one level in each value."""
 _AGAINST_RECENT = 4.0
@@ -39,6 +41,12 @@ class CutDetector:
         self._time_s = -math.inf
         self._recent = 0.0
         self._last_cut = 0.0
+        self._follows = False
+
+    @property
+    def calm(self) -> bool:
+        """Whether the last frame, and those just before it, certainly go on with the same shot."""
+        return self._follows and self._recent < _CALM and self._last_cut == 0
 
     def is_cut(self, image: UInt8Array, time_s: float) -> bool:
         """Whether this frame is the first of another shot.
@@ -50,7 +58,8 @@ class CutDetector:
         picture = _thumbnail(image)
         before, self._before = self._before, picture
         passed_s, self._time_s = time_s - self._time_s, time_s
-        if before is None or passed_s > _LONGEST_GAP_S:
+        self._follows = before is not None and passed_s <= _LONGEST_GAP_S
+        if before is None or not self._follows:
             self._recent = self._last_cut = 0.0
             return False
         change = _change(before, picture)

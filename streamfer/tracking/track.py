@@ -38,6 +38,7 @@ class Track:
         supported_s: when the detector or the flow last saw it.
         reported_s: when it was last in a result.
         before_cut: whether it was last detected before a hard cut, so that its place says nothing.
+        awaited: whether it is still to be found a second time before it counts as a face.
     """
 
     detection: Detection
@@ -46,6 +47,7 @@ class Track:
     supported_s: float
     reported_s: float
     before_cut: bool
+    awaited: bool
     _filter: BoxFilter
     _window: FaceWindow | None
     _anchor: Detection  # where it is in the window
@@ -57,8 +59,11 @@ class Track:
         time_s: float,
         detection: Detection,
         look: FloatArray,
+        *,
+        awaited: bool = False,
     ) -> None:
         self.track_id = track_id
+        self.awaited = awaited
         self.appearance = look
         self.returned(image, time_s, detection)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamfer.geometry import lean_degrees
-from streamfer.tracking.appearance import describe, likeness
+from streamfer.tracking.appearance import describe, likenesses
 from streamfer.tracking.association import match_confident, match_doubtful
 from streamfer.tracking.cut import CutDetector
 from streamfer.tracking.track import Track
@@ -33,6 +33,9 @@ _NEW_S = 0.3
 """How long a face counts as new."""
 _QUICK = 2.0
 """Face sizes per second from which on a face moves quickly."""
+_FAINT_SCORE = 0.2
+"""Below it a new face has to be found twice where the picture is calm: a shoulder or a fold is
+taken for a face in one frame, and not a moment later."""
 
 LookedAt = Callable[[FloatArray], NDArray[np.bool_]]
 
@@ -79,10 +82,13 @@ class Tracker:
 
     Args:
         config: scores and times.
+        at_once: whether every new face is reported from its first detection on. Else a faint one in
+            a calm picture waits for its second, which new faces get within a tenth of a second.
     """
 
-    def __init__(self, config: TrackerConfig | None = None) -> None:
+    def __init__(self, config: TrackerConfig | None = None, *, at_once: bool = False) -> None:
         self._config = config or TrackerConfig()
+        self._at_once = at_once
         self._live: list[Track] = []
         self._lost: list[Track] = []
         self._last_id = 0
@@ -160,6 +166,7 @@ class Tracker:
         return [
             TrackedFace(t.track_id, t.detection, t.detected_s == time_s)
             for t in sorted(self._live, key=lambda t: t.track_id)
+            if not t.awaited
         ]
 
     def _follow(self, image: UInt8Array, time_s: float) -> None:
@@ -194,7 +201,7 @@ class Tracker:
     def _drop_unsupported(self) -> None:
         """Faces outside the picture, or carried blindly for too long, have left."""
         gone = [t for t in self._live if self._has_left(t)]
-        self._lost += gone
+        self._lost += [t for t in gone if not t.awaited]
         self._live = [t for t in self._live if t not in gone]
 
     def _has_left(self, track: Track) -> bool:
@@ -222,8 +229,9 @@ class Tracker:
         seen = looked_at(_track_boxes(rest))
         missed = [t for t, was_seen in zip(rest, seen, strict=True) if was_seen]
         gone = [t for t in rest if t in missed or self._has_left(t)]
-        self._missed = bool(missed)
-        self._lost = [t for t in self._lost if t not in found] + gone
+        self._missed = any(not t.awaited for t in missed)
+        self._lost = [t for t in self._lost if t not in found]
+        self._lost += [t for t in gone if not t.awaited]
         self._live = found + [t for t in rest if t not in gone]
 
     def _match_confident(
@@ -245,7 +253,7 @@ class Tracker:
             _track_boxes(tracks),
             np.array(absent_s),
             _boxes(detections),
-            _likeness([t.appearance for t in tracks], looks),
+            likenesses([t.appearance for t in tracks], looks),
             np.array([t.before_cut for t in tracks], dtype=bool),
         )
         owner = {column: row for row, column in pairs}
@@ -258,9 +266,12 @@ class Tracker:
                 if any(on_same_head(detection, other) for other in carried):
                     continue
                 self._last_id += 1
-                track = Track(self._last_id, image, now, detection, look)
+                faint = detection.score < _FAINT_SCORE
+                awaited = faint and self._cuts.calm and not self._at_once
+                track = Track(self._last_id, image, now, detection, look, awaited=awaited)
             else:
                 track = tracks[owner[column]]
+                track.awaited = False
                 track.learn(look, now - track.detected_s)
                 if owner[column] < len(self._live):
                     track.found(image, now, detection)
@@ -282,9 +293,3 @@ def _boxes(detections: Sequence[Detection]) -> FloatArray:
 
 def _track_boxes(tracks: Sequence[Track]) -> FloatArray:
     return _boxes([t.detection for t in tracks])
-
-
-def _likeness(tracks: Sequence[FloatArray], detections: Sequence[FloatArray]) -> FloatArray:
-    if not tracks or not detections:
-        return np.empty((len(tracks), len(detections)), dtype=np.float32)
-    return likeness(np.stack(tracks), np.stack(detections))

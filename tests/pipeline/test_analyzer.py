@@ -104,6 +104,18 @@ def test_the_detector_runs_as_often_as_asked(every: int, detections: int) -> Non
     assert sum(detector.calls) == detections
 
 
+@pytest.mark.parametrize(("at_once", "faces"), [(False, [0, 0, 1]), (True, [0, 1, 1])])
+def test_a_faint_face_is_reported_when_asked_for(at_once: bool, faces: list[int]) -> None:
+    detector = FakeDetector()
+    config = AnalyzerConfig(detect_every=1, faint_at_once=at_once)
+    analyzer = Analyzer(HostFaceReader(detector, face_engine()), config)
+    found = []
+    for index in range(3):
+        found.append(len(analyzer([frame("talk", index)])[0].faces))
+        detector.faces = [detection(score=0.19)]
+    assert found == faces
+
+
 @pytest.mark.parametrize(("dropped", "detections"), [(0, 12), (5, 4)])
 def test_the_detector_runs_less_often_where_frames_are_dropped(
     dropped: int, detections: int

@@ -63,18 +63,10 @@ def build_analyzer(
     Raises:
         EngineError: the generator is broken.
     """
-    refinement = models.refinement
-    settings = AnalyzerConfig(
-        detect_every=config.detection_interval,
-        search_everywhere=config.drop == "never",
-        label_set=models.label_set(config.label_set),
-        residual=residual_config(refinement) if refinement else ResidualConfig(),
-        draw_all=draw_all,
-    )
     reader = open_face_reader(models.detector, models.face)
     return Analyzer(
         reader,
-        settings,
+        analyzer_config(config, models, draw_all=draw_all),
         times,
         refiner,
         models.trust,
@@ -82,6 +74,19 @@ def build_analyzer(
         models.drawer,
         imagination(config),
         budget,
+    )
+
+
+def analyzer_config(config: RunConfig, models: Models, *, draw_all: bool) -> AnalyzerConfig:
+    """What the analyzer of a run does with each frame."""
+    refinement = models.refinement
+    return AnalyzerConfig(
+        detect_every=config.detection_interval,
+        search_everywhere=config.drop == "never",
+        faint_at_once=config.faces != "shown",  # rather a shoulder covered than a face shown
+        label_set=models.label_set(config.label_set),
+        residual=residual_config(refinement) if refinement else ResidualConfig(),
+        draw_all=draw_all,
     )
 
 
