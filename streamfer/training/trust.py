@@ -23,7 +23,7 @@ from streamfer.errors import OutputError
 from streamfer.evaluation.inverted import BATCH, LatentModels, invert_faces, load_latent_models
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.export import served_face_network
-from streamfer.models.inversion.descent import STEPS_OF_A_RUN, InversionConfig
+from streamfer.models.inversion.descent import STEPS_OF_A_RUN, InversionConfig, search_of_a_run
 from streamfer.models.shipped import WeightFiles, digest
 from streamfer.training.faces.aligned import split_held_out
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
@@ -197,7 +197,7 @@ def _examine(
     errors = np.full(len(seen.crops), np.nan)
     if not weights.missing_latent:
         latent = load_latent_models(weights.generator, weights.encoder, weights.classifier, device)
-        inversion = InversionConfig(steps=config.steps)
+        inversion = search_of_a_run(config.steps)
         with ProgressLine(config.refined, "refined") as line:
             errors = reconstruction_errors(
                 latent, seen.crops, config.refined, inversion, config.seed, line.advance

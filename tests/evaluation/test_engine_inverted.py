@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,24 +14,32 @@ import torch
 from streamfer.errors import EngineError
 from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_engines
 from streamfer.evaluation.inverted import invert_faces, load_latent_models
-from streamfer.models.inversion.descent import InversionConfig
+from streamfer.models.inversion.descent import InversionConfig, search_of_a_run
+from streamfer.models.inversion.engine_inversion import EngineRefiner, EngineSearch
 from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.store.store import EngineStore
+from streamfer.types import UInt8Array
 from streamfer.vision.astronaut import astronaut
 from tests.support.latent import save_latent_networks
 
+SHIPPED_FILES = {
+    "generator": SHIPPED.generator,
+    "encoder": SHIPPED.encoder,
+    "classifier": SHIPPED.classifier,
+}
 
-def test_it_finds_what_torch_finds() -> None:
+
+@pytest.fixture
+def crops() -> UInt8Array:
+    """One face, (1, 64, 64)."""
     head = astronaut()[:256, 96:352]
     crop = cv2.resize(cv2.cvtColor(head, cv2.COLOR_RGB2GRAY), (64, 64), None, 0, 0, cv2.INTER_AREA)
-    crops = np.asarray(crop, np.uint8)[None]
+    return np.asarray(crop, np.uint8)[None]
+
+
+def test_it_finds_what_torch_finds(crops: UInt8Array) -> None:
     config = InversionConfig(steps=3)
-    files = {
-        "generator": SHIPPED.generator,
-        "encoder": SHIPPED.encoder,
-        "classifier": SHIPPED.classifier,
-    }
-    with closing(open_latent_engines(files, EngineStore(), "onnxruntime")) as engines:
+    with closing(open_latent_engines(SHIPPED_FILES, EngineStore(), "onnxruntime")) as engines:
         (found,) = invert_on_engines(engines, crops, ["face"], config)
     models = load_latent_models(
         SHIPPED.generator, SHIPPED.encoder, SHIPPED.classifier, torch.device("cpu")
@@ -52,6 +61,19 @@ def test_it_finds_what_torch_finds() -> None:
         # Codes as near as above draw single pixels up to 3 apart on a processor without AVX-512.
         assert np.abs(difference).max() <= 5, kind
         assert np.abs(difference).mean() <= 1, kind
+
+
+def test_from_a_good_code_on_the_pace_of_a_run_gains_more_than_that_of_a_long_search(
+    crops: UInt8Array,
+) -> None:
+    run, long = search_of_a_run(8), InversionConfig(steps=8)
+    assert run == replace(long, learning_rate=run.learning_rate)
+    with closing(open_latent_engines(SHIPPED_FILES, EngineStore(), "onnxruntime")) as engines:
+        (good,) = invert_on_engines(engines, crops, ["face"], InversionConfig(steps=25))
+        refine = engines.refine
+        searches = [EngineSearch(refine.target, refine.step, config) for config in (run, long)]
+        found = [EngineRefiner(s).refine(crops, good.latent_refined[None]) for s in searches]
+    assert found[0].errors[0] < 0.95 * found[1].errors[0]
 
 
 def test_networks_of_another_shape_are_left_to_torch(tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ STEPS_OF_A_RUN = 15
 """So many for one face while a video plays, where the next search goes on from what this one found:
 what is found late is of no use to a face that has moved (docs/latent.md)."""
 
+_RATE_OF_A_RUN = 0.3
+"""Adam's step in a run: a search that goes on from a good code overshoots with the larger one that
+a long search profits by."""
+
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
@@ -63,6 +67,11 @@ class InversionConfig:
             return False
         before, recent = min(totals[: -self.patience]), min(totals[-self.patience :])
         return recent > before * (1 - self.min_progress)
+
+
+def search_of_a_run(steps: int = STEPS_OF_A_RUN, budget_ms: float | None = None) -> InversionConfig:
+    """How a face is looked for while a video plays."""
+    return InversionConfig(steps=steps, budget_ms=budget_ms, learning_rate=_RATE_OF_A_RUN)
 
 
 def schedule(progress: float) -> float:

@@ -99,9 +99,9 @@ def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -
 
 def _load(options: argparse.Namespace) -> _Refines:
     """Imports here, so that a parent that ends meanwhile is noticed."""
-    from streamfer.models.inversion.descent import InversionConfig
+    from streamfer.models.inversion.descent import search_of_a_run
 
-    config = InversionConfig(steps=options.steps, budget_ms=options.budget_ms)
+    config = search_of_a_run(options.steps, options.budget_ms)
     if options.backend == "torch":
         import torch
 
