@@ -27,6 +27,8 @@ to five points shrinks the face, so the box decides instead."""
 _FEW_SAMPLES = 2
 """Oversampling up to which a face is warped in colour: it takes less to make the crop gray than the
 part of the picture that the crop shows."""
+_WARP_LIMIT = 2**15 - 1
+"""OpenCV warps pictures whose sides are shorter."""
 
 
 def landmarks_reliable(detection: Detection) -> bool:
@@ -91,6 +93,9 @@ def warp_face(image: UInt8Array, matrix: FloatArray, size: int = FACE_SIZE) -> U
     Returns:
         (size, size) or (size, size, 3) uint8; beyond the frame the edge pixels repeat.
     """
+    if max(image.shape[:2]) >= _WARP_LIMIT:
+        place, matrix = crop_region(matrix, size, image)
+        image = image[place]
     factor = oversampling(matrix)
     if factor > 1:
         crop = cv2.warpAffine(
@@ -139,21 +144,32 @@ def align_face(image: UInt8Array, detection: Detection, size: int = FACE_SIZE) -
     """
     matrix = to_crop = crop_matrix(detection, size)
     if image.ndim == 3 and oversampling(matrix) > _FEW_SAMPLES:
-        image, to_crop = _gray_part(image, matrix, size)
+        place, to_crop = crop_region(matrix, size, image)
+        image = cv2.cvtColor(image[place], cv2.COLOR_RGB2GRAY)
     crop = warp_face(image, to_crop, size)
     if crop.ndim == 3:
         crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return AlignedFace(detection=detection, image=crop, frame_to_crop=matrix)
 
 
-def _gray_part(image: UInt8Array, matrix: FloatArray, size: int) -> tuple[UInt8Array, FloatArray]:
-    """What a crop shows of an RGB image, in gray, and the matrix from there to the crop."""
+def crop_region(
+    matrix: FloatArray, size: int, image: UInt8Array
+) -> tuple[tuple[slice, slice], FloatArray]:
+    """The part of a frame that a crop shows.
+
+    Args:
+        matrix: (2, 3) frame to crop.
+        size: side of the crop in pixels.
+        image: (H, W, …) the frame.
+
+    Returns:
+        Its rows and columns, at least one each, and the (2, 3) matrix from there to the crop.
+    """
     corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]], dtype=np.float32)
     seen = apply_affine(invert_affine(matrix), corners)
     last = np.array(image.shape[1::-1]) - 1
-    left, top = np.clip(np.floor(seen.min(axis=0)), 0, last).astype(int)
-    right, bottom = np.clip(np.ceil(seen.max(axis=0)), 0, last).astype(int) + 1
-    gray = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2GRAY)
+    left, top = np.clip(np.floor(seen.min(axis=0)), 0, last).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(seen.max(axis=0)), 0, last).astype(int).tolist()
     moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2] @ np.array([left, top], dtype=np.float32)
-    return gray, moved
+    moved[:, 2] += matrix[:, :2] @ np.array([left, top], dtype=matrix.dtype)
+    return (slice(top, bottom + 1), slice(left, right + 1)), moved

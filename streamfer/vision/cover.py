@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from streamfer.types import Detection, FloatArray, UInt8Array
-from streamfer.vision.align import crop_matrix
+from streamfer.vision.align import crop_matrix, crop_region
 from streamfer.vision.paste import soft_edge
 
 _MARGIN = 0.25
@@ -51,26 +51,17 @@ def replace_face(image: UInt8Array, detection: Detection, drawing: UInt8Array) -
             mean colours of what it covers.
     """
     blur_face(image, detection.box_xyxy)
-    height, width = image.shape[:2]
-    matrix = crop_matrix(detection, len(drawing))
-    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32) * len(drawing)
-    inverse = cv2.invertAffineTransform(matrix)
-    points = corners @ inverse[:, :2].T + inverse[:, 2]
-    x0, y0 = np.maximum(np.floor(points.min(axis=0)).astype(int), 0).tolist()
-    x1, y1 = np.minimum(np.ceil(points.max(axis=0)).astype(int) + 1, (width, height)).tolist()
-    if x1 <= x0 or y1 <= y0:
-        return
-    matrix = matrix.astype(np.float64)
-    matrix[:, 2] += matrix[:, :2] @ (x0, y0)
+    matrix = crop_matrix(detection, len(drawing)).astype(np.float64)
+    place, matrix = crop_region(matrix, len(drawing), image)
+    region = image[place]
 
     def placed(source: FloatArray) -> FloatArray:
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        size = (x1 - x0, y1 - y0)
-        return np.asarray(cv2.warpAffine(source, matrix, size, flags=flags), np.float32)
+        warped = cv2.warpAffine(source, matrix, region.shape[1::-1], flags=flags)
+        return np.asarray(warped, np.float32)
 
     face = placed(drawing.astype(np.float32))
     weight = np.clip(placed(soft_edge(len(drawing))), 0, 1)
-    region = image[y0:y1, x0:x1]
     ground = region.astype(np.float32)
     light = np.maximum(ground @ np.array([0.299, 0.587, 0.114], np.float32), 1.0)
     share = weight / max(float(weight.sum()), 1e-6)

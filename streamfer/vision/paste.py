@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from streamfer.types import FloatArray, UInt8Array
+from streamfer.vision.align import crop_region
 
 _FEATHER = 0.12
 """Of the crop's side: over this width the edge fades, so that no seam shows."""
@@ -36,15 +37,18 @@ def paste_difference(
     if crop_px not in (None, len(change)):
         change = cv2.resize(change, (crop_px, crop_px), interpolation=cv2.INTER_AREA)
         change = change if change.ndim == 3 else change[:, :, None]
-    height, width = image.shape[:2]
+    place, matrix = crop_region(frame_to_crop.astype(np.float64), len(change), image)
+    pasted = image.copy()
+    region = pasted[place]
     placed = cv2.warpAffine(
         np.repeat(change, 3 // change.shape[2], axis=2),
-        frame_to_crop.astype(np.float64),
-        (width, height),
+        matrix,
+        region.shape[1::-1],
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
-    return np.clip(np.rint(image + placed), 0, 255).astype(np.uint8)
+    region[:] = np.clip(np.rint(region + placed), 0, 255).astype(np.uint8)
+    return pasted
 
 
 def soft_edge(size: int) -> FloatArray:

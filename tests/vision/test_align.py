@@ -194,6 +194,21 @@ def test_gray_and_rgb_frames_give_the_same_crop(
     np.testing.assert_array_equal(from_rgb.frame_to_crop, from_gray.frame_to_crop)
 
 
+@pytest.mark.parametrize("width", [50, 90, 150, 300])
+def test_a_frame_wider_than_is_warped_at_once_gives_the_same_crop(width: int) -> None:
+    rng = np.random.default_rng(0)
+    near = rng.integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    wide = np.zeros((400, 40_000, 3), np.uint8)
+    wide[:, -400:] = near
+    box = np.array([40, 40, 40 + width, 40 + width], np.float32)
+    moved = box + np.array([39_600, 0, 39_600, 0], np.float32)
+    nowhere = np.full((5, 2), np.nan, np.float32)
+    expected = align_face(near, Detection(box, 0.9, nowhere)).image.astype(int)
+    found = align_face(wide, Detection(moved, 0.9, nowhere)).image
+    # Noise, and places so far from the corner are known to a hundredth of a pixel.
+    assert np.abs(found - expected).max() <= 10
+
+
 def test_aligned_face_says_how_it_was_made() -> None:
     face = template_face()
     aligned = align_face(np.zeros((200, 200, 3), dtype=np.uint8), face, size=48)

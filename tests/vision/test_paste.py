@@ -39,3 +39,12 @@ def test_a_generator_that_draws_larger_than_the_crop_fits_the_same_place() -> No
     large = paste_difference(image, before, after, _TO_CROP, crop_px=64)
     small = paste_difference(image, before[:64, :64], after[:64, :64], _TO_CROP)
     assert np.abs(large.astype(int) - small).max() <= 2
+
+
+def test_a_frame_wider_than_is_warped_at_once_gets_the_same() -> None:
+    before, after = np.full((64, 64), 90, np.uint8), np.full((64, 64), 120, np.uint8)
+    far = _TO_CROP - np.array([[0, 0, 2 * 40_000], [0, 0, 0]], np.float32)
+    wide = paste_difference(np.full((60, 40_080, 3), 100, np.uint8), before, after, far)
+    near = paste_difference(np.full((60, 80, 3), 100, np.uint8), before, after, _TO_CROP)
+    np.testing.assert_array_equal(wide[:, 40_000:], near)
+    assert (wide[:, :40_000] == 100).all()
