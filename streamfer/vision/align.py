@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from streamfer.geometry import (
     BOX_IN_TEMPLATE,
@@ -29,6 +32,8 @@ _FEW_SAMPLES = 2
 part of the picture that the crop shows."""
 _WARP_LIMIT = 2**15 - 1
 """OpenCV warps pictures whose sides are shorter."""
+
+Matrix = TypeVar("Matrix", NDArray[np.float32], NDArray[np.float64])
 
 
 def landmarks_reliable(detection: Detection) -> bool:
@@ -152,9 +157,7 @@ def align_face(image: UInt8Array, detection: Detection, size: int = FACE_SIZE) -
     return AlignedFace(detection=detection, image=crop, frame_to_crop=matrix)
 
 
-def crop_region(
-    matrix: FloatArray, size: int, image: UInt8Array
-) -> tuple[tuple[slice, slice], FloatArray]:
+def crop_region(matrix: Matrix, size: int, image: UInt8Array) -> tuple[tuple[slice, slice], Matrix]:
     """The part of a frame that a crop shows.
 
     Args:

@@ -51,8 +51,8 @@ def replace_face(image: UInt8Array, detection: Detection, drawing: UInt8Array) -
             mean colours of what it covers.
     """
     blur_face(image, detection.box_xyxy)
-    matrix = crop_matrix(detection, len(drawing)).astype(np.float64)
-    place, matrix = crop_region(matrix, len(drawing), image)
+    to_crop = crop_matrix(detection, len(drawing)).astype(np.float64)
+    place, matrix = crop_region(to_crop, len(drawing), image)
     region = image[place]
 
     def placed(source: FloatArray) -> FloatArray:
