@@ -45,7 +45,7 @@ class ResultQueue:
 class Results(Iterator[FrameResult]):
     """A run's results, one by one; the run begins with the first `next`.
 
-    Closing it, dropping it, or the end of the interpreter stops the run.
+    Closing it, dropping it, or the end of the interpreter stops the run and waits for its end.
 
     Args:
         start: opens the sources.
@@ -54,7 +54,7 @@ class Results(Iterator[FrameResult]):
 
     def __init__(self, start: Callable[[], Job], queue: ResultQueue) -> None:
         self._job = _BackgroundJob(start, queue)
-        self._finish = weakref.finalize(self, self._job.end)
+        self._finish = weakref.finalize(self, self._job.drop)
 
     def __next__(self) -> FrameResult:
         try:
@@ -74,7 +74,8 @@ class Results(Iterator[FrameResult]):
 
     def close(self) -> None:
         """Stops the run and waits for its end; from any thread, any number of times."""
-        self._finish()
+        self._finish.detach()
+        self._job.end()
 
 
 class _BackgroundJob:
@@ -90,28 +91,46 @@ class _BackgroundJob:
         # A daemon, as are the threads that it starts: the interpreter waits for other threads
         # before it runs the finalizer that ends these.
         self._thread: threading.Thread | None = None
+        self._caller: threading.Thread | None = None
 
     def take(self) -> FrameResult | None:
         """The next result; None at the end."""
         with self._lock:
             if self._thread is None and not self._ended.is_set():
                 job = self._start()
+                self._caller = threading.current_thread()
                 self._thread = threading.Thread(
                     target=self._run, args=[job], name="streamfer.analyze", daemon=True
                 )
                 self._thread.start()
         return self._queue.take()
 
-    def end(self) -> None:
-        """Stops the job if it runs, and waits for its end."""
+    def stop(self) -> None:
+        """Stops the job if it runs."""
         self._ended.set()
         self._queue.cancel()
+
+    def end(self) -> None:
+        """Stops the job if it runs, and waits for its end."""
+        self.stop()
         with self._lock:
             thread = self._thread
-        if thread is not None:
+        if thread is None:
+            self._tell()
+        else:
             thread.join()
-        while self.when_ended:
-            self.when_ended.pop()()
+
+    def drop(self) -> None:
+        """Ends the job whose results nobody has any more; at the interpreter's end, too.
+
+        Results in a reference cycle are dropped in whichever thread the collector happens to run.
+        The threads of runs are daemons, and a run cannot end while one of them waits for its end.
+        """
+        here = threading.current_thread()
+        if here.daemon and here is not self._caller:
+            self.stop()
+        else:
+            self.end()
 
     def raise_failure(self) -> None:
         """Raises, once, what ended the job, or one of its streams or outputs, early."""
@@ -127,3 +146,8 @@ class _BackgroundJob:
             self._failure = error
         finally:
             self._queue.close()
+            self._tell()
+
+    def _tell(self) -> None:
+        while self.when_ended:
+            self.when_ended.pop()()
