@@ -8,7 +8,7 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from streamfer.errors import ConfigError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.redact import MASK, redact_url
 from streamfer.media.sources.source_list import names_path
+from streamfer.media.video.network import network_address
 
 _NOT_SAVED = frozenset({"save_config"})
 """Read back, it would make every run write over the file that it was told by."""
@@ -118,11 +119,16 @@ def to_text(config: RunConfig, path: Path) -> str:
     return "".join(lines)
 
 
-def check_file(path: Path, config: RunConfig, *, sources_from_file: bool) -> None:
-    """Refuses to write over the file of options, and sources without their credentials.
+def check_file(path: Path, config: RunConfig, *, from_file: Collection[str]) -> None:
+    """Refuses to write over the file of options, and addresses without their credentials.
+
+    Args:
+        path: of the file.
+        config: of the run.
+        from_file: names of the options that the file has given.
 
     Raises:
-        ConfigError: an output is the file itself, or a source of it has `***` for a password.
+        ConfigError: an output is the file itself, or an address in it has `***` for a password.
     """
     for flag, output in (
         ("--json-summary", config.json_summary),
@@ -130,18 +136,28 @@ def check_file(path: Path, config: RunConfig, *, sources_from_file: bool) -> Non
     ):
         if output is not None:
             OutputClaims([path]).name(flag, output)
-    for source in config.source if sources_from_file else ():
-        if MASK in source and not names_path(source):
-            raise ConfigError(
-                f"--config {path}: {redact_url(source)}: passwords are not saved; put it in place"
-                f" of {MASK}, or name the source on the command line"
-            )
+    addresses = [source for source in config.source if not names_path(source)]
+    for name, values in (
+        ("source", addresses),
+        ("output", [config.output]),
+        ("webhook", [config.webhook]),
+        ("mqtt", [config.mqtt]),
+    ):
+        for value in values if name in from_file else ():
+            if value is not None and MASK in str(value):
+                raise ConfigError(
+                    f"--config {path}: {name} = {redact_url(str(value))}: passwords are not saved;"
+                    f" put it in place of {MASK}, or name it on the command line"
+                )
 
 
 def _anchored(name: str, value: Any, folder: Path) -> Any:
     try:
         if isinstance(value, Path):
-            return folder / value.expanduser()
+            is_address = name == "output" and network_address(str(value)) is not None
+            return value if is_address else folder / value.expanduser()
+        if name == "face_model" and Path(value).suffix:
+            return str(folder / Path(value).expanduser())
         if name == "web_tls" and value is not None:
             return tuple(folder / path.expanduser() for path in value)
         if name == "source":

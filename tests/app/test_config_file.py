@@ -10,6 +10,7 @@ from streamfer.app.cli.run_options import merged_config
 from streamfer.app.config import RunConfig, resolve
 from streamfer.app.config_file import anchored, load_config, to_text
 from streamfer.errors import ConfigError
+from streamfer.media.video.network import network_address
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import frame_records, streamfer
 
@@ -33,6 +34,37 @@ def test_relative_paths_are_taken_from_the_file(tmp_path: Path) -> None:
     assert config.output == tmp_path / "out" / "{stream}.mp4"
     assert config.records == Path("here.jsonl")  # typed: from where the user is
     assert config.snapshot_dir == RunConfig().snapshot_dir
+
+
+def test_addresses_to_send_to_are_no_paths(tmp_path: Path) -> None:
+    address = "rtsp://bot:s3cret@media.example.org/live.mp4"
+    config = merged(tmp_path / "a.toml", f'output = "{address}"')
+    assert config.output is not None
+    assert network_address(str(config.output)) == network_address(address)
+    assert "s3cret" not in to_text(config, Path("saved.toml"))
+
+
+def test_weights_of_one_s_own_lie_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    found = merged(path, 'face-model = "mine/face.safetensors"').face_model
+    assert found == str(tmp_path / "mine" / "face.safetensors")
+    assert merged(path, 'face-model = "e4e-ffhq"').face_model == "e4e-ffhq"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        'output = "rtsp://***@media.example.org/live"',
+        'webhook = "https://***@hooks.example.org/"',
+        'mqtt = "mqtts://***@broker/cams"',
+    ],
+)
+def test_saved_addresses_lack_their_passwords(address: str, tmp_path: Path) -> None:
+    name = address.split(" ")[0]
+    with pytest.raises(ConfigError, match=rf"{name} = .*passwords are not saved"):
+        merged(tmp_path / "a.toml", address)
+    typed = {"output": Path("x.mp4"), "webhook": "https://a:b@h/", "mqtt": "mqtt://a:b@h/x"}
+    assert getattr(merged(tmp_path / "a.toml", address, **{name: typed[name]}), name) == typed[name]
 
 
 def test_the_home_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

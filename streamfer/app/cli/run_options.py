@@ -73,5 +73,5 @@ def merged_config(
 
     file_values = anchored(load_config(config_file), config_file.parent)
     config = resolve(given, file_values)
-    check_file(config_file, config, sources_from_file="source" not in given)
+    check_file(config_file, config, from_file=file_values.keys() - given.keys())
     return config
