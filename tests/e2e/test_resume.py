@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.clips import ClipSpec, make_clip
-from tests.support.program import frame_records, streamfer
+from tests.support.program import frame_records, record_lines, streamfer
 from tests.support.shared import shared_file
 
 Capture = pytest.CaptureFixture[str]
@@ -46,6 +46,33 @@ def test_records_of_a_run_that_ended_early_are_not_complete(
     assert streamfer(capfd, "run", folder, "--records", records, "--skip-existing").code == 0
     assert len(frame_records(records, "empty")) == 12
     assert len(frame_records(records, "face")) == 1
+
+
+def test_another_file_of_the_same_name_and_length_is_not_complete(
+    capfd: Capture, tmp_path: Path
+) -> None:
+    """A folder added in front moves the names that files of one name are given."""
+    for name in ("s02", "s01"):
+        (tmp_path / name).mkdir()
+        make_clip(tmp_path / name / "clip.ts", ClipSpec(frames=4))
+    run = ["--skip-existing", "--records", tmp_path / "{stream}.jsonl"]
+    second, first = tmp_path / "s02/clip.ts", tmp_path / "s01/clip.ts"
+    assert streamfer(capfd, "run", second, *run).code == 0
+    assert streamfer(capfd, "run", first, second, *run).code == 0
+    headers = [record_lines(tmp_path / f"{name}.jsonl")[0] for name in ("clip", "clip-2")]
+    assert [h["streams"][0]["source"] for h in headers] == [str(first), str(second)]
+    assert "nothing to do" in streamfer(capfd, "run", first, second, *run).out
+
+
+def test_answers_with_other_labels_are_not_complete(
+    capfd: Capture, folder: Path, tmp_path: Path
+) -> None:
+    records = tmp_path / "r.jsonl"
+    run = ["run", folder, "--skip-existing", "--records", records]
+    assert streamfer(capfd, *run).code == 0
+    assert streamfer(capfd, *run, "--label-set", "fer2013").code == 0
+    assert record_lines(records)[0]["label_set"] == "fer2013"
+    assert len(frame_records(records, "empty")) == 12
 
 
 def test_latents_alone_tell_what_is_complete(capfd: Capture, folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,8 @@ def resume(config: RunConfig, specs: Sequence[SourceSpec]) -> Resumption:
     """Finds the files whose outputs are complete.
 
     A file is complete when each output that is asked for has all of its frames: the annotated
-    video at their times, the records and the latents counted to the last.
+    video at their times, the records and the latents counted to the last. Records must be of that
+    very file, answered with the same labels: other inputs can have the same name and length.
 
     Raises:
         ConfigError: there is no output to tell by, or only parts of files are to be analysed.
@@ -104,8 +105,10 @@ class _Earlier:
         if config.records is not None:
             if STREAM_FIELD in str(config.records):
                 self._read(output_path(config.records, spec.name))
-            counted = self._frames.get(spec.name)
-            if not counted or spec.name not in self._entries or not whole.is_counted(*counted):
+            counted, entry = self._frames.get(spec.name), self._entries.get(spec.name)
+            if not counted or entry is None or not whole.is_counted(*counted):
+                return False
+            if not _is_of(entry, spec):
                 return False
         if config.latents is not None:
             seen = self._latents.seen.get(spec.name) if self._latents is not None else None
@@ -139,7 +142,7 @@ class _Earlier:
     def _read(self, path: Path) -> KeptRecords | None:
         """Takes note of what a records file knows."""
         records = _existing_records(path)
-        if records is None:
+        if records is None or not _answers_as(records.header, self._config):
             return None
         for entry in records.header.get("streams", []):
             self._entries[entry.get("stream")] = entry
@@ -147,6 +150,19 @@ class _Earlier:
             count, _ = self._frames.get(frame["stream"], (0, 0.0))
             self._frames[frame["stream"]] = (count + 1, frame["time_s"])
         return records
+
+
+def _is_of(entry: Mapping[str, Any], spec: SourceSpec) -> bool:
+    """Whether a stream in a header of records is that of a file."""
+    source = str(entry.get("source", spec.label))
+    return source == spec.label or Path(source).resolve() == spec.path.resolve()
+
+
+def _answers_as(header: Mapping[str, Any], config: RunConfig) -> bool:
+    """Whether earlier records say what a run's would; weights of one's own choose their labels."""
+    chosen = config.face_model == "shipped"
+    same_labels = not chosen or header.get("label_set", config.label_set) == config.label_set
+    return same_labels and header.get("faces", "shown") == config.faces
 
 
 def _existing_records(path: Path | None) -> KeptRecords | None:

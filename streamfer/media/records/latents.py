@@ -58,6 +58,8 @@ class LatentWriter:
         series = FileSeries(claims or OutputClaims(), path, live, latents_companions)
         self._lock = threading.Lock()
         self._schema: pa.Schema | None = None
+        self._shape: tuple[int, ...] | None = None
+        """Of the codes that are in it; an earlier run's generator may have had others."""
         self._size = 0
         self._closed = False
         self._seen: dict[str, tuple[int, float]] = {}
@@ -86,9 +88,18 @@ class LatentWriter:
             if self._closed:
                 return
             if faces:
+                self._check_shape(faces[0][1].shape)
                 self._append(self._message(result, faces))
             count, _ = self._seen.get(frame.stream, (0, 0.0))
             self._seen[frame.stream] = (count + 1, round(frame.time_s, 6))
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        self._shape = self._shape or shape
+        if shape != self._shape:
+            raise OutputError(
+                f"{self.path}: holds codes of {self._shape}, an earlier run's, and the run's are"
+                f" of {shape}; name another file"
+            )
 
     def _append(self, message: bytes) -> None:
         try:
@@ -105,6 +116,9 @@ class LatentWriter:
         """
         with self._lock:
             self._seen.update(kept.seen)
+            if kept.rows.num_rows:
+                metadata = kept.rows.schema.metadata
+                self._shape = (int(metadata[b"num_ws"]), int(metadata[b"w_dim"]))
             for batch in kept.rows.to_batches(_ROWS_PER_GROUP):
                 self._append(self._serialized(batch))
 

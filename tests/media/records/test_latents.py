@@ -11,7 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.media.records.latents import LatentWriter, complete_latents, latents_journal_path
+from streamfer.media.records.latents import (
+    LatentWriter,
+    complete_latents,
+    latents_journal_path,
+    read_kept_latents,
+)
 from streamfer.types import FloatArray, FrameResult
 from tests.support.analysed import make_face, make_frame, make_result
 from tests.support.unwritable import TROUBLES, make_unwritable
@@ -52,6 +57,20 @@ def test_a_run_without_latents_leaves_an_empty_table(tmp_path: Path) -> None:
     with closing(LatentWriter(path)) as latents:
         latents.write(make_result(0))
     assert pq.read_table(path).num_rows == 0
+
+
+def test_codes_of_another_generator_are_not_added_to_an_earlier_run_s(tmp_path: Path) -> None:
+    path = tmp_path / "latents.parquet"
+    with closing(LatentWriter(path)) as latents:
+        latents.write(with_latents(0))
+    kept = read_kept_latents(path)
+    assert kept is not None
+    other = FrameResult(make_frame(0), (make_face(1, latent=latent(0)[:, :8]),))
+    with closing(LatentWriter(path)) as latents:
+        latents.restore(kept)
+        with pytest.raises(OutputError, match=r"codes of \(10, 512\).* are of \(10, 8\)"):
+            latents.write(other)
+    assert len(pq.read_table(path)) == 1
 
 
 def test_a_killed_run_can_be_completed(tmp_path: Path) -> None:
