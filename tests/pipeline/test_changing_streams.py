@@ -23,8 +23,10 @@ class Analyzer:
 
     def __init__(self) -> None:
         self.forgotten: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def __call__(self, frames: Sequence[Frame]) -> list[FrameResult]:
+        self.meanwhile()
         return [FrameResult(frame, ()) for frame in frames]
 
     def forget(self, stream: str) -> None:
@@ -180,6 +182,18 @@ def test_a_source_that_comes_back_after_its_stream_has_left_fails_nobody() -> No
     run.until(lambda: len(sinks[1].results) > so_far)
     run.end()
     assert run.streams() == ["b"]
+
+
+def test_frames_under_way_of_a_stream_that_has_left_fail_nobody() -> None:
+    run = Run(*(plan(FakeSource(name, None), MemorySink(name)) for name in ("a", "b")))
+
+    def leave() -> None:
+        run.pipeline.remove("a")
+        run.pipeline.abort()
+        run.until(lambda: "a" not in run.streams())
+
+    run.analyzer.meanwhile = leave
+    assert run.ended().interrupted
 
 
 def test_nothing_joins_a_run_that_ends() -> None:

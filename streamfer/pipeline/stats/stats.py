@@ -99,7 +99,7 @@ class RunStatistics:
     def ended(self, stream: str, interrupted: bool = False) -> None:
         """Notes that a stream has ended without an error; a live one may never have begun."""
         with self._lock:
-            entry = self._streams[stream]
+            entry = self._entry(stream)
             if interrupted:
                 entry.state, entry.message = "interrupted", None
             elif entry.info.live and entry.frames == 0:
@@ -124,7 +124,7 @@ class RunStatistics:
         """Notes how old a frame is when its analysis begins."""
         age_s = self._clock() - frame.decoded_at_s
         with self._lock:
-            self._streams[frame.stream].age.add(age_s)
+            self._entry(frame.stream).age.add(age_s)
 
     def analysed(self, result: FrameResult) -> None:
         """Counts one analysed frame, at the moment its result exists."""
@@ -132,7 +132,7 @@ class RunStatistics:
         frame = result.frame
         latency_s = now - frame.decoded_at_s
         with self._lock:
-            entry = self._streams[frame.stream]
+            entry = self._entry(frame.stream)
             entry.frames += 1
             entry.dropped += frame.dropped
             entry.faces += len(result.faces)
@@ -161,20 +161,20 @@ class RunStatistics:
     def dropped_at_end(self, stream: str, count: int) -> None:
         """Counts frames dropped after the last analysed one."""
         with self._lock:
-            self._streams[stream].dropped += count
+            self._entry(stream).dropped += count
 
     def written(self, stream: str, queue_fill: float) -> None:
         """Notes that one frame's outputs are written."""
         now = self._clock()
         with self._lock:
             self._last_output_s = now
-            self._streams[stream].queue_fill = queue_fill
+            self._entry(stream).queue_fill = queue_fill
 
     def strip_figures(self, stream: str) -> StripFigures:
         """The few figures that are drawn into every frame."""
         now = self._clock()
         with self._lock:
-            entry = self._streams[stream]
+            entry = self._entry(stream)
             latency_s = entry.latencies.last()
             return StripFigures(
                 entry.rate_out.per_second(now),
@@ -212,6 +212,12 @@ class RunStatistics:
                 device=self._device,
                 streams=streams,
             )
+
+    def _entry(self, stream: str) -> StreamCounts:
+        """What is counted of a stream; a spare where it has been taken out while frames of it were
+        under way."""
+        gone = StreamInfo(stream, "", None, None, live=False)
+        return self._streams.get(stream) or StreamCounts(gone)
 
     @staticmethod
     def _snapshot_stream(entry: StreamCounts, now_s: float) -> StreamSnapshot:
