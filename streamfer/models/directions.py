@@ -122,7 +122,7 @@ def load_directions(path: Path) -> Directions:
             scores = file.get_tensor("scores").astype(np.float32)
             kept = list(file.keys())
             mean = file.get_tensor("mean").astype(np.float32) if "mean" in kept else None
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise EngineError(f"{path.name}: cannot read the directions: {error}") from error
     if vectors.ndim != 3 or not len(names) == len(vectors) == len(scores):
         raise EngineError(f"{path.name}: names and directions do not match")

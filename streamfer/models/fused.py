@@ -18,6 +18,7 @@ from streamfer.labels import LABEL_SETS, LABELS, NUM_LABELS, LabelSet
 from streamfer.models.encoder import Encoder
 from streamfer.models.onnx_export import export_onnx
 from streamfer.models.storage import (
+    UNFIT,
     half_tensors,
     load_config,
     load_encoder,
@@ -185,7 +186,7 @@ def load_fused_heads(path: Path) -> FusedHeads:
         heads.load_state_dict(tensors)
         taught = Taught.from_metadata(read_metadata(path))
         heads.trained, heads.expressions = taught.heads, taught.expressions
-    except (TypeError, ValueError, RuntimeError) as error:
+    except UNFIT as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of fused heads: {reason}") from error
     return heads.eval()

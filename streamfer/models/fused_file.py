@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamfer.errors import ConfigError, EngineError
+from streamfer.errors import EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork
 from streamfer.models.storage import (
+    UNFIT,
     half_tensors,
     load_config,
     load_without_counters,
@@ -76,7 +77,7 @@ def load_fused_network(path: Path) -> FusedNetwork:
         heads.trained, heads.expressions = taught.heads, taught.expressions
         for part, module in zip(_PARTS, (network, encoder, heads), strict=True):
             load_without_counters(module, _of_part(tensors, f"{part}."))
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+    except UNFIT as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of a fused network: {reason}") from error
     return FusedNetwork(network, encoder, heads).eval().requires_grad_(False)

@@ -27,6 +27,7 @@ from streamfer.models.directions import Directions, Threshold, index_mask
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.onnx_export import export_onnx
 from streamfer.models.storage import (
+    UNFIT,
     half_tensors,
     load_config,
     load_without_counters,
@@ -258,7 +259,7 @@ def load_latent_per(path: Path) -> ServedLatentPER:
         if encoder is not None:
             own = {n.removeprefix(_ENCODER): t for n, t in of_encoder.items()}
             load_without_counters(encoder, own)
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+    except UNFIT as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of a Latent-PER: {reason}") from error
     return ServedLatentPER(network, encoder).eval().requires_grad_(False)

@@ -15,12 +15,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from streamfer.errors import EngineError
+from streamfer.errors import ConfigError, EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.int8_export import quantise_rows
 from streamfer.models.stylegan2 import Generator, GeneratorConfig, style_spread
+
+UNFIT = (
+    *(ArithmeticError, AttributeError, ConfigError),
+    *(LookupError, RuntimeError, TypeError, ValueError),
+)
+"""What building a network raises from a shape, or tensors, that no program of ours wrote."""
 
 GENERATOR_SCHEMA = "streamfer.stylegan2/1"
 ENCODER_SCHEMA = "streamfer.encoder/1"
+
+_SCALE = ".scale"
+"""Ends the name of the scales, float32, that belong to an int8 tensor."""
 
 
 def save_generator(generator: Generator, path: Path, notes: Mapping[str, str]) -> None:
@@ -53,7 +63,7 @@ def load_generator(path: Path) -> Generator:
     try:
         generator = Generator(GeneratorConfig(**config))
         generator.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
+    except UNFIT as error:
         raise _mismatch(path, "generator", error) from error
     return generator.freeze()
 
@@ -74,7 +84,7 @@ def load_encoder(path: Path) -> Encoder:
     try:
         encoder = Encoder(EncoderConfig(**config))
         load_without_counters(encoder, tensors)
-    except (TypeError, RuntimeError) as error:
+    except UNFIT as error:
         raise _mismatch(path, "encoder", error) from error
     return encoder.eval().requires_grad_(False)
 
@@ -86,6 +96,33 @@ def half_tensors(module: nn.Module) -> dict[str, Tensor]:
         for name, value in module.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
+
+
+def int8_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """As `half_tensors`, but what is larger than a vector as int8, with scales by its rows."""
+    state = module.state_dict()
+    tensors: dict[str, Tensor] = {}
+    for name, value in half_tensors(module).items():
+        if value.ndim < 2:
+            tensors[name] = value
+            continue
+        whole, scale = quantise_rows(state[name].detach().float().cpu().numpy())
+        tensors[name] = torch.from_numpy(whole).contiguous()
+        tensors[name + _SCALE] = torch.from_numpy(scale)
+    return tensors
+
+
+def dequantised(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `half_tensors` or `int8_tensors` wrote, in float32."""
+    tensors = {}
+    for name, value in stored.items():
+        if name.endswith(_SCALE):
+            continue
+        tensors[name] = value.float()
+        if value.dtype == torch.int8:
+            scale = stored[name + _SCALE]
+            tensors[name] *= scale.reshape(-1, *([1] * (value.ndim - 1)))
+    return tensors
 
 
 def load_without_counters(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -141,14 +178,18 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a safetensors file.
 
     Raises:
-        EngineError: the file is missing or damaged.
+        EngineError: the file is missing or damaged, or holds what is no finite number.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise EngineError(f"{path.name}: cannot read the weights: {error}") from error
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise EngineError(f"{path.name}: not all of {name} are finite numbers; train it anew")
+    return metadata, tensors
 
 
 def save_with_config(
@@ -176,6 +217,8 @@ def load_config(path: Path, schema: str) -> tuple[dict[str, Any], dict[str, Tens
         config = json.loads(metadata.get("config", ""))
     except json.JSONDecodeError as error:
         raise EngineError(f"{path.name}: the network's shape is missing: {error}") from error
+    if not isinstance(config, dict):
+        raise EngineError(f"{path.name}: the network's shape is no object of JSON")
     tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
     return tuples, {name: value.to(torch.float32) for name, value in tensors.items()}
 

@@ -21,10 +21,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.labels import LABEL_SETS, LABELS, NUM_LABELS, LabelSet
-from streamfer.models.int8_export import quantise_rows
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.storage import (
+    UNFIT,
+    dequantised,
     half_tensors,
+    int8_tensors,
     load_without_counters,
     read_tensors,
     write_tensors,
@@ -39,9 +41,6 @@ SHIPPED_FACE_WEIGHTS = SHIPPED.classifier
 """The classifier that this package was released with."""
 
 WEIGHTS_SCHEMA = "streamfer.face_vgg19/1"
-
-_SCALE = ".scale"
-"""Ends the name of the scales, float32, that belong to an int8 tensor."""
 
 HASHES = "training_hashes"
 """The tensor of the perceptual hashes of what weights learned from."""
@@ -194,7 +193,7 @@ def save_face_vgg(
             output channel: half the bytes again, for networks wider than half.
         hashes: (n, 2) perceptual hashes of the pictures that it learned from.
     """
-    tensors = half_tensors(model) if storage == "float16" else _int8_tensors(model)
+    tensors = half_tensors(model) if storage == "float16" else int8_tensors(model)
     # What the trunk works at now: a run that starts small may be stopped before it has grown.
     config = replace(model.config, input_size=model.input_size)
     shape = {name: str(value) for name, value in asdict(config).items()}
@@ -211,7 +210,11 @@ def read_training_hashes(path: Path) -> NDArray[np.uint64] | None:
         EngineError: the file is missing or damaged.
     """
     hashes = read_tensors(path)[1].get(HASHES)
-    return None if hashes is None else hashes.numpy().view(np.uint64)
+    if hashes is None:
+        return None
+    if hashes.dtype != torch.int64 or hashes.ndim != 2 or hashes.shape[1] != 2:
+        raise EngineError(f"{path.name}: {HASHES} are none")
+    return hashes.numpy().view(np.uint64)
 
 
 def load_face_vgg(path: Path) -> FaceVGG:
@@ -232,37 +235,15 @@ def load_face_vgg(path: Path) -> FaceVGG:
             dropout=float(metadata["dropout"]),
         )
         model = FaceVGG(config)
-        load_without_counters(model, _dequantised(stored))
+        load_without_counters(model, dequantised(stored))
+        if not (model.temperature > 0).all():
+            raise ValueError("a temperature is not above 0")
         taught = Taught.from_metadata(metadata)
         model.heads, model.expressions = taught.heads, taught.expressions
-    except (KeyError, ValueError, RuntimeError, ConfigError) as error:
+    except UNFIT as error:
         reason = str(error).splitlines()[0]
         raise EngineError(f"{path.name}: not the weights of a face network: {reason}") from error
     return model.eval()
-
-
-def _int8_tensors(model: FaceVGG) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for name, value in half_tensors(model).items():
-        if value.ndim < 2:
-            tensors[name] = value
-            continue
-        whole, scale = quantise_rows(model.state_dict()[name].detach().float().cpu().numpy())
-        tensors[name] = torch.from_numpy(whole).contiguous()
-        tensors[name + _SCALE] = torch.from_numpy(scale)
-    return tensors
-
-
-def _dequantised(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    tensors = {}
-    for name, value in stored.items():
-        if name.endswith(_SCALE):
-            continue
-        tensors[name] = value.float()
-        if value.dtype == torch.int8:
-            scale = stored[name + _SCALE]
-            tensors[name] *= scale.reshape(-1, *([1] * (value.ndim - 1)))
-    return tensors
 
 
 def first_stages(model: FaceVGG, count: int) -> nn.Sequential:

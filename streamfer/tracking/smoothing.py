@@ -54,7 +54,8 @@ class ProbabilitySmoother:
         """
         self._forget(time_s)
         mean = self._means.get(track_id)
-        if mean is None or self._config.time_constant_s <= 0:
+        is_answer = bool(np.isfinite(probs).all())
+        if mean is None or self._config.time_constant_s <= 0 or not is_answer:
             # The very answer: dividing it by its sum would move its last bit on some processors.
             result = probs.copy()
         else:
@@ -62,7 +63,8 @@ class ProbabilitySmoother:
             weight = -math.expm1(-(time_s - mean.time_s) / self._config.time_constant_s)
             smoothed = mean.probs + weight * (probs.astype(np.float64) - mean.probs)
             result = (smoothed / smoothed.sum()).astype(np.float32)
-        self._means[track_id] = _Mean(time_s, result)
+        if is_answer:  # what is none, of broken weights, say, must not stay
+            self._means[track_id] = _Mean(time_s, result)
         return result
 
     def _forget(self, time_s: float) -> None:

@@ -40,6 +40,7 @@ from streamfer.training.runs.command import (
     splits_from,
     training_parser,
 )
+from streamfer.training.runs.loop import check_sound
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
 from streamfer.training.splits import Splits
 
@@ -133,6 +134,7 @@ def _train_and_score(
     """Trains for an epoch; its figures."""
     started = time.monotonic()
     loss = run.train_epoch(advance)
+    check_sound([loss], run.average.model)
     logits = exam_logits(run.average.model, faces.validation, run.device)
     accuracy = accuracy_of(logits, faces.validation.classes)
     return {

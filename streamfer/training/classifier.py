@@ -33,6 +33,7 @@ from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks, pi
 from streamfer.training.repeated import train_seeds
 from streamfer.training.runs.command import pick_device, show_faceless, show_splits
 from streamfer.training.runs.curves import draw_learning_curves
+from streamfer.training.runs.loop import check_sound
 from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
 from streamfer.training.splits import Splits
 from streamfer.training.vgg.card import Learned, write_card
@@ -210,6 +211,7 @@ def _train_and_score(
 ) -> dict[str, Any]:
     started = time.monotonic()
     loss = run.train_epoch(advance, late)
+    check_sound([loss], run.average.model)
     scores = score(run.average.model, exam)
     return {
         "epoch": run.epoch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from safetensors.torch import save_file
 
 from streamfer.errors import EngineError
 from streamfer.models.encoder import Encoder, EncoderConfig
+from streamfer.models.fused import FUSED_SCHEMA, load_fused_heads
+from streamfer.models.fused_file import FUSED_NETWORK_SCHEMA, load_fused_network
+from streamfer.models.latent_per import LATENT_PER_SCHEMA, load_latent_per
 from streamfer.models.storage import (
     load_encoder,
     load_generator,
@@ -61,6 +65,36 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(EngineError, match="not the weights of this encoder"):
         load_encoder(path)
+
+
+@pytest.mark.parametrize(
+    ("load", "schema", "shape"),
+    [
+        (load_encoder, "streamfer.encoder/1", "[1]"),
+        (load_encoder, "streamfer.encoder/1", '{"size": 1}'),
+        (load_encoder, "streamfer.encoder/1", '{"channels": [8]}'),
+        (load_generator, "streamfer.stylegan2/1", "null"),
+        (load_generator, "streamfer.stylegan2/1", '{"channels": 8}'),
+        (load_fused_network, FUSED_NETWORK_SCHEMA, '{"network": {}, "encoder": {"size": 1}}'),
+        (load_latent_per, LATENT_PER_SCHEMA, '{"backbone": {"name": "resnet18"}, "encoder": 3}'),
+        (load_fused_heads, FUSED_SCHEMA, '{"num_features": "a"}'),
+    ],
+)
+def test_a_shape_that_no_network_has_is_one_line(
+    tmp_path: Path, load: Callable[[Path], object], schema: str, shape: str
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"x": torch.zeros(1)}, path, {"schema": schema, "config": shape})
+    with pytest.raises(EngineError, match=r"^weights\.safetensors: [^\n]+$"):
+        load(path)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    encoder = Encoder(ENCODER)
+    encoder.common.weight.data[0, 0] = torch.nan
+    save_encoder(encoder, tmp_path / "e.safetensors", {})
+    with pytest.raises(EngineError, match=r"e\.safetensors: not all of common\.weight are finite"):
+        load_encoder(tmp_path / "e.safetensors")
 
 
 def test_the_same_weights_are_the_same_file_in_every_process(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from torch import nn
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.models.export import export_face_classifier
+from streamfer.models.storage import read_tensors
 from streamfer.models.vgg import (
+    HASHES,
     FaceVGG,
     FaceVGGConfig,
     Storage,
     folded,
     load_face_vgg,
+    read_training_hashes,
     save_face_vgg,
 )
 
@@ -148,3 +151,15 @@ def test_foreign_weights_are_an_engine_error(tmp_path: Path) -> None:
 def test_impossible_shapes_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         FaceVGGConfig(**bad)  # type: ignore[arg-type]
+
+
+def test_temperatures_and_hashes_that_are_none_are_refused(model: FaceVGG, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_face_vgg(model, path)
+    metadata, tensors = read_tensors(path)
+    save_file({**tensors, HASHES: torch.zeros(3)}, path, metadata)
+    with pytest.raises(EngineError, match="training_hashes are none"):
+        read_training_hashes(path)
+    save_file({**tensors, "temperature": torch.zeros(2)}, path, metadata)
+    with pytest.raises(EngineError, match="a temperature is not above 0"):
+        load_face_vgg(path)

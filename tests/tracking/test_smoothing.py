@@ -64,6 +64,13 @@ def test_no_smoothing() -> None:
     assert smoothed(smoother, [(0.0, HAPPY), (0.01, SAD)]) == pytest.approx(SAD)
 
 
+def test_an_answer_that_is_no_number_passes() -> None:
+    broken = np.full(7, np.nan, np.float32)
+    smoother = ProbabilitySmoother()
+    assert np.isnan(smoothed(smoother, [(0.0, HAPPY), (0.04, broken)])).all()
+    assert np.argmax(smoothed(smoother, [(0.08, HAPPY)])) == 3
+
+
 def test_tracks_are_separate() -> None:
     smoother = ProbabilitySmoother()
     smoother.update(1, 0.0, HAPPY)

@@ -288,3 +288,12 @@ def test_several_seeds_have_a_mean_and_a_sample_deviation(
     assert {path.name for path in tmp_path.glob("seed-*")} == {"seed-4", "seed-5"}
     with pytest.raises(ConfigError, match="--seeds: at least 1"):
         parse_arguments([*where, "--seeds", "0"])
+
+
+def test_a_run_that_comes_apart_ends_and_keeps_what_it_had(
+    files: TrainingFiles, tmp_path: Path
+) -> None:
+    config = replace(TINY, epochs=2, learning_rate=1e30)
+    with pytest.raises(ConfigError, match=r"come apart.* lower --learning-rate"):
+        train_classifier(config, replace(files, out=tmp_path))
+    assert not list(tmp_path.glob("*.safetensors"))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
+
+from torch import nn
+
+from streamfer.errors import ConfigError
 
 
 class Trainer(Protocol):
@@ -67,3 +71,22 @@ def learning_rate_factor(progress: float) -> float:
     """Up over the first hundredth, then down along a cosine to a hundredth."""
     cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return min(1.0, progress / 0.01 + 0.01) * max(cosine, 0.01)
+
+
+def check_sound(figures: Iterable[float], *modules: nn.Module) -> None:
+    """Ends a run whose networks have come apart, before it writes them over better ones.
+
+    Args:
+        figures: losses of the last steps.
+        modules: what would be kept.
+
+    Raises:
+        ConfigError: one of them, or a weight, is no finite number.
+    """
+    tensors = [value for module in modules for value in module.state_dict().values()]
+    sound = all(bool(value.isfinite().all()) for value in tensors)
+    if not (sound and all(math.isfinite(figure) for figure in figures)):
+        raise ConfigError(
+            "the training has come apart: its loss or its weights are no finite numbers; lower"
+            " --learning-rate. What was saved before stays"
+        )

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from streamfer.errors import ConfigError
 from streamfer.models.storage import read_tensors, write_tensors
+from streamfer.training.runs.loop import check_sound
 
 
 class RunFolder:
@@ -58,7 +59,12 @@ class RunFolder:
         saved.write_text(json.dumps(wanted, indent=1) + "\n")
 
     def log(self, metrics: Mapping[str, float]) -> None:
-        """Appends one line to `metrics.jsonl`."""
+        """Appends one line to `metrics.jsonl`.
+
+        Raises:
+            ConfigError: a figure is no finite number: the networks have come apart.
+        """
+        check_sound(value for value in metrics.values() if isinstance(value, float))
         rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in metrics.items()}
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(rounded) + "\n")
