@@ -238,7 +238,14 @@ class StreamEvent:
         }
         if self.wall is not None:
             record["wall"] = self.wall
-        return record | self.details
+        return record | {key: _readable(value) for key, value in self.details.items()}
+
+
+def _readable(value: Any) -> Any:
+    """Text that can be sent: the names of files need be no UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)

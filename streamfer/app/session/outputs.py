@@ -14,7 +14,7 @@ from streamfer.media.files.claims import ClaimedPath, Companions, OutputClaims, 
 from streamfer.media.files.output_file import write_whole
 from streamfer.media.files.output_path import check_latents_path, latents_companions
 from streamfer.media.records.writer import check_records_path, record_companions
-from streamfer.media.redact import redact_url
+from streamfer.media.redact import redact_text, redact_url
 from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.source_list import SourceSpec
 from streamfer.media.subtitles.wording import parse_names
@@ -50,8 +50,9 @@ def write_text(path: ClaimedPath, text: str) -> None:
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
     except UnicodeEncodeError as error:
+        line = text.splitlines()[text.count("\n", 0, error.start)]
         raise OutputError(
-            f"{path}: cannot write: a name in it is not UTF-8: {error.object[error.start :]!a}"
+            f"{path}: cannot write: a name in it is not UTF-8: {redact_text(line)!a}"
         ) from error
 
 

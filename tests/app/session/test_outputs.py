@@ -88,3 +88,10 @@ def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
 def test_text_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file"):
         write_text(ClaimedPath(tmp_path / "none" / "x.json"), "{}")
+
+
+def test_a_name_that_cannot_be_written_is_named_alone(tmp_path: Path) -> None:
+    name = os.fsdecode(b"na\xe9.mp4")
+    with pytest.raises(OutputError) as raised:
+        write_text(ClaimedPath(tmp_path / "c.toml"), f'crf = 20\nsource = ["{name}"]\nloop = 1\n')
+    assert str(raised.value).endswith(r"""is not UTF-8: 'source = ["na\udce9.mp4"]'""")
