@@ -17,10 +17,11 @@ from typing import Any, Self
 
 import orjson
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 
 from streamfer.app.session.delivery.addresses import MqttAddress
 from streamfer.app.session.delivery.broker_connection import BrokerConnection
+from streamfer.app.session.delivery.outbox import Outbox
 from streamfer.types import FaceResult, FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
@@ -58,13 +59,14 @@ class Mqtt:
         """By stream, what was last published as its state."""
         self._lost = 0
         self._complained = False
-        self._client = self._make_client(tls, most_queued)
+        self._client = self._make_client(tls)
         self._connection = BrokerConnection(
             self._client, address.host, address.port, lambda: self._complain("cannot be reached")
         )
-        self._outbox = _Outbox(self._client, self._connection)
+        self._outbox = Outbox(self._client, self._connection, most_queued)
 
     def __enter__(self) -> Self:
+        self._keep("status", "online")
         self._connection.start()
         return self
 
@@ -72,10 +74,10 @@ class Mqtt:
         if self._client.is_connected():
             self._outbox.wait_until_empty(_DRAIN_S)
         if self._client.is_connected():  # a proper goodbye keeps the last will from being sent
-            self._publish("status", "offline", retain=True)
+            self._keep("status", "offline")
             self._outbox.wait_until_empty(_DRAIN_S)
         self._connection.close()
-        self._lost += self._outbox.waiting("event")
+        self._lost += self._outbox.events
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -93,16 +95,15 @@ class Mqtt:
     def event(self, event: StreamEvent) -> None:
         """Publishes an event, or queues it until the broker is there."""
         text = json.dumps(event.to_dict(), ensure_ascii=False)
-        if not self._outbox.publish("event", self._topic(event.stream, "event"), text):
+        if not self._outbox.send_event(self._topic(event.stream, "event"), text):
             with self._lock:
                 self._lost += 1
 
     def close(self) -> None:
         """A stream has ended; others go on."""
 
-    def _make_client(self, tls: ssl.SSLContext | None, most_queued: int) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2)
-        client.max_queued_messages_set(most_queued)
+    def _make_client(self, tls: ssl.SSLContext | None) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2)  # its queue is bounded by the outbox
         client.will_set(f"{self._address.prefix}/status", "offline", qos=1, retain=True)
         if self._address.credentials is not None:
             client.username_pw_set(*self._address.credentials)
@@ -117,12 +118,7 @@ class Mqtt:
             self._complain(f"refuses the connection: {reason}")
             return
         self._complained = False
-        self._publish("status", "online", retain=True)
-        with self._lock:  # a broker that has lost its memory is told again
-            states = dict(self._states)
-        for stream, state in states.items():
-            self._announce(stream)
-            self._publish_state(stream, state)
+        self._outbox.keep_again()
 
     def _on_disconnect(self, _: Client, __: Any, ___: Any, reason: Any, ____: Any) -> None:
         if reason.is_failure:
@@ -141,7 +137,7 @@ class Mqtt:
         with self._lock:
             before = self._states.get(stream)
             self._states[stream] = state
-        if state == before or not self._client.is_connected():
+        if state == before:
             return
         if before is None:
             self._announce(stream)
@@ -163,7 +159,7 @@ class Mqtt:
                 **config,
             }
             topic = f"{_DISCOVERY}/{component}/streamfer_{object_id}/config"
-            self._outbox.publish("discovery", topic, json.dumps(entity), retain=True)
+            self._outbox.keep(topic, json.dumps(entity))
 
     def _topic(self, stream: str, kind: str) -> str:
         return f"{self._address.prefix}/{_level(stream)}/{kind}"
@@ -171,45 +167,10 @@ class Mqtt:
     def _publish_state(self, stream: str, state: _State) -> None:
         faces, emotion = state
         text = json.dumps({"faces": faces, "emotion": emotion})
-        self._publish(f"{_level(stream)}/state", text, retain=True)
+        self._keep(f"{_level(stream)}/state", text)
 
-    def _publish(self, topic: str, text: str, retain: bool = False) -> None:
-        self._outbox.publish("state", f"{self._address.prefix}/{topic}", text, retain=retain)
-
-
-class _Outbox:
-    """Publishes, and knows what the broker has not acknowledged yet."""
-
-    def __init__(self, client: Client, connection: BrokerConnection) -> None:
-        self._connection = connection
-        self._changed = threading.Condition()
-        self._waiting: dict[int, str] = {}
-        client.on_publish = self._acknowledged
-
-    def publish(self, kind: str, topic: str, text: str, *, retain: bool = False) -> bool:
-        """Sends or queues a message; False where it is lost."""
-        with self._connection.lock:  # its acknowledgement is read after it was noted
-            info = self._connection.publish(topic, text, qos=1, retain=retain)
-            if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-                return False
-            with self._changed:
-                self._waiting[info.mid] = kind
-        return True
-
-    def waiting(self, kind: str) -> int:
-        """How many of a kind wait."""
-        with self._changed:
-            return sum(1 for other in self._waiting.values() if other == kind)
-
-    def wait_until_empty(self, timeout_s: float) -> None:
-        """Waits until nothing waits any more, for so long at most."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._waiting, timeout_s)
-
-    def _acknowledged(self, _: Client, __: Any, number: int, ___: Any, ____: Any) -> None:
-        with self._changed:
-            self._waiting.pop(number, None)  # not there: one that nobody asked about
-            self._changed.notify_all()
+    def _keep(self, topic: str, text: str) -> None:
+        self._outbox.keep(f"{self._address.prefix}/{topic}", text)
 
 
 @lru_cache(maxsize=256)

@@ -140,6 +140,27 @@ def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back(
         broker.kill()
 
 
+def test_events_that_wait_leave_room_for_status_and_state(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path, PASSWORD)
+    try:
+        with Mqtt(address(broker.port), most_queued=3) as mqtt:
+            for number in range(5):
+                mqtt.event(event(number))
+            for result in film((0.1, [face(1)]), stream="cam/1"):
+                mqtt.write(result)
+            broker.start()
+            subscriber = Subscriber(broker.port)
+            try:
+                assert subscriber.wait_for("house/faces/status", 1) == ["online"]
+                subscriber.wait_for("house/faces/cam_1/state", 1)
+            finally:
+                subscriber.stop()
+        assert subscriber.on("house/faces/cam_1/state") == [{"faces": 1, "emotion": "happy"}]
+        assert mqtt.notes == (f"{mqtt.name}: 2 events were not delivered",)
+    finally:
+        broker.kill()
+
+
 @contextmanager
 def a_log_line() -> Iterator[threading.Event]:
     """Set once the delivery says something."""
