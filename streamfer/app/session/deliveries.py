@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,8 +48,8 @@ class Deliveries:
         return cls(webhook, _key(config.webhook_key), mqtt, tls)
 
     @contextmanager
-    def open(self, notes: list[str]) -> Iterator[list[Sink]]:
-        """The sinks that all streams share, until the run has ended.
+    def open(self, notes: list[str]) -> Iterator[list[Callable[[str], Sink]]]:
+        """Makes sinks, by a stream's name, until the run has ended.
 
         Args:
             notes: what the summary has to say is added here at the end.
@@ -58,7 +58,7 @@ class Deliveries:
             OutputError: the queue of the webhook cannot be opened.
         """
         with ExitStack() as stack:
-            sinks: list[Sink] = []
+            sinks: list[Callable[[str], Sink]] = []
             if self.webhook is not None:
                 from streamfer.app.session.delivery.spool import Spool
                 from streamfer.app.session.delivery.webhook import HttpPost, Webhook
@@ -67,13 +67,14 @@ class Deliveries:
                 spool = Spool(default_root().with_name("queue"), self.webhook.url)
                 webhook = Webhook(self.webhook.label, post, spool)
                 stack.callback(lambda: notes.extend(webhook.notes))
-                sinks.append(stack.enter_context(webhook))
+                stack.enter_context(webhook)
+                sinks.append(lambda _: webhook)
             if self.mqtt is not None:
                 from streamfer.app.session.delivery.mqtt import Mqtt
 
                 mqtt = Mqtt(self.mqtt, self.tls)
                 stack.callback(lambda: notes.extend(mqtt.notes))
-                sinks.append(stack.enter_context(mqtt))
+                sinks.append(stack.enter_context(mqtt).sink)
             yield sinks
 
 

@@ -55,6 +55,8 @@ class RunParts:
     """When video and records go on in new files."""
     extra: Sequence[Sink] = ()
     """Further sinks of every stream, before those that draw into the pictures."""
+    deliver: Sequence[Callable[[str], Sink]] = ()
+    """Makes those, by the stream's name, that hand results and events to other programs."""
     draw_faces: bool = True
     """Whether somebody sees how the faces are drawn."""
     keep_pictures: bool = False

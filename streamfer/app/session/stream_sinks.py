@@ -109,7 +109,7 @@ def sink_factory(
         picture = AnnotatedPicture(
             parts.overlay, parts.statistics, parts.times, in_place=not parts.keep_pictures
         )
-        sinks: list[Sink] = list(parts.extra)
+        sinks = [*parts.extra, *(deliver(info.stream) for deliver in parts.deliver)]
         if parts.records is not None:
             sinks.append(
                 RecordSink(parts.records, str(config.records), parts.times, parts.segments)

@@ -56,6 +56,16 @@ def test_a_broker_and_a_webhook_that_are_absent_leave_the_run_alone(
     assert "hunter2" not in caplog.text
 
 
+def test_a_broker_s_sinks_know_their_stream() -> None:
+    notes: list[str] = []
+    with Deliveries.of(RunConfig(mqtt="mqtt://127.0.0.1:1/x")).open(notes) as made:
+        sinks = [make(stream) for make in made for stream in ("one", "two")]
+        for sink in sinks:
+            sink.close()
+    assert len({id(sink) for sink in sinks}) == 2
+    assert {sink.name for sink in sinks} == {"--mqtt mqtt://127.0.0.1:1/x"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

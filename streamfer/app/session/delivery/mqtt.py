@@ -21,7 +21,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from streamfer.app.session.delivery.addresses import MqttAddress
 from streamfer.app.session.delivery.broker_connection import BrokerConnection
+from streamfer.app.session.delivery.home_assistant import entities, short_hash
 from streamfer.app.session.delivery.outbox import Outbox
+from streamfer.pipeline.outlet import Sink
 from streamfer.types import FaceResult, FrameResult, StreamEvent
 
 log = logging.getLogger(__name__)
@@ -33,12 +35,10 @@ _MOST_QUEUED = 10_000
 """Events that wait for a broker which is away; further ones are lost, and counted."""
 _DRAIN_S = 5.0
 """How long the end of a run waits for the broker to acknowledge the last events."""
-_DISCOVERY = "homeassistant"
-"""Where Home Assistant looks for entities."""
 
 
 class Mqtt:
-    """A sink of all streams that publishes what there is; nothing waits for a broker.
+    """Publishes what there is of all streams; nothing waits for a broker. See `sink`.
 
     Args:
         address: of the broker.
@@ -84,6 +84,10 @@ class Mqtt:
         """What the summary has to say, once it is closed."""
         return (f"{self.name}: {self._lost} events were not delivered",) if self._lost else ()
 
+    def sink(self, stream: str) -> Sink:
+        """Takes one stream's results and events."""
+        return _StreamSink(self, stream)
+
     def write(self, result: FrameResult) -> None:
         """Publishes a result, unless the broker is away or still busy with what came before."""
         stream = result.frame.stream
@@ -98,9 +102,15 @@ class Mqtt:
         if not self._outbox.send_event(self._topic(event.stream, "event"), text):
             with self._lock:
                 self._lost += 1
+        if event.event == "disconnected":
+            self.leave(event.stream)
 
-    def close(self) -> None:
-        """A stream has ended; others go on."""
+    def leave(self, stream: str) -> None:
+        """Notes that nobody is seen any more in a stream that has ended or is lost."""
+        with self._lock:
+            known = stream in self._states
+        if known:
+            self._tell_state(stream, ())
 
     def _make_client(self, tls: ssl.SSLContext | None) -> Client:
         client = Client(CallbackAPIVersion.VERSION2)  # its queue is bounded by the outbox
@@ -145,20 +155,8 @@ class Mqtt:
 
     def _announce(self, stream: str) -> None:
         """Describes a stream's entities to Home Assistant."""
-        for component, name, config in _entities(self._topic(stream, "")):
-            object_id = re.sub(r"\W", "_", f"{self._address.prefix}_{stream}_{name}")
-            entity = {
-                "name": name,
-                "unique_id": f"streamfer_{object_id}",
-                "availability_topic": f"{self._address.prefix}/status",
-                "device": {
-                    "identifiers": [f"streamfer_{self._address.prefix}_{stream}"],
-                    "name": stream,
-                    "manufacturer": "Streamfer",
-                },
-                **config,
-            }
-            topic = f"{_DISCOVERY}/{component}/streamfer_{object_id}/config"
+        prefix = self._address.prefix
+        for topic, entity in entities(prefix, stream, self._topic(stream, "")).items():
             self._outbox.keep(topic, json.dumps(entity))
 
     def _topic(self, stream: str, kind: str) -> str:
@@ -173,40 +171,27 @@ class Mqtt:
         self._outbox.keep(f"{self._address.prefix}/{topic}", text)
 
 
+class _StreamSink:
+    """What one stream hands to all streams' `Mqtt`."""
+
+    def __init__(self, mqtt: Mqtt, stream: str) -> None:
+        self.name = mqtt.name
+        self.write = mqtt.write
+        self.event = mqtt.event
+        self._mqtt, self._stream = mqtt, stream
+
+    def close(self) -> None:
+        """The stream has ended; others go on."""
+        self._mqtt.leave(self._stream)
+
+
 @lru_cache(maxsize=256)
 def _level(stream: str) -> str:
-    """A stream's name as one level of a topic."""
-    return re.sub(r"[+#/]", "_", stream)
+    """A stream's name as one level of a topic, which no other name becomes."""
+    level = re.sub(r"[+#/]", "_", stream)
+    return level if level == stream else f"{level}_{short_hash(stream)}"
 
 
 def _area(face: FaceResult) -> float:
     left, top, right, bottom = face.detection.box_xyxy.tolist()
     return float((right - left) * (bottom - top))
-
-
-def _entities(topic: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """(component, name, configuration) of what Home Assistant shows of a stream."""
-    happened = (
-        "{{ {'event_type': value_json.event, 'track': value_json.track|default(none)}|tojson }}"
-    )
-    kinds = ["face_appeared", "face_left", "expression_changed", "expression_held", "reaction"]
-    kinds += ["rule", "opened", "disconnected", "reconnected", "changed", "error"]
-    state = {"state_topic": f"{topic}state"}
-    return [
-        ("sensor", "faces", state | {"value_template": "{{ value_json.faces }}"}),
-        ("sensor", "emotion", state | {"value_template": "{{ value_json.emotion }}"}),
-        (
-            "binary_sensor",
-            "presence",
-            state
-            | {
-                "device_class": "occupancy",
-                "value_template": "{{ 'ON' if value_json.faces else 'OFF' }}",
-            },
-        ),
-        (
-            "event",
-            "event",
-            {"state_topic": f"{topic}event", "event_types": kinds, "value_template": happened},
-        ),
-    ]

@@ -25,7 +25,7 @@ PASSWORD = "p@ss"
 
 
 def event(number: int) -> StreamEvent:
-    return StreamEvent("cam/1", "face_appeared", float(number), details={"track": number})
+    return StreamEvent("cam_1", "face_appeared", float(number), details={"track": number})
 
 
 class Subscriber:
@@ -87,7 +87,7 @@ def test_results_events_states_and_entities_are_published(broker: Mosquitto) -> 
     try:
         with Mqtt(address(broker.port)) as mqtt:
             subscriber.wait_for("house/faces/status", 1)
-            for result in film((0.2, [face(1), face(2, "sad")]), (0.1, []), stream="cam/1"):
+            for result in film((0.2, [face(1), face(2, "sad")]), (0.1, []), stream="cam_1"):
                 mqtt.write(result)
                 mqtt.event(event(result.frame.index))
             subscriber.wait_for("house/faces/cam_1/event", 3)
@@ -146,7 +146,7 @@ def test_events_that_wait_leave_room_for_status_and_state(tmp_path: Path) -> Non
         with Mqtt(address(broker.port), most_queued=3) as mqtt:
             for number in range(5):
                 mqtt.event(event(number))
-            for result in film((0.1, [face(1)]), stream="cam/1"):
+            for result in film((0.1, [face(1)]), stream="cam_1"):
                 mqtt.write(result)
             broker.start()
             subscriber = Subscriber(broker.port)
@@ -159,6 +159,28 @@ def test_events_that_wait_leave_room_for_status_and_state(tmp_path: Path) -> Non
         assert mqtt.notes == (f"{mqtt.name}: 2 events were not delivered",)
     finally:
         broker.kill()
+
+
+def test_nobody_is_there_once_a_camera_is_lost_or_has_ended(broker: Mosquitto) -> None:
+    subscriber, state = Subscriber(broker.port), "house/faces/cam_1/state"
+    try:
+        with Mqtt(address(broker.port)) as mqtt:
+            sink = mqtt.sink("cam_1")
+            for count in (1, 3):
+                for result in film((0.1, [face(1)]), stream="cam_1"):
+                    sink.write(result)
+                subscriber.wait_for(state, count)
+                if count == 1:
+                    sink.event(StreamEvent("cam_1", "disconnected", 1.0))
+                else:
+                    sink.close()
+                subscriber.wait_for(state, count + 1)
+            mqtt.sink("never_seen").close()
+        there, gone = {"faces": 1, "emotion": "happy"}, {"faces": 0, "emotion": None}
+        assert subscriber.on(state) == [there, gone] * 2
+        assert not any("never_seen" in topic for topic, _ in subscriber.messages)
+    finally:
+        subscriber.stop()
 
 
 @contextmanager
