@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -93,7 +93,7 @@ class BrokerConnection:
         while not self._closing.is_set():
             try:  # without the lock: nobody who publishes waits for it
                 self._client.connect(self._host, self._port)
-            except OSError:
+            except (OSError, ValueError):  # the latter for a name that no host can have
                 self._fail()
             if self._serve():
                 pause_s = shortest_s
@@ -122,8 +122,13 @@ class BrokerConnection:
         """Waits until there is something to do; whether it is something to read."""
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
-        writing = [connection] if self._client.want_write() else []
-        ready, *_ = select.select([connection, self._woken], writing, [], _TURN_S)
+        wanted = selectors.EVENT_READ
+        if self._client.want_write():
+            wanted |= selectors.EVENT_WRITE
+        with selectors.DefaultSelector() as selector:  # `select` takes descriptors below 1024 only
+            selector.register(connection, wanted)
+            selector.register(self._woken, selectors.EVENT_READ)
+            ready = {key.fileobj: events for key, events in selector.select(_TURN_S)}
         if self._woken in ready:
             self._woken.recv(4096)
-        return connection in ready
+        return bool(ready.get(connection, 0) & selectors.EVENT_READ)
