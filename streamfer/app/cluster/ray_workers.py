@@ -92,14 +92,18 @@ class RayWorkers:
 
     def give(self, worker: str, attempt: Attempt) -> None:
         """Has a worker analyse a file; see `Workers.give`."""
-        actor = self._actors[worker]
+        actor = self._actors.get(worker)
+        if actor is None:  # its loss is among the reports that are being taken
+            return
         with _cluster_errors():
             actor.asked[actor.handle.analyse.remote(attempt)] = attempt.id
         actor.next_question_s = self._clock() + _PROGRESS_INTERVAL_S
 
     def watch(self, worker: str, cameras: Sequence[SourceSpec], lost_by: str | None) -> None:
         """Has a worker take cameras; see `Workers.watch`."""
-        actor = self._actors[worker]
+        actor = self._actors.get(worker)
+        if actor is None:  # its loss is among the reports that are being taken
+            return
         with _cluster_errors():
             actor.asked[actor.handle.add.remote(list(cameras), lost_by)] = "add"
             if not actor.watching:

@@ -127,7 +127,8 @@ Report = Ready | Refused | Done | Failed | Lost | Progress
 class Workers(Protocol):
     """Starts workers somewhere and carries messages; one thread calls it.
 
-    A worker that has been lost or ended is not heard of again.
+    A worker that has been lost or ended is not heard of again. One whose loss has not been told yet
+    may be given something, which `Lost` then takes back.
     """
 
     def start(self) -> str:
