@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,6 +16,9 @@ from streamfer.app.cluster.metrics import ClusterMetrics
 from streamfer.app.cluster.view import ClusterView
 from streamfer.app.config import RunConfig
 from streamfer.app.session.metrics import MetricsServer
+from streamfer.errors import OutputError
+
+log = logging.getLogger(__name__)
 
 STATUS = "status.json"
 STATUS_SCHEMA = "streamfer.status/1"
@@ -53,6 +57,7 @@ class ClusterViews:
         self._stack = ExitStack()
         self._next_status_s = 0.0
         self._looked_s = 0.0
+        self._complained = False
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -87,5 +92,13 @@ class ClusterViews:
             self._write_status()
 
     def _write_status(self) -> None:
+        """Writes what only informs: a shared disk that fails for a moment must not end the run."""
         told = {"schema": STATUS_SCHEMA, "updated": time.time(), **self._newest.to_dict()}
-        self._folder.write_json(self._folder.path / STATUS, told)
+        try:
+            self._folder.write_json(self._folder.path / STATUS, told)
+        except OutputError as error:
+            if not self._complained:
+                log.warning("%s; the run goes on", error)
+            self._complained = True
+        else:
+            self._complained = False

@@ -132,6 +132,25 @@ def test_the_status_file_is_there_from_the_beginning_and_has_the_end(tmp_path: P
         assert json.loads((tmp_path / "status.json").read_text())["schema"] == "streamfer.status/1"
 
 
+def test_a_status_file_that_cannot_be_written_is_said_once_and_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(file=io.StringIO())
+    monkeypatch.setattr("streamfer.app.cluster.views._STATUS_INTERVAL_S", 0.0)
+    monkeypatch.setattr("streamfer.app.cluster.views._LOOK_INTERVAL_S", 0.0)
+    with job_folder(tmp_path) as folder:
+        with ClusterViews(RunConfig(), folder, lambda: FIGURES, console) as views:
+            (tmp_path / "status.json").mkdir()
+            for _ in range(3):
+                views.refresh()
+        said = [record.message for record in caplog.records]
+        assert said == [f"{tmp_path}/status.json: cannot write: Is a directory; the run goes on"]
+        with ClusterViews(RunConfig(), folder, lambda: FIGURES, console) as views:
+            (tmp_path / "status.json").rmdir()
+            views.refresh()
+        assert json.loads((tmp_path / "status.json").read_text())["done"] == 18
+
+
 def test_the_summary_has_the_fields_of_every_summary_and_the_cluster_s() -> None:
     summary = cluster_summary(FIGURES, "failed", [], ["a note"])
     assert summary["schema"] == "streamfer.summary/1"
