@@ -27,6 +27,7 @@ _NOT_FOR_WORKERS: dict[str, Any] = {
     "display": False,
     "web": None,
     "web_tls": None,
+    "web_sources": None,
     "metrics": None,
     "json_summary": None,
     "save_config": None,

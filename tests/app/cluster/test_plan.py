@@ -140,7 +140,12 @@ def test_the_job_s_folder_is_what_all_streams_share(tmp_path: Path, clip: Path) 
 
 def test_workers_are_not_told_of_sources_and_views(tmp_path: Path) -> None:
     config = RunConfig(
-        ("rtsp://user:hunter22@cam/1",), records=tmp_path / "{stream}.jsonl", web="0", metrics="0"
+        ("rtsp://user:hunter22@cam/1",),
+        records=tmp_path / "{stream}.jsonl",
+        web="0",
+        web_tls=(Path("c"), Path("k")),
+        web_sources="*.cams.local",
+        metrics="0",
     )
     plan = cluster_plan(config)
     assert plan.live
@@ -158,6 +163,7 @@ def test_what_only_changes_the_speed_does_not_change_the_results(
 
     same = identity(threads=3, cpu_budget=2.0, cpus_per_worker=2, gpu_share=0.5, metrics="0")
     assert identity() == same
+    assert identity() == identity(web="0", web_sources="camera:")
     assert identity() != identity(label_set="fer2013")
     assert identity() != identity(refine=False)
 
