@@ -75,7 +75,7 @@ class LatentMemory:
         if self._refiner is None:
             return
         for refined in self._refiner.results():
-            # What was still worked on when its stream ended belongs to nobody.
+            # What a stream's last searches found belongs to nobody once it has ended.
             if (tracks := self._tracks.get(refined.stream)) is not None:
                 if refined.track_id not in tracks:
                     tracks[refined.track_id] = KnownFace(CarriedResiduals(self._config))

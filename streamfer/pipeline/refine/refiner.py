@@ -103,6 +103,9 @@ class Refiner:
         self._changed = threading.Condition()
         self._results: dict[TrackKey, RefinedFace] = {}
         self._busy = False
+        self._ended: set[str] = set()
+        """Streams that have ended since the present batch was taken; one that begins under such a
+        name has no face in it."""
         self._closing = False
         self._failures = 0
         self._given_up: str | None = None
@@ -148,9 +151,11 @@ class Refiner:
             return found
 
     def forget(self, stream: str) -> None:
-        """Drops what waits for a stream that has ended."""
+        """Drops what waits for a stream that has ended, and what is worked on."""
         with self._changed:
             self._mailbox.forget(stream)
+            if self._busy:
+                self._ended.add(stream)
             for key in [key for key in self._results if key[0] == stream]:
                 del self._results[key]
 
@@ -198,6 +203,7 @@ class Refiner:
             if self._closing or self._given_up:
                 return []
             self._busy = True
+            self._ended.clear()
             return self._mailbox.take(self._config.max_batch)
 
     def _refine(self, batch: Sequence[RefineRequest]) -> None:
@@ -209,6 +215,8 @@ class Refiner:
         with self._changed:
             self._failures = 0
             for index, face in enumerate(batch):
+                if face.stream in self._ended:
+                    continue
                 self._results[face.key] = _refined(face, refinement, index)
 
     def _attempt(self, action: Callable[[], T]) -> T | None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from streamfer.errors import EngineError
 from streamfer.pipeline.refine.refiner import Refiner, RefinerConfig
+from streamfer.types import FloatArray, Refinement, UInt8Array
 from streamfer.vision.trust import FIDELITY_FEATURE, PRIOR_FEATURE, LogisticModel, TrustModel
 from streamfer.vision.upright import UprightModel
 from tests.support.coded_faces import Scene, frame
@@ -150,4 +152,22 @@ def test_what_is_refined_after_its_stream_has_ended_belongs_to_nobody() -> None:
         scene.analyzer.forget("a")
         backend.released.set()
         scene.face(0, "b")
+        assert scene.face(1, "a").latent_kind == "encoder"
+
+
+def test_a_new_stream_of_that_name_has_nothing_of_what_was_under_way_for_the_old_one() -> None:
+    class OneSearch(FakeBackend):
+        def refine(self, crops: UInt8Array, latents: FloatArray) -> Refinement:
+            if self.batches:
+                raise EngineError("the new stream's own search fails")
+            return super().refine(crops, latents)
+
+    backend = OneSearch(held=True)
+    with Refiner(backend) as refiner:
+        scene = Scene(refiner)
+        scene.analyzer([frame("a", 5000)])
+        assert backend.entered.wait(60)
+        scene.analyzer.forget("a")
+        scene.analyzer([frame("a", 0)])
+        backend.released.set()
         assert scene.face(1, "a").latent_kind == "encoder"

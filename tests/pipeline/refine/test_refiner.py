@@ -120,6 +120,21 @@ def test_a_forgotten_stream_leaves_nothing() -> None:
         assert [r.stream for r in refiner.results()] == ["b"]
 
 
+def test_what_is_under_way_when_its_stream_ends_is_nothing_of_a_new_one_of_that_name() -> None:
+    backend = FakeBackend(held=True)
+    with Refiner(backend) as refiner:
+        refiner.request(face(1, 5000.0, stream="a", gray=50))
+        assert backend.entered.wait(60)
+        refiner.forget("a")
+        refiner.request(face(1, 0.0, stream="b"))
+        backend.released.set()
+        assert refiner.wait_idle(60)
+        assert [r.stream for r in refiner.results()] == ["b"]
+        refiner.request(face(1, 0.0, stream="a"))
+        assert refiner.wait_idle(60)
+        assert [(r.stream, r.time_s) for r in refiner.results()] == [("a", 0.0)]
+
+
 @pytest.mark.parametrize("requests", [0, 2])
 def test_closing_ends_a_refinement_under_way(requests: int) -> None:
     backend = FakeBackend(held=True)
