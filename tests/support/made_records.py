@@ -52,9 +52,14 @@ def made_face(track: int, emotion: str, share: float = 0.9, trust: float | None 
 
 
 def write_records(
-    path: Path, times_ms: Sequence[int], faces: Sequence[Any] | None = None, source: str = ""
+    path: Path,
+    times_ms: Sequence[int],
+    faces: Sequence[Any] | None = None,
+    source: str = "",
+    first: int = 0,
 ) -> Path:
-    """Records with a frame at each time; by default face 1 is neutral, then happy from the half."""
+    """Records with a frame at each time, numbered from the first; by default face 1 is neutral,
+    then happy from the half."""
     header = {
         "schema": "streamfer.records/1",
         "streams": [
@@ -70,7 +75,13 @@ def write_records(
         emotion = "neutral" if number < len(times_ms) // 2 else "happy"
         seen = [made_face(1, emotion)] if faces is None else faces[number]
         lines.append(
-            {"stream": "talk", "frame": number, "time_s": ms / 1000, "dropped": 0, "faces": seen}
+            {
+                "stream": "talk",
+                "frame": first + number,
+                "time_s": ms / 1000,
+                "dropped": 0,
+                "faces": seen,
+            }
         )
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path

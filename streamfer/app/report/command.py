@@ -20,7 +20,7 @@ from streamfer.app.report.bundle import as_script, page, script
 from streamfer.app.report.digest import BIN_BYTES, OVERVIEW_HZ, TrackDigest
 from streamfer.app.report.faces import reading
 from streamfer.app.report.moments import Moment
-from streamfer.app.report.quality import quality, read_measures
+from streamfer.app.report.quality import Measures, quality, read_measures
 from streamfer.app.report.recording import CHUNK_S, Recording, read_recordings
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.media.files.claims import OutputClaims
@@ -70,7 +70,7 @@ class _Report:
         self._config = config
         inputs = [*config.records, *config.videos, *filter(None, [config.measures])]
         self._claims = OutputClaims(inputs)
-        self._pairs = {} if config.measures is None else read_measures(config.measures)
+        self._measures = Measures() if config.measures is None else read_measures(config.measures)
         self._inline: list[str] = []
         self._recordings: list[dict[str, Any]] = []
 
@@ -158,7 +158,7 @@ class _Report:
             "video": None if video is None else self._place_video(video, number),
             "note": note,
             "quality": quality(recording, path, video, self._config.verify),
-            "pairs": self._pairs.get(recording.stream, []),
+            "pairs": self._measures.pairs(path, recording.stream),
             "moments": [_moment(m, pictures) for m in moments],
             "tracks": [_track(t, pictures) for t in recording.tracks.values()],
         }

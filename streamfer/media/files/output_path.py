@@ -10,6 +10,9 @@ from pathlib import Path
 
 from streamfer.errors import ConfigError, OutputError
 
+_CONTINUED = re.compile(r"(?<=.)(?:\.\d{8}T\d{6}Z)?(?:\.[1-9]\d*)?$")
+"""What continuations have at the end of their stems."""
+
 
 def segment_path(path: Path, segment: int) -> Path:
     """Name of a file's n-th continuation: `talk.mp4`, `talk.1.mp4`, `talk.2.mp4`, …"""
@@ -35,6 +38,12 @@ def wall_stamp(moment: datetime) -> str:
 def dated_path(path: Path, moment: datetime) -> Path:
     """Name of a live recording: `cam.mp4` makes `cam.20261128T142200Z.mp4`."""
     return path.with_name(f"{path.stem}.{wall_stamp(moment)}{path.suffix}")
+
+
+def continued_path(path: Path) -> Path:
+    """The file that a path may be a continuation of: `talk.mp4` for `talk.2.mp4`, `cam.mp4` for
+    `cam.20261128T142200Z.1.mp4`; itself where its name is none of a continuation."""
+    return path.with_name(_CONTINUED.sub("", path.stem, count=1) + path.suffix)
 
 
 def beside(path: Path, ending: str) -> Path:

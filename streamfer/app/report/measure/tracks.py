@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -31,6 +30,8 @@ class Track:
     number: int
     times_s: list[float] = field(default_factory=list)
     probs: list[list[float]] = field(default_factory=list)
+    run: str | None = None
+    """The first records file of its run; None where there is only one."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -56,20 +57,6 @@ class Track:
                 found.append((self.times_s[begin], label))
             begin = place
         return found
-
-
-def read_tracks(frames: Iterable[Mapping[str, Any]]) -> list[Track]:
-    """The tracks of recorded frames, in the order in which they appear."""
-    tracks: dict[tuple[str, int], Track] = {}
-    for frame in frames:
-        for face in frame.get("faces", ()):
-            if face.get("smoothed") is None or face.get("track") is None:
-                continue
-            key = (frame["stream"], face["track"])
-            track = tracks.setdefault(key, Track(*key))
-            track.times_s.append(frame["time_s"])
-            track.probs.append(face["smoothed"])
-    return list(tracks.values())
 
 
 def shares(track: Track, seed: int = 0) -> dict[str, dict[str, float]]:
@@ -115,8 +102,9 @@ def mimicry(first: Track, second: Track, within_s: float = 5.0) -> dict[str, Any
         `median_s` of what that took, None where there are none.
     """
     taken = []
+    answers = second.changes()[1:]
     for moment_s, label in first.changes()[1:]:
-        later = [t for t, other in second.changes()[1:] if other == label and t > moment_s]
+        later = [t for t, other in answers if other == label and t > moment_s]
         if later and later[0] - moment_s <= within_s:
             taken.append(later[0] - moment_s)
     return {

@@ -13,8 +13,8 @@ from streamfer.labels import LABELS
 from streamfer.pipeline.baseline import departed
 from streamfer.types import FloatArray
 
-_Person = tuple[str, int | str]
-"""Stream, and number of a track or the name that several of them have."""
+_Person = tuple[str | None, str, int | str]
+"""Run, stream, and number of a track or the name that several of them have."""
 
 
 def departures(
@@ -25,7 +25,7 @@ def departures(
     Args:
         tracks: of any streams.
         learn_s: learn from the first so many seconds of each person; None: from all of them.
-        names: of tracks; those of one name in a stream are one person.
+        names: of tracks; those of one name in a stream of a run are one person.
 
     Returns:
         For each track `usual` (mean probability of each label), `mean` departure (0 to 1) and
@@ -40,7 +40,7 @@ def departures(
 
 
 def _person(track: Track, names: Mapping[int, str]) -> _Person:
-    return track.stream, names.get(track.number, track.number)
+    return track.run, track.stream, names.get(track.number, track.number)
 
 
 def _usual(tracks: Sequence[Track], learn_s: float | None) -> tuple[FloatArray, float]:
