@@ -17,6 +17,14 @@ def verify_command(
     records: Annotated[
         Path | None, typer.Argument(metavar="[RECORDS]", help="Its records.")
     ] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            "--stream",
+            metavar="NAME",
+            help="The input's name in records of several streams, where its path doesn't tell.",
+        ),
+    ] = None,
 ) -> int:
     """Hold an annotated video and its records against the input.
 
@@ -24,7 +32,7 @@ def verify_command(
     """
     from streamfer.media.verify.outputs import verify_outputs
 
-    differences = verify_outputs(source, output, records)
+    differences = verify_outputs(source, output, records, stream=stream)
     if differences:
         print(differences[0])
         return 1

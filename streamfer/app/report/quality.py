@@ -31,7 +31,7 @@ def quality(recording: Recording, records: Path, video: Path | None, verify: boo
     said = [f"the video's index agrees with {len(recording.samples)} of the records' times"]
     if not verify:
         return [*said, "not verified frame by frame: --verify does that"]
-    differences = verify_outputs(video, None, records)
+    differences = verify_outputs(video, None, records, stream=recording.stream, segments=True)
     return [*said, *(differences or ["verified: every frame, its time and its faces hold"])]
 
 

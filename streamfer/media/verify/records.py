@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from streamfer.errors import ConfigError
 from streamfer.fields import (
     FACE_FIELDS,
     FRAME_FIELDS,
@@ -16,6 +16,7 @@ from streamfer.fields import (
     is_number,
 )
 from streamfer.labels import LABELS
+from streamfer.media.files.same_path import places_of
 from streamfer.media.records.schema import SCHEMA
 from streamfer.types import StreamInfo
 
@@ -25,13 +26,27 @@ _OPTIONAL_OF_A_FRAME = {"wall"}
 
 
 def stream_of(header: Mapping[str, Any], info: StreamInfo) -> str | None:
-    """The name under which the records know the input; None where they don't."""
+    """The name under which the records know the input; None where they don't.
+
+    Raises:
+        ConfigError: several of their streams may come from it.
+    """
+    entries = _entries(header)
+    found = [
+        entries[place] for place in places_of(info.source, [str(s.get("source")) for s in entries])
+    ]
+    names = [str(entry.get("stream")) for entry in found or entries]
+    if len(found) > 1:
+        raise ConfigError(
+            f"{info.source}: the records' streams {', '.join(names)} may all come from it;"
+            " name one with --stream"
+        )
+    return names[0] if len(names) == 1 else None
+
+
+def _entries(header: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     streams = header.get("streams")
-    entries = [s for s in streams if isinstance(s, dict)] if isinstance(streams, list) else []
-    name = Path(info.source).name
-    same_name = [s for s in entries if Path(str(s.get("source"))).name == name]
-    found = same_name or (entries if len(entries) == 1 else [])
-    return str(found[0].get("stream")) if found else None
+    return [s for s in streams if isinstance(s, dict)] if isinstance(streams, list) else []
 
 
 def record_differences(
@@ -66,7 +81,10 @@ def _header_problems(header: Mapping[str, Any], stream: str, info: StreamInfo) -
         yield f"the schema is {header.get('schema')}, not {SCHEMA}"
     if header.get("labels") != list(LABELS):
         yield f"the labels are not {', '.join(LABELS)}"
-    entry = next(s for s in header["streams"] if s.get("stream") == stream)
+    entry = next((s for s in _entries(header) if s.get("stream") == stream), None)
+    if entry is None:
+        yield f"no stream of theirs is called {stream}"
+        return
     size = (entry.get("width"), entry.get("height"))
     if size != (info.width, info.height):
         yield f"{stream} has {size[0]}×{size[1]} pixels, not {info.width}×{info.height}"

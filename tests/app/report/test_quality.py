@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 from streamfer.app.cli.main import main
+from streamfer.app.report.command import ReportConfig, write_report
 from streamfer.app.report.quality import read_measures
-from tests.support.made_records import made_face, write_records
+from tests.support.made_records import made_face, uneven_clip, uneven_pts, write_records
 
 
 def two_runs(tmp_path: Path) -> tuple[list[Path], Path]:
@@ -33,3 +35,32 @@ def test_of_several_runs_a_report_shows_the_pairs_of_its_own(tmp_path: Path) -> 
     measures.write_text(json.dumps(moved))
     found = read_measures(measures)
     assert [pair["tracks"] for pair in found.pairs(tmp_path / "r.jsonl", "talk")] == [[3, 4]]
+
+
+def test_a_stream_is_verified_by_its_own_records(tmp_path: Path) -> None:
+    sources = [tmp_path / folder / "talk.mp4" for folder in "ab"]
+    for source in sources:
+        source.parent.mkdir()
+        uneven_clip(source)
+    header, *frames = [
+        json.loads(line)
+        for line in write_records(tmp_path / "r.jsonl", uneven_pts(60)).read_text().splitlines()
+    ]
+    entry = header["streams"][0]
+    header["streams"] = [
+        entry | {"stream": name, "source": str(source)}
+        for name, source in zip(("talk", "talk-2"), sources, strict=True)
+    ]
+    second = [deepcopy(frame) | {"stream": "talk-2"} for frame in frames]
+    second[30]["faces"][0]["score"] = 7
+    parts = (("r.jsonl", [*frames, *second[:40]]), ("r.1.jsonl", second[40:]))
+    for name, records in parts:
+        lines = (json.dumps(record) + "\n" for record in (header, *records))
+        (tmp_path / name).write_text("".join(lines))
+    write_report(ReportConfig((tmp_path / "r.jsonl",), out=tmp_path / "out", verify=True))
+    text = (tmp_path / "out" / "data.js").read_text()
+    data = json.loads(text.removeprefix("const DATA = ").rstrip().removesuffix(";"))
+    said = [recording["quality"][1:] for recording in data["recordings"]]
+    assert said[0] == ["verified: every frame, its time and its faces hold"]
+    assert len(said[1]) == 1
+    assert "score is 7" in said[1][0]
