@@ -7,6 +7,7 @@ them, so that files of older and newer versions can be read.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,11 +19,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from streamfer.errors import ConfigError, SourceError
 from streamfer.media.files.output_path import beside, continuations, reason
 from streamfer.media.records.formats import read_csv_frames, read_lines
+from streamfer.media.records.progress import Progress
 from streamfer.media.records.schema import RECORD_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+
+_log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
@@ -127,7 +131,9 @@ def read_records(*paths: str | Path, segments: bool = False) -> Records:
 
     Args:
         paths: one or several files, in the order of time; `.jsonl`, `.csv` or `.parquet`.
-        segments: whether the files that `--segment` made follow each: `talk.1.jsonl`, ….
+        segments: whether the files that `--segment` made follow each: `talk.1.jsonl`, …. Those of
+            an earlier run, which do not begin where the file before ends, are left out and named
+            in a warning; to know where that is, each file but the last is read to its end.
 
     Returns:
         The records; frames are read when they are asked for. A last line without its end, which a
@@ -139,12 +145,11 @@ def read_records(*paths: str | Path, segments: bool = False) -> Records:
     """
     if not paths:
         raise ConfigError("read_records: name a records file")
-    files = [file for path in paths for file in _files_of(Path(path), segments)]
-    records = Records([_opened(file) for file in files])
-    for part in records._parts:
-        if part.header.get("labels") != records.header.get("labels"):
-            raise SourceError(f"{part.path}: has other labels than {files[0]}")
-    return records
+    parts = [part for path in paths for part in _parts_of(Path(path), segments)]
+    for part in parts:
+        if part.header.get("labels") != parts[0].header.get("labels"):
+            raise SourceError(f"{part.path}: has other labels than {parts[0].path}")
+    return Records(parts)
 
 
 class _RecordFile(Protocol):
@@ -233,10 +238,24 @@ def _opened_parquet(path: Path) -> _RecordFile:
     return _Table(path, header, lambda: read_parquet_frames(path))
 
 
-def _files_of(path: Path, segments: bool) -> list[Path]:
-    if not segments:
-        return [path]
-    return [path, *(following for _, following in continuations(path))]
+def _parts_of(path: Path, segments: bool) -> list[_RecordFile]:
+    """A records file and, if wanted, its continuations."""
+    parts = [_opened(path)]
+    progress, read = Progress(parts[0].header), 0
+    for _, following in continuations(path) if segments else ():
+        for part in parts[read:]:
+            with _readable(part.path):
+                for frame in part.frames():
+                    progress.add(frame)
+        read = len(parts)
+        part = _opened(following)
+        with _readable(following):
+            goes_on = progress.goes_on(part.header, next(part.frames(), None))
+        if goes_on:
+            parts.append(part)
+        else:
+            _log.warning("%s: left out; it does not go on from %s", following, parts[-1].path.name)
+    return parts
 
 
 def _joined_header(headers: Sequence[Mapping[str, Any]]) -> Record:

@@ -43,3 +43,10 @@ def test_refuses_other_endings_and_faceless_records(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     with pytest.raises(ConfigError, match="no faces"):
         plot(records, tmp_path / "figure.png")
+
+
+def test_an_earlier_run_s_segments_are_not_drawn(tmp_path: Path) -> None:
+    records = write_records(tmp_path / "r.jsonl", range(0, 4000, 40))
+    write_records(tmp_path / "r.1.jsonl", range(2000, 3000, 40), first=50)
+    ((times_s, _),) = module._tracks(records).values()
+    assert len(times_s) == 100
