@@ -22,7 +22,7 @@ def parse_address(address: str, flag: str) -> tuple[str, int]:
         ConfigError: it is none of these.
     """
     host, _, port = address.rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+    if not (port.isascii() and port.isdecimal() and len(port) < 6 and int(port) < 65536):
         raise ConfigError(f"{flag}: expected HOST:PORT or PORT, got {address!r}")
     return host.removeprefix("[").removesuffix("]") or LOOPBACK, int(port)
 
@@ -55,7 +55,7 @@ def parse_cluster(text: str) -> ClusterAddress:
     host, _, number = text.rpartition(":")
     if text == "auto":
         return ClusterAddress(None, None, None)
-    if number.isascii() and number.isdigit() and host and "/" not in host and len(number) < 6:
+    if number.isascii() and number.isdecimal() and host and "/" not in host and len(number) < 6:
         if host == "local" and 1 <= int(number) <= _MOST_LOCAL_NODES:
             return ClusterAddress(None, None, int(number))
         if host != "local" and 1 <= int(number) < 65536:

@@ -91,10 +91,15 @@ def check_detection(every: str, size: str) -> None:
     Raises:
         ConfigError: one of them is neither auto nor such a number.
     """
-    if every != "auto" and not (every.isdigit() and int(every) >= 1):
+    if every != "auto" and not _is_between(every, 1, 10**9):
         raise ConfigError(f"--detect-every: expected a number of frames or auto, got {every!r}")
-    if size != "auto" and not (size.isdigit() and 64 <= int(size) <= 4096):
+    if size != "auto" and not _is_between(size, 64, 4096):
         raise ConfigError(f"--detect-size: expected 64 to 4096 pixels or auto, got {size!r}")
+
+
+def _is_between(text: str, low: int, high: int) -> bool:
+    """Whether a text is a whole number from one to another; Python refuses to read endless ones."""
+    return text.isdecimal() and len(text) <= len(str(high)) and low <= int(text) <= high
 
 
 def check_baseline(text: str | None) -> None:
@@ -118,7 +123,7 @@ def check_device(device: str) -> None:
         ConfigError: it names none.
     """
     name, _, number = device.partition(":")
-    if name not in ("auto", "cpu", "cuda") or (":" in device and not number.isdigit()):
+    if name not in ("auto", "cpu", "cuda") or (":" in device and not _is_between(number, 0, 10**6)):
         raise ConfigError(f"--device: expected auto, cpu, cuda or cuda:N, got {device!r}")
 
 

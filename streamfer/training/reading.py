@@ -77,7 +77,7 @@ class Reading:
             )
         kind, _, value = (self.subjects or "column:subject").partition(":")
         good = value and kind in ("folder", "pattern", "column")
-        if not good or (kind == "folder" and not (value.isdigit() and int(value) >= 1)):
+        if not good or (kind == "folder" and not (value.isdecimal() and int(value) >= 1)):
             raise ConfigError(
                 "--subjects: expected folder:N, pattern:REGEX or column:NAME,"
                 f" got {self.subjects!r}"

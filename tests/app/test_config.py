@@ -86,9 +86,13 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
         ({"start": float("nan")}, "--start: at least 0.0, got nan"),
         ({"detect_every": "often"}, "--detect-every: expected a number of frames or auto"),
         ({"detect_every": "0"}, "--detect-every: expected a number of frames or auto"),
+        ({"detect_every": "²"}, "--detect-every: expected a number of frames or auto"),
+        ({"detect_every": "9" * 5000}, "--detect-every: expected a number of frames or auto"),
+        ({"detect_size": "²²²"}, "--detect-size: expected 64 to 4096 pixels or auto"),
         ({"detect_size": "large"}, "--detect-size: expected 64 to 4096 pixels or auto"),
         ({"detect_size": "32"}, "--detect-size: expected 64 to 4096 pixels or auto"),
         ({"device": "gpu"}, "--device: expected auto, cpu, cuda or cuda:N"),
+        ({"device": "cuda:²"}, "--device: expected auto, cpu, cuda or cuda:N"),
         ({"device": "cuda:x"}, "--device: expected auto, cpu, cuda or cuda:N"),
     ],
 )

@@ -109,11 +109,11 @@ class _NvmlGpu:
 def _driver_index(device: str) -> int | None:
     """The driver's number of a CUDA device, which CUDA_VISIBLE_DEVICES renumbers."""
     kind, _, number = device.partition(":")
-    if kind != "cuda" or not (number or "0").isdigit():
+    if kind != "cuda" or not (number or "0").isdecimal():
         return None
     index = int(number or 0)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return index
     names = visible.split(",")
-    return int(names[index]) if index < len(names) and names[index].isdigit() else None
+    return int(names[index]) if index < len(names) and names[index].isdecimal() else None

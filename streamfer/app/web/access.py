@@ -97,7 +97,7 @@ class Access:
     def _is_ours(self, host: str) -> bool:
         """Whether `Host` names this server: names that others may have pointed at it don't."""
         name, _, port = host.rpartition(":")
-        if not (port.isascii() and port.isdigit()) or name.endswith(":"):
+        if not (port.isascii() and port.isdecimal()) or name.endswith(":"):
             name, port = host, "443" if self.secure else "80"
         name = name.removeprefix("[").removesuffix("]").lower()
         if port != str(self.port):

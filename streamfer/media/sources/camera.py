@@ -35,7 +35,7 @@ def camera_endpoint(location: str, platform: str = sys.platform) -> Endpoint:
     """
     device_format = _FORMATS.get(platform, "v4l2")
     url = location
-    if device_format == "v4l2" and location.isdigit():
+    if device_format == "v4l2" and location.isdecimal():
         url = f"/dev/video{location}"
     elif device_format == "dshow":
         url = f"video={_dshow_name(location)}"
@@ -53,7 +53,7 @@ def list_cameras(platform: str = sys.platform) -> list[str]:
     """What `camera:` can be given on this machine: paths on Linux, names elsewhere."""
     device_format = _FORMATS.get(platform, "v4l2")
     if device_format == "v4l2":
-        paths = [path for path in Path("/dev").glob("video*") if path.name[5:].isdigit()]
+        paths = [path for path in Path("/dev").glob("video*") if path.name[5:].isdecimal()]
         return [str(path) for path in sorted(paths, key=lambda path: int(path.name[5:]))]
     try:
         devices = av.device.enumerate_input_devices(device_format)
@@ -64,7 +64,7 @@ def list_cameras(platform: str = sys.platform) -> list[str]:
 
 def _dshow_name(location: str) -> str:
     """DirectShow opens cameras by name only."""
-    names = list_cameras("win32") if location.isdigit() else []
+    names = list_cameras("win32") if location.isdecimal() else []
     return names[int(location)] if names and int(location) < len(names) else location
 
 

@@ -168,7 +168,7 @@ class _Parser:
         return label
 
     def _count(self) -> int:
-        if not (self.word.isdigit() and int(self.word) >= 2):
+        if not (self.word.isdecimal() and int(self.word) >= 2):
             self._refuse("expected a number of faces, 2 or more")
         count = int(self.word)
         self._advance()

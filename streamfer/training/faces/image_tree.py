@@ -83,7 +83,7 @@ def _label(path: Path, reading: Reading) -> tuple[str, str]:
         return kdef[2], CODINGS["kdef"][kdef[2].lower()]
     if folder.lower() in codes:
         return folder, codes[folder.lower()]
-    if folder.isdigit() and reading.coding is None:
+    if folder.isdecimal() and reading.coding is None:
         raise ConfigError(
             f"{path.parent}: folder {folder!r} is a number, and data sets number their classes"
             f" differently: say whose it is with --coding {'|'.join(CODINGS)}"

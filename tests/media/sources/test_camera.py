@@ -20,6 +20,7 @@ from tests.support.live import Recorder
         ("0", "darwin", "0", "avfoundation"),
         ("FaceTime HD Camera", "darwin", "FaceTime HD Camera", "avfoundation"),
         ("HD Webcam", "win32", "video=HD Webcam", "dshow"),
+        ("²", "win32", "video=²", "dshow"),
     ],
 )
 def test_each_platform_has_its_device_format(
