@@ -188,15 +188,22 @@ def read_csv_frames(path: Path, header: Mapping[str, Any]) -> Iterator[dict[str,
         header: beside it.
 
     Raises:
-        ValueError: columns are missing, or a cell is no number.
+        ValueError: columns are missing, a cell is no number, or what is there is no CSV.
     """
     with open(path, "rb") as file:
-        rows = csv.reader(_whole_lines(file))
+        rows = _rows(csv.reader(_whole_lines(file)))
         names = next(rows, [])
         missing = [name for name in _KEYS if name not in names]
         if missing:
             raise ValueError(f"columns are missing: {', '.join(missing)}")
         yield from frames_of_rows(_parsed_rows(rows, names, row_fields(declared_fields(header))))
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:  # which is no ValueError
+        raise ValueError(f"it is no CSV: {error}") from error
 
 
 def _whole_lines(file: Iterable[bytes]) -> Iterator[str]:
