@@ -51,6 +51,12 @@ def beside(path: Path, ending: str) -> Path:
     return path.with_name(f"{path.name}.{ending}")
 
 
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there; of what can be no name of a file, such as a long filter
+    graph, none is, where `Path.is_file` raises."""
+    return os.path.isfile(path)
+
+
 def check_folder(path: Path, what: str) -> None:
     """Finds out before a run whether a file can stand at a path.
 

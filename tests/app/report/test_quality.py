@@ -64,3 +64,11 @@ def test_a_stream_is_verified_by_its_own_records(tmp_path: Path) -> None:
     assert said[0] == ["verified: every frame, its time and its faces hold"]
     assert len(said[1]) == 1
     assert "score is 7" in said[1][0]
+
+
+def test_records_of_a_long_filter_graph_have_no_video(tmp_path: Path) -> None:
+    graph = "lavfi:testsrc2," + ",".join(["hue=s=1"] * 1000)
+    records = write_records(tmp_path / "r.jsonl", range(0, 1000, 40), source=graph)
+    write_report(ReportConfig((records,), out=tmp_path / "out"))
+    assert '"video":null' in (tmp_path / "out" / "data.js").read_text().replace(" ", "")
+    assert main(["export", str(records), "--to", "srt", "--out", str(tmp_path / "r.srt")]) == 0

@@ -10,7 +10,7 @@ from streamfer.app.report.faces import reading
 from streamfer.app.session.outputs import write_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath, OutputClaims
-from streamfer.media.files.output_path import beside, reason
+from streamfer.media.files.output_path import beside, is_file, reason
 from streamfer.media.records.formats import CsvRecords, EventLines
 from streamfer.media.records.reader import Records, read_records
 from streamfer.media.subtitles.annotation import to_eaf, to_textgrid
@@ -127,7 +127,7 @@ def _analysed(records: Records, folder: Path) -> list[Path]:
     with reading(folder):
         streams = records.header.get("streams", [])
         named = [Path(stream["source"]) for stream in streams if stream.get("source")]
-    return [path for each in named for path in (each, folder / each.name) if path.is_file()]
+    return [path for each in named for path in (each, folder / each.name) if is_file(path)]
 
 
 def _companions(out: Path) -> tuple[Path, ...]:
