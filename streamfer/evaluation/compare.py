@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from streamfer.errors import ConfigError
 from streamfer.evaluation.agreement import RESAMPLES
 from streamfer.evaluation.mcnemar import compare_paired
+from streamfer.media.files.array_file import NO_ARRAYS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ def read_predictions(path: Path) -> Predictions:
             probs, classes = arrays["probs"], arrays["label"]
             names = arrays["name"] if "name" in arrays else arrays["index"]
             subjects = arrays.get("subject", ())
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except NO_ARRAYS as error:
         raise ConfigError(f"{path}: not predictions of eval classifier: {error}") from error
     if probs.ndim != 2 or len(probs) != len(classes) or not len(classes):
         raise ConfigError(f"{path}: not predictions of eval classifier: {probs.shape} answers")

@@ -33,6 +33,7 @@ from streamfer.evaluation.editor import Editor
 from streamfer.evaluation.outside_judge import OutsideJudge
 from streamfer.evaluation.report import write_json
 from streamfer.labels import LABELS
+from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.models.directions import Directions, load_directions
 from streamfer.models.inversion.descent import InversionConfig, LossWeights
 from streamfer.models.shipped import SHIPPED, digest
@@ -192,8 +193,11 @@ def _prepared(
 ) -> EditedSet:
     path = folder / "faces.npz"
     if path.exists():
-        with np.load(path) as kept:
-            return EditedSet(kept["codes"], kept["strangers"])
+        try:
+            with np.load(path) as kept:
+                return EditedSet(kept["codes"], kept["strangers"])
+        except NO_ARRAYS as error:
+            raise ConfigError(f"{path}: damaged; delete it: {error}") from error
     public = read_faces(options.data, held_out_split(options.data))
     crops = _aligned(public, range(min(options.faces, len(public))), options.landmarks)
     persons = read_faces(options.persons, "train")

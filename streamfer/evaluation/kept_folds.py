@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.types import FloatArray
 
 FoldsBy = Literal["image", "subject"]
@@ -40,7 +40,7 @@ class KeptFolds:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 probs, beginning = arrays["probs"], str(arrays["beginning"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except NO_ARRAYS as error:
             raise ConfigError(f"{path}: not a finished fold: {error}") from error
         if beginning != self._beginning:
             raise ConfigError(

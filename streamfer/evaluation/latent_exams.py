@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from streamfer.errors import ConfigError, OutputError
 from streamfer.evaluation.classifier import true_classes
 from streamfer.evaluation.conditions import CONDITIONS, most_turned, under
 from streamfer.labels import LabelSet
+from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.models.shipped import weights_sha256
 from streamfer.training.backbones.teaching_faces import ExamFaces, labelled
 from streamfer.training.backbones.views import CodeReader, Style, in_style
@@ -127,7 +127,7 @@ def _kept(
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return ExamFaces(arrays["crops"], arrays["codes"], arrays["classes"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except NO_ARRAYS as error:
         raise ConfigError(f"{path}: damaged; delete it: {error}") from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from scipy.special import softmax
 
 from streamfer.errors import ConfigError, OutputError
 from streamfer.evaluation.latent_exams import Exams
+from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.models.backbones.backbone import BackboneName
 from streamfer.models.latent_per import Latent, LatentPER
 from streamfer.training.backbones.run import exam_logits
@@ -96,5 +96,5 @@ def read_answers(path: Path, exams: Exams) -> Answers | None:
                 return None
             probs = {name: arrays[name].astype(np.float32) for name in exams.faces}
             return Answers(probs, int(arrays["indices"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except NO_ARRAYS as error:
         raise ConfigError(f"{path}: damaged; delete it: {error}") from error

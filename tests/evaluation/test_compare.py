@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,27 @@ def test_other_faces_are_refused(tmp_path: Path) -> None:
     (tmp_path / "c.npz").write_bytes(b"nothing")
     with pytest.raises(ConfigError, match=r"c\.npz: not predictions"):
         compare_predictions(a, tmp_path / "c.npz")
+
+
+def test_the_figures_replace_no_predictions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = _write(tmp_path / "a.npz", np.ones(10, bool))
+    b = _write(tmp_path / "b.npz", np.ones(10, bool))
+    before = b.read_bytes()
+    assert main(["eval", "compare", str(a), str(b), "--json", str(b)]) == 2
+    assert "--json" in (said := capsys.readouterr().err)
+    assert "is the input" in said
+    assert b.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:300] + whole[400:]])
+def test_damaged_predictions_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    a = _write(tmp_path / "a.npz", np.ones(10, bool))
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(damage(a.read_bytes()))
+    assert main(["eval", "compare", str(a), str(broken)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "broken.npz: not predictions of eval classifier" in line

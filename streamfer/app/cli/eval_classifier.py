@@ -26,6 +26,7 @@ from streamfer.evaluation.report import (
     write_picture,
     write_predictions,
 )
+from streamfer.media.files.claims import OutputClaims
 from streamfer.models.shipped import SHIPPED
 from streamfer.runtime.open_engine import open_engine
 from streamfer.runtime.store.store import EngineStore
@@ -46,6 +47,7 @@ def eval_classifier(options: EvalOptions) -> int:
         OutputError: a result cannot be written.
     """
     console = Console()
+    _claim(options)
     if options.table:
         check_table(options.table)
     by_protocol = _by_folds if options.protocol == "kfold" else _held_out
@@ -53,6 +55,24 @@ def eval_classifier(options: EvalOptions) -> int:
     if options.json:
         write_json(figures, options.json)
     return 0
+
+
+def _claim(options: EvalOptions) -> None:
+    """Makes sure that no result replaces what is read, nor another result.
+
+    Raises:
+        ConfigError: one does.
+    """
+    inputs = (options.data, options.weights, options.training, options.landmarks)
+    claims = OutputClaims(filter(None, inputs))
+    both = options.protocol == "kfold" and options.by is None
+    ends = [f"-{kind}" for kind in ("image", "subject")] if both else [""]
+    for flag in ("predictions", "confusion", "table"):
+        if (path := getattr(options, flag)) is not None:
+            for end in ends:
+                claims.name(f"--{flag}", _ended(path, end))
+    if options.json:
+        claims.name("--json", options.json)
 
 
 def _held_out(options: EvalOptions, console: Console) -> dict[str, Any]:

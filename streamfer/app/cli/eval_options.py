@@ -112,7 +112,10 @@ def compare_command(
     """Hold two classifiers' predictions against each other: McNemar's test, paired bootstrap."""
     from streamfer.evaluation.compare import compare_predictions
     from streamfer.evaluation.report import write_json
+    from streamfer.media.files.claims import OutputClaims
 
+    if json_file:
+        OutputClaims([a, b]).name("--json", json_file)
     found = compare_predictions(a, b, seed)
     low, high = found["confidence_95"] or (None, None)
     span = "no interval" if low is None else f"95 % between {low:+.2%} and {high:+.2%}"

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.models.encoder import Encoder
 from streamfer.models.shipped import weights_sha256
 from streamfer.models.storage import load_encoder
@@ -158,7 +159,7 @@ class Views:
                 raise OutputError(f"{path}: cannot write: {error.strerror}") from error
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except NO_ARRAYS as error:
             raise ConfigError(f"{path}: damaged; delete it: {error}") from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import cv2
 import numpy as np
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.tracking.tracker import TrackerConfig
 from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import LabelledFaces
@@ -58,7 +58,7 @@ class LandmarkCache:
                 finder = str(arrays["finder"]) if "finder" in arrays else ""
                 keys, scores = arrays["keys"], arrays["scores"]
                 boxes, landmarks = arrays["boxes_xyxy"], arrays["landmarks"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except NO_ARRAYS as error:
             raise ConfigError(f"{path}: not a landmark cache: {error}") from error
         if finder != _FINDER:
             log.warning("%s: its faces were found in another way; they are found anew", path)

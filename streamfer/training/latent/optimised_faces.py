@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, from_numpy
 from torch import cat as concatenate
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.media.files.array_file import NO_ARRAYS
 
 _BEGINNING = "config.json"
 
@@ -93,7 +93,7 @@ def read_optimised_faces(folder: Path) -> OptimisedFaces:
             with np.load(path, allow_pickle=False) as arrays:
                 crops.append(from_numpy(arrays["crops"]))
                 codes.append(from_numpy(arrays["codes"].astype(np.float32)))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except NO_ARRAYS as error:
             raise ConfigError(f"{path}: not optimised codes: {error}") from error
     if not crops:
         raise ConfigError(

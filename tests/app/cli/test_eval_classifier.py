@@ -134,3 +134,25 @@ def test_a_device_that_is_not_there_is_bad_usage(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert f"device {device} cannot be used" in line
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"--json": "public_test.parquet"}, "is the input"),
+        ({"--predictions": "landmarks.npz"}, "is the input"),
+        ({"--json": "a.csv", "--table": "a.csv"}, "the same file as --table"),
+    ],
+)
+def test_no_result_replaces_what_is_read_or_another(
+    options: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: dict[str, str],
+    message: str,
+) -> None:
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    results = [part for flag, name in files.items() for part in (flag, str(tmp_path / name))]
+    assert main(["eval", "classifier", *options, "--labels", "fer2013", *results]) == 2
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

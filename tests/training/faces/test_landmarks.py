@@ -130,9 +130,10 @@ def test_pictures_without_a_face_are_named() -> None:
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cache.npz"
-    path.write_bytes(b"not a cache")
-    with pytest.raises(ConfigError, match="not a landmark cache"):
-        open_landmarks(path, [])
+    for content in (b"not a cache", b""):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match="not a landmark cache"):
+            open_landmarks(path, [])
     np.savez(path, other=np.zeros(3))
     with pytest.raises(ConfigError, match="not a landmark cache"):
         open_landmarks(path, [])
