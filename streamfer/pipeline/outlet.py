@@ -99,10 +99,13 @@ class OutputLedger:
             self._working[name] = self._working.get(name, 0) + 1
 
     def closed(self, name: str) -> None:
-        """Notes the end of a stream's use of an output."""
+        """Notes the end of a stream's use of an output; with the last one's it works no more."""
         with self._lock:
-            if name in self._working:
-                self._working[name] -= 1
+            if name not in self._working:
+                return
+            self._working[name] -= 1
+            if not self._working[name]:
+                del self._working[name]
 
     def has_failed(self, name: str) -> bool:
         """Whether another stream found the shared output broken."""
@@ -235,10 +238,11 @@ class Outlet:
         except Exception as error:
             last = error
         sinks, self._sinks = self._sinks or [], []
+        completed = []
         for sink in sinks:
             try:
                 sink.close()
-                self._ledger.closed(sink.name)
+                completed.append(sink.name)
             except OutputError as error:
                 try:
                     self._ledger.failed(sink.name, error)
@@ -246,6 +250,8 @@ class Outlet:
                     last = fatal
             except Exception as error:
                 last = error
+        for name in completed:  # a failure beside one of them has not left the stream with nothing
+            self._ledger.closed(name)
         if last is not None:
             raise last
 

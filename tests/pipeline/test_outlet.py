@@ -123,3 +123,43 @@ def test_every_sink_is_completed_whatever_one_of_them_does() -> None:
     with pytest.raises(ZeroDivisionError):
         outlet.close()
     assert whole.closed.is_set()
+
+
+def test_an_output_that_is_finished_keeps_no_run_going() -> None:
+    ledger = OutputLedger()
+    first = Outlet("one", lambda: [MemorySink("one.mp4")], ledger)
+    first.put(film((0.3, [])))
+    first.close()
+
+    class Broken(MemorySink):
+        def write(self, result: FrameResult) -> None:
+            raise OutputError("two.mp4: no space left")
+
+    second = Outlet("two", lambda: [Broken("two.mp4")], ledger)
+    with pytest.raises(OutputError, match="no space left"):
+        second.put(film((0.3, [])))
+
+
+def test_an_output_that_two_streams_share_works_until_both_have_ended() -> None:
+    ledger = OutputLedger()
+    for _ in range(2):
+        ledger.opened("records")
+    ledger.opened("a.mp4")
+    ledger.closed("records")
+    ledger.failed("a.mp4", OutputError("a.mp4: no space left"))
+    ledger.opened("b.mp4")
+    ledger.closed("records")
+    with pytest.raises(OutputError, match=r"b\.mp4: no space"):
+        ledger.failed("b.mp4", OutputError("b.mp4: no space left"))
+
+
+def test_an_output_that_cannot_be_completed_beside_one_that_can_ends_no_run() -> None:
+    class Broken(MemorySink):
+        def close(self) -> None:
+            raise OutputError("r.csv: no space left")
+
+    ledger = OutputLedger()
+    outlet = Outlet("talk", lambda: [MemorySink("talk.mp4"), Broken("r.csv")], ledger)
+    outlet.put(film((0.3, [])))
+    outlet.close()
+    assert [name for name, _ in ledger.failures] == ["r.csv"]
