@@ -49,9 +49,15 @@ def cpu_budget(
         use = meter.read()
         return None if use is None else use.busy_cores
 
+    given_up = False
+
     def give_up(reason: str) -> None:
-        log.warning("%s", reason)
-        notes.append(reason)
+        nonlocal given_up
+        # A run that is in its budget every other second would say so all day.
+        log.log(logging.DEBUG if given_up else logging.WARNING, "%s", reason)
+        if not given_up:
+            given_up = True
+            notes.append(reason)
 
     return CpuBudget(
         config.cpu_budget,
