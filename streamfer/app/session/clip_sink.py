@@ -105,7 +105,7 @@ def clip_sinks(
     config: ClipConfig,
     stream: OpenedStream,
     claims: OutputClaims,
-    written: list[Path],
+    on_written: Callable[[Path], None],
     notes: list[str],
 ) -> list[ClipSink]:
     """What cuts a stream's clips; nothing, with a note, of what has no packets.
@@ -114,7 +114,7 @@ def clip_sinks(
         config: what a clip is.
         stream: of which.
         claims: the run's.
-        written: finished files are added here.
+        on_written: takes each finished file.
         notes: what the summary has to say is added here.
     """
     source, path = stream.source, Path(stream.spec.location)
@@ -128,4 +128,4 @@ def clip_sinks(
             return LiveClips(memory)
         return FileClips(path, float(first.pts * first.time_base) - first.time_s)
 
-    return [ClipSink(config, open_source, claims, written.append)]
+    return [ClipSink(config, open_source, claims, on_written)]

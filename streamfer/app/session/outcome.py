@@ -27,7 +27,7 @@ class Outcome:
     snapshot: RunSnapshot
     """The figures at its end."""
     files: tuple[Path, ...]
-    """What it wrote."""
+    """What it wrote; of an output with very many files the last."""
     notes: tuple[str, ...]
     """What else there is to say, such as transcoded audio."""
 
@@ -56,8 +56,8 @@ def conclude(
     """
     if parts.refiner is not None and parts.refiner.given_up is not None:
         parts.notes.append(f"refinement was given up: {parts.refiner.given_up}")
-    if parts.clips:  # there may be hundreds
-        parts.notes.append(f"wrote {len(parts.clips)} clips to {config.clips}")
+    if parts.clips.count:
+        parts.notes.append(f"wrote {parts.clips.count} clips to {config.clips}")
     failed_outputs = list(ended.output_failures)
     if isinstance(failure, OutputError):  # found while the last output was completed
         failed_outputs.append((_failed_output(parts, failure), failure))

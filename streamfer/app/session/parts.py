@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
     from streamfer.media.records.latents import LatentWriter
 
 
+class Tally:
+    """Counts what happens; any thread may."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def add(self) -> None:
+        """Counts one more."""
+        with self._lock:
+            self.count += 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RunParts:
     """What all streams of a run share."""
@@ -47,8 +61,8 @@ class RunParts:
     """What the summary has to say of the outputs, added as they are completed."""
     videos: list[Path] = field(default_factory=list)
     """Annotated videos and pictures, added as they are completed."""
-    clips: list[Path] = field(default_factory=list)
-    """Clips, added as they are written."""
+    clips: Tally = field(default_factory=Tally)
+    """How many clips have been written."""
     record_files: list[Path] = field(default_factory=list)
     """Records and subtitles of single streams, added as they are completed."""
     segments: Segments = field(default_factory=Segments)
@@ -74,6 +88,11 @@ class RunParts:
         """Notes a completed video; called by output threads."""
         self.notes.extend(writer.notes)
         self.videos.extend(writer.paths)
+
+    def note_clip(self, path: Path) -> None:
+        """Notes a written clip; called by output threads. Its path is not kept: a run writes
+        clips for months."""
+        self.clips.add()
 
     def text_finished(self, writer: RecordWriter | SubtitleWriter) -> None:
         """Notes one stream's completed records or subtitles; called by output threads."""

@@ -122,7 +122,7 @@ def sink_factory(
             sinks.append(_subtitles(parts, info, config.subtitles))
         if config.clips is not None:
             clips = ClipConfig(config.clips, config.clip_before, config.clip_after)
-            sinks += clip_sinks(clips, stream, parts.claims, parts.clips, parts.notes)
+            sinks += clip_sinks(clips, stream, parts.claims, parts.note_clip, parts.notes)
         if config.lsl:
             sinks.append(LslSink(info.stream, load_lsl()))
         if parts.feed is not None:

@@ -26,6 +26,10 @@ ClaimedPath = NewType("ClaimedPath", Path)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/")
 """What paths make of `scheme://`."""
 
+_MOST_UNNAMED = 1024
+"""Marks that are remembered of files that nobody has named. A run may make one a second for months;
+the older ones are long whole, and their being there protects them."""
+
 Companions = Callable[[Path], tuple[Path, ...]]
 """Names the files that are written beside a file, such as its journal."""
 
@@ -59,6 +63,11 @@ class OutputClaims:
         self._inputs = {key: path for path in inputs for key in _identities(path)}
         self._named: dict[object, str] = {}
         self._written: set[object] = set()
+        """Of files that were named."""
+        self._unnamed: dict[object, None] = {}
+        """The last of the others."""
+        self._current: dict[Path, frozenset[object]] = {}
+        """What is being written of each series, however long that takes."""
         self._numberings: dict[str, Numbering] = {}
 
     def name(self, flag: str, path: Path, companions: Companions = no_companions) -> None:
@@ -99,7 +108,7 @@ class OutputClaims:
         with self._lock:
             for path in inputs:
                 keys = _identities(path)
-                if any(key in self._named or key in self._written for key in keys):
+                if any(key in self._named or self._has_written(key) for key in keys):
                     raise ConfigError(f"{path}: is an output of this run")
                 self._inputs.update(dict.fromkeys(keys, path))
 
@@ -112,9 +121,9 @@ class OutputClaims:
         with self._lock:
             for each in (path, *companions(path)):
                 self.refuse_input(each)
-                if any(key in self._written for key in _identities(each)):
+                if any(map(self._has_written, _identities(each))):
                     raise OutputError(f"{each}: another output of this run stands there")
-            self._note(path, companions)
+            self._written |= _marks(path, companions)
         return ClaimedPath(path)
 
     def refuse_input(self, path: Path) -> None:
@@ -141,7 +150,12 @@ class OutputClaims:
         with self._lock:
             if any(self._is_reserved(each) for each in (path, *companions(path))):
                 return None
-            return self._make(path, companions)
+            claimed = self._make(path, companions)
+            if claimed is not None:
+                self._unnamed.update(dict.fromkeys(_marks(path, companions)))
+                while len(self._unnamed) > _MOST_UNNAMED:
+                    del self._unnamed[next(iter(self._unnamed))]
+            return claimed
 
     def is_free(self, path: Path, companions: Companions = no_companions) -> bool:
         """Whether `create` would claim a path now."""
@@ -168,31 +182,45 @@ class OutputClaims:
             OSError: the file cannot be made.
         """
         with self._lock:
-            return self._make(path, companions)
+            claimed = self._make(path, companions)
+            if claimed is not None:
+                self._written |= _marks(path, companions)
+            return claimed
+
+    def begin(self, series: Path, path: Path, companions: Companions = no_companions) -> None:
+        """Notes which of its files a series is at: what is written beside it may come late.
+
+        Args:
+            series: its path, as the user named it.
+            path: of the file that was claimed for it.
+            companions: what is written beside it.
+        """
+        with self._lock:
+            self._current[series] = _marks(path, companions)
 
     def wrote(self, path: Path) -> bool:
-        """Whether a file is this run's own."""
+        """Whether a file that was named, is being written or was made lately is this run's own."""
         with self._lock:
-            return any(key in self._written for key in _identities(path))
+            return any(map(self._has_written, _identities(path)))
+
+    def _has_written(self, key: object) -> bool:
+        current = any(key in marks for marks in self._current.values())
+        return current or key in self._written or key in self._unnamed
 
     def _make(self, path: Path, companions: Companions) -> ClaimedPath | None:
         if any(os.path.lexists(each) for each in (path, *companions(path))):
             return None
         try:
             with open(path, "xb"):
-                self._note(path, companions)
+                pass
         except FileExistsError:
             return None
         return ClaimedPath(path)
 
-    def _note(self, path: Path, companions: Companions) -> None:
-        for each in (path, *companions(path)):
-            self._written.update(_identities(each))
-
     def _is_reserved(self, path: Path) -> bool:
-        keys = _identities(path)
         return any(
-            key in taken for key in keys for taken in (self._named, self._inputs, self._written)
+            key in self._named or key in self._inputs or self._has_written(key)
+            for key in _identities(path)
         )
 
 
@@ -226,6 +254,11 @@ def free_path(claims: OutputClaims, path: Path) -> ClaimedPath:
 def numbered(path: Path) -> Iterator[Path]:
     """The path itself, then its numbered names, without end."""
     return (segment_path(path, number) for number in count())
+
+
+def _marks(path: Path, companions: Companions) -> frozenset[object]:
+    """What a file and those beside it are known by."""
+    return frozenset(key for each in (path, *companions(path)) for key in _identities(each))
 
 
 def _identities(path: Path) -> tuple[object, ...]:

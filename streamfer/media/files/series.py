@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 _MOST_NAMES = 3
 """Files that a note lists by name."""
+_MOST_PATHS = 10_000
+"""Files of one output that a run knows of at its end: with segments of a minute, a week."""
 
 
 class FileSeries:
@@ -61,14 +64,22 @@ class FileSeries:
         self._number = 0
         self._numbering = Numbering() if stream is None else claims.numbering(stream)
         self._numbering.join(lambda number: claims.is_free(segment_path(path, number), companions))
-        self.paths: list[Path] = []
+        self.count = 0
         """The files claimed so far."""
+        self._last_paths: deque[Path] = deque(maxlen=_MOST_PATHS)
+        self._before = set() if live else {found for _, found in continuations(path)}
+        """What has the names of continuations, but was there before."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files claimed so far; of very many the last."""
+        return list(self._last_paths)
 
     @property
     def note(self) -> str | None:
         """What the user should know of files that look like continuations and are none: the
         remains of an earlier run, or something else altogether."""
-        strangers = [] if self._live else list(self._strangers())
+        strangers = [] if not self._before else list(self._strangers())
         if not strangers:
             return None
         names = ", ".join(path.name for path in strangers[:_MOST_NAMES])
@@ -78,7 +89,7 @@ class FileSeries:
 
     def _strangers(self) -> Iterator[Path]:
         for _, path in continuations(self._path):
-            if not self._claims.wrote(path):
+            if path in self._before and not self._claims.wrote(path):
                 yield path
 
     def next(self, frame: Frame | None = None) -> ClaimedPath:
@@ -92,12 +103,15 @@ class FileSeries:
             OutputError: it is an input, or another output of this run.
         """
         claimed = self._next_live(frame) if self._live else self._next_numbered(frame)
-        self.paths.append(claimed)
+        self.count += 1
+        self._last_paths.append(claimed)
+        self._before.discard(claimed)
+        self._claims.begin(self._path, claimed, self._companions)
         _log.info("%s: begun", claimed)
         return claimed
 
     def _next_numbered(self, frame: Frame | None) -> ClaimedPath:
-        if not self.paths:
+        if not self.count:
             return self._claims.replace(self._path, self._companions)
         while True:
             index = None if frame is None else frame.index
@@ -108,7 +122,7 @@ class FileSeries:
                 return claimed
 
     def _next_live(self, frame: Frame | None) -> ClaimedPath:
-        if not self.paths and not self._claims.segmented:
+        if not self.count and not self._claims.segmented:
             claimed = self._claims.create_named(self._path, self._companions)
             if claimed is not None:
                 return claimed

@@ -85,7 +85,8 @@ class SubtitleWriter:
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files written so far, without one that could not be completed."""
-        return tuple(self._series.paths[:-1] if self._broken else self._series.paths)
+        paths = self._series.paths
+        return tuple(paths[:-1] if self._broken else paths)
 
     def write(self, result: FrameResult) -> None:
         """Takes one frame, and writes the cues whose turn it is.
@@ -134,7 +135,7 @@ class SubtitleWriter:
         self._cues = OrderedCues(self._builder)
 
     def _start_file(self, frame: Frame) -> None:
-        continues = bool(self._series.paths)
+        continues = bool(self._series.count)
         self._zero_s = frame.time_s if self._from_zero or continues else 0.0
         self._written = 0
         height, width = frame.image.shape[:2]

@@ -109,7 +109,8 @@ class VideoWriter:
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files written so far, without one that could not be completed."""
-        return tuple(self._series.paths[:-1] if self._broken else self._series.paths)
+        paths = self._series.paths
+        return tuple(paths[:-1] if self._broken else paths)
 
     def write(
         self,
@@ -201,7 +202,7 @@ class VideoWriter:
             path = self._series.next(frame)
         except OSError as error:
             raise OutputError(f"{self._path}: cannot write the video ({reason(error)})") from error
-        continues = len(self._series.paths) > 1
+        continues = self._series.count > 1
         if self._audio is not None and not continues:
             container = CONTAINERS[self._path.suffix.lower()]
             self._audio_kind = audio_kind(container, source, self._audio.peek())
