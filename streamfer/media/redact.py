@@ -8,23 +8,35 @@ more.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from urllib.parse import unquote
 
 MASK = "***"
 
-_SCHEME = re.compile(
-    r"([a-z][a-z0-9+.\-]*\\*:(?:\\*/){2,}|\b(?:rtsp[su]?|rtmps?|https?|srt|udp|tcp|tls|rtp):/?"
-    r"|\b[a-z][a-z0-9+.\-]+:/(?=\S*@))",
-    re.IGNORECASE,
+_NAME = r"[a-z0-9+.\-]"
+_NAME_START = rf"(?<!{_NAME})"
+"""Nothing is tried again from within a name: whoever sends a long one would stop the program."""
+_ANY_SCHEME = (
+    rf"{_NAME_START}[0-9+.\-]*+([a-z]{_NAME}*+\\*+:(?:\\*+/){{2,}})"
+    r"|\b((?:rtsp[su]?|rtmps?|https?|srt|udp|tcp|tls|rtp):/?)"
 )
+_SCHEME = re.compile(_ANY_SCHEME, re.IGNORECASE)
 """Any `scheme://`, escaped as in a filter graph or not; the network schemes also with slashes
-forgotten, others with one slash, as paths have them, where an `@` follows."""
+forgotten."""
+_SCHEME_BEFORE_AT = re.compile(
+    rf"{_ANY_SCHEME}|{_NAME_START}(?>{_NAME}*?\b(?=[a-z]{_NAME}))({_NAME}++:/)", re.IGNORECASE
+)
+"""Where an `@` follows, others too with one slash, as paths have them."""
 _AUTHORITY = re.compile(r"[^/?#\s]*")
-_PORT = re.compile(r"(?:.*[^:\]]|\[.*\]):\d{0,5}[\"'`:;,.)\]]*")
+_PORT_BACKWARDS = r"[\"'`:;,.)\]]*\d{0,5}:"
 _TOKEN = re.compile(r"\S*")
-_MASKED = r"(?!\*{3}[^\w\s]*(?:\s|$))"
+_MASKED = r"(?!\*{3}[^\w\s]{0,16}(?:\s|$))"
 """Not what is masked already, whose colon belongs to the text around it."""
-_PAIR = re.compile(rf"([^=&/?#;,:\s]+)(=|%3d){_MASKED}([^&\s]+)", re.IGNORECASE)
+_PAIR = re.compile(rf"([^=&/?#;,:\s]+)(?:=|%3d){_MASKED}(?=[^&\s])", re.IGNORECASE)
+"""Up to its value."""
+_VALUE = re.compile(r"[^&\s]*")
+_TO_NEXT_NAME = re.compile(r"[^=&/?#;,:\s]*[=&/?#;,:\s]*")
 _SECRET_PART = re.compile(
     r"pass|pwd|psw|psd|pw|token|secret|auth|key|sig|cred|sess|user|usr|login|jwt|sid|streamid|hdn"
     r"|policy|hash|hmac|digest|ticket|nonce|account|access|code$",
@@ -43,12 +55,12 @@ _ACCOUNT_PATH = re.compile(
 )
 """Television servers: `/live/USER/PASSWORD/1.ts`."""
 _STRONG_PAIR = re.compile(
-    r"(\w*(?:passw(?:or)?d|passphrase|passcode|loginpas|pwd|psw|secret|token)\s*=\s*)"
+    r"((?:passw(?:or)?d|passphrase|passcode|loginpas|pwd|psw|secret|token)\s*=\s*)"
     rf"{_MASKED}[^&\s]+",
     re.IGNORECASE,
 )
 """Masked outside of URLs too: addresses are typed without a scheme."""
-_PIECE = re.compile(r"(?:[A-Za-z0-9_+~\-]|%[0-9A-Fa-f]{2})+")
+_PIECE = re.compile(r"(?:[A-Za-z0-9_+~\-]++|%[0-9A-Fa-f]{2})++")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _SHORTEST_TOKEN = 16
@@ -57,7 +69,10 @@ _MOST_RUNS = 4
 """Of letters and of digits in a part that people named: `h264Preview` has three."""
 _KEY_GROUPS = re.compile(r"(?:[a-z0-9]{4}-){3,}[a-z0-9]{4}", re.IGNORECASE)
 """Stream keys of the large platforms."""
-_ENCODED_URL = re.compile(r"=[^&\s]*%3a(?:%2f|/){2}[^&\s]*(?:%40|@)[^&\s]*", re.IGNORECASE)
+_ENCODED_URL = re.compile(
+    r"(?<![^&\s])([^&\s=]*+=)(?>[^&\s]*?%3a(?:%2f|/){2})(?>[^&\s]*?(?:%40|@))[^&\s]*+",
+    re.IGNORECASE,
+)
 _HEADER = re.compile(r"((?:proxy-)?authorization\s*[:=]\s*)[^\r\n]+", re.IGNORECASE)
 
 
@@ -66,7 +81,7 @@ def redact_url(url: str) -> str:
 
     What holds no URL, such as a path, comes back as it is, but for `password=…`.
     """
-    if _SCHEME.search(url):
+    if next(_schemes(url), None) is not None:
         url = re.sub(r"\s", "%20", url)
     return redact_text(url)
 
@@ -76,18 +91,25 @@ def redact_text(text: str) -> str:
 
     `Authorization` headers lose their value too.
     """
-    head, *rest = _SCHEME.split(_HEADER.sub(rf"\1{MASK}", text))
-    schemes, remainders = rest[::2], rest[1::2]
-    shown = head + "".join(
-        scheme + _redact_after_scheme(remainder)
-        for scheme, remainder in zip(schemes, remainders, strict=True)
-    )
+    text = _HEADER.sub(rf"\1{MASK}", text)
+    places = [scheme.span(scheme.lastindex or 0) for scheme in _schemes(text)]
+    shown = text[: places[0][0]] if places else text
+    for (start, end), (following, _) in pairwise([*places, (len(text), 0)]):
+        shown += text[start:end] + _redact_after_scheme(text[end:following])
     return _STRONG_PAIR.sub(rf"\1{MASK}", shown)
 
 
 def redact_error(error: BaseException) -> None:
     """Takes the credentials out of an exception, which tracebacks show as another's cause."""
     error.args = tuple(redact_text(a) if isinstance(a, str) else a for a in error.args)
+
+
+def _schemes(text: str) -> Iterator[re.Match[str]]:
+    """Where URLs begin; the scheme is the only group."""
+    for token in re.finditer(r"\S+", text):
+        last_at = max(text.rfind("@", *token.span()), token.start())
+        yield from _SCHEME_BEFORE_AT.finditer(text, token.start(), last_at)
+        yield from _SCHEME.finditer(text, last_at, token.end())
 
 
 def _redact_after_scheme(text: str) -> str:
@@ -102,22 +124,24 @@ def _redact_after_scheme(text: str) -> str:
 
 def _redact_path(path: str) -> str:
     """What stands behind the host, without its secret parts."""
-    path = _ENCODED_URL.sub(f"={MASK}", _redact_pairs(path))
+    path = _ENCODED_URL.sub(rf"\1{MASK}", _redact_pairs(path))
     path = _NAMED_PIECE.sub(rf"\1{MASK}", _ACCOUNT_PATH.sub(rf"\1{MASK}", path))
     return _PIECE.sub(lambda piece: MASK if _drawn_by_lot(piece.group()) else piece.group(), path)
 
 
 def _redact_pairs(text: str) -> str:
     """The text with the value of every `name=value` masked whose name is telling."""
-    shown, position = "", 0
-    while pair := _PAIR.search(text, position):
-        name, value = pair.group(1), pair.start(3)
-        shown += text[position:value]
-        position = value
-        if _is_telling(unquote(name)):
-            shown += MASK
+    shown, told, position = "", 0, 0
+    while position < len(text):
+        pair = _PAIR.match(text, position)
+        if pair is None:
+            position += len(_match(_TO_NEXT_NAME, text, position))
+        elif not _is_telling(unquote(pair.group(1))):
             position = pair.end()
-    return shown + text[position:]
+        else:
+            shown += text[told : pair.end()] + MASK
+            told = position = pair.end() + len(_match(_VALUE, text, pair.end()))
+    return shown + text[told:]
 
 
 def _is_telling(name: str) -> bool:
@@ -145,7 +169,7 @@ def _user_info_end(text: str) -> int:
     before = token.rpartition("@")[0]
     if "@" in authority or ":" in before:
         return len(before) + 1
-    at_port = _PORT.fullmatch(authority) is not None
+    at_port = _ends_in_port(authority)
     within = token if ":" in authority and not at_port else authority
     encoded = within.lower().rfind("%40")
     if encoded >= 0:
@@ -156,7 +180,16 @@ def _user_info_end(text: str) -> int:
     return 0
 
 
-def _match(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.match(text)
-    assert found is not None  # both patterns match the empty text
+def _ends_in_port(authority: str) -> bool:
+    """Whether it is `host:port`, up to signs of the text around it.
+
+    Read backwards, as only one way leads from there to the port.
+    """
+    host_end = r"[^:]" if authority.startswith("[") else r"[^:\]]"
+    return re.match(_PORT_BACKWARDS + host_end, authority[::-1]) is not None
+
+
+def _match(pattern: re.Pattern[str], text: str, position: int = 0) -> str:
+    found = pattern.match(text, position)
+    assert found is not None  # these patterns match the empty text
     return found.group()

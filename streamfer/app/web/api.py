@@ -16,6 +16,8 @@ from streamfer.pipeline.stats.snapshots import RunSnapshot
 from streamfer.types import StreamInfo
 
 _LONGEST_BODY = 16_384
+_LONGEST_SOURCE = 2_048
+"""Characters; longer than any address or path that somebody types."""
 _BODY_TIMEOUT_S = 10.0
 
 
@@ -78,6 +80,8 @@ class StreamsApi:
             return problem(400, 'expected {"source": "…", "name": "…"?}')
         if not (_is_text(source) and _is_text(name or "")):
             return problem(400, "expected text; this holds characters that are none")
+        if max(len(source), len(name or "")) > _LONGEST_SOURCE:
+            return problem(400, f"a source has at most {_LONGEST_SOURCE} characters, a name too")
         try:
             info = await asyncio.to_thread(self._run.add, source, name)
         except StreamferError as error:

@@ -15,9 +15,9 @@ def readable_path(path: Path) -> str:
 def missing_file_message(path: Path) -> str:
     """Says that a file is missing, and which one may have been meant."""
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return f"cannot open {path}: there is no directory {folder}"
-    if path.is_symlink():
+    if os.path.islink(path):  # `Path` raises where a name is too long
         return f"cannot open {path}: it is a link to {os.readlink(path)}, which there is not"
     names = os.listdir(folder) if os.access(folder, os.R_OK) else []
     near = difflib.get_close_matches(path.name, names, n=1)

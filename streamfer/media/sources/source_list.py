@@ -62,7 +62,7 @@ class SourceSpec:
 _CAMERA = re.compile(r"/dev/video\d+|\d+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 """Two letters at least: `C:` is a drive."""
-_MASKED = re.compile(rf"(?:[^=/&;_]*=)?{re.escape(MASK)}[&;_]?")
+_MASKED = re.compile(rf"(?:(?<![^=/&;_*])[^=/&;_*]*+=)?{re.escape(MASK)}[&;_]?")
 """What a redacted path does not say, and the name that leads to it."""
 
 

@@ -23,7 +23,7 @@ _CHUNK = getattr(select, "PIPE_BUF", 512) // _PACKET * _PACKET
 _MOST_SAID = 10_000
 """Bytes of messages that are kept."""
 _READ_AT_ONCE = 65_536
-_ORIGIN = re.compile(r"^(?:\[[^\]]*\]|\S*/SRT:\S+) ")
+_ORIGIN = re.compile(r"^(?:\[[^\]]*\]|(?>\S*?/SRT:)\S+) ")
 """Of a message: the part of FFmpeg or SRT that says it."""
 
 

@@ -39,3 +39,10 @@ def test_a_stream_joins_and_leaves() -> None:
 )
 def test_methods_that_nothing_has(local: Site, path: str, method: str) -> None:
     assert local.ask(path, method).status == 405
+
+
+@pytest.mark.parametrize("long", ["source", "name"])
+def test_what_nobody_types_is_refused_before_it_is_read(local: Site, long: str) -> None:
+    answer = local.post({"source": "rtsp://cam/2", "name": "gate"} | {long: "a" * 2049})
+    assert answer.status == 400
+    assert "at most 2048 characters" in answer.json["error"]

@@ -75,3 +75,8 @@ def test_a_local_playlist_is_refused_on_purpose_and_says_so(tmp_path: Path) -> N
     path.write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(SourceError, match="it is a playlist, which could name any file"):
         open_media_file(path)
+
+
+def test_a_name_too_long_for_the_file_system_is_just_missing(tmp_path: Path) -> None:
+    assert "no such file" in missing_file_message(tmp_path / ("a" * 300))
+    assert "there is no directory" in missing_file_message(tmp_path / ("a" * 300) / "b.mp4")

@@ -34,6 +34,10 @@ _DRAIN_S = 5.0
 _FOR_THIS_BODY = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431})
 """Answers that no further try would change: the event is given up."""
 
+_READ_OF_REASON, _SHOWN_OF_REASON = 2_000, 300
+"""Characters of what a server says, which may be lines of 64 kB. A password that the first cut goes
+through, so that nothing tells it from other text, is behind the second."""
+
 Answer = Literal["taken", "refused", "later"]
 
 
@@ -81,7 +85,7 @@ class HttpPost:
             connection.request("POST", target, body, self._headers(body))
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return "later", redact_text(str(error) or type(error).__name__)
+            return "later", _reason(error)
         finally:
             self._connection = None
             connection.close()
@@ -105,6 +109,11 @@ class HttpPost:
         if self._key is not None:
             headers["X-Streamfer-Signature"] = f"sha256={signature(self._key, body)}"
         return headers
+
+
+def _reason(error: Exception) -> str:
+    said = str(error)[:_READ_OF_REASON] or type(error).__name__
+    return redact_text(said)[:_SHOWN_OF_REASON]
 
 
 def signature(key: bytes, body: bytes) -> str:

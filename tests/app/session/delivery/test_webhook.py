@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import logging
+import socket
 import ssl
 import threading
 from pathlib import Path
@@ -162,3 +163,23 @@ def test_the_password_is_in_no_text_about_it() -> None:
     address = WebhookAddress("https://me:hunter2@host/in?token=abc")
     assert "hunter2" not in repr(address) + address.label
     assert "abc" not in address.label
+
+
+def test_of_what_a_server_says_only_the_beginning_is_repeated() -> None:
+    line = b"http://u:hunter2@h/" + b"a" * 60_000
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(line + b"\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        post = HttpPost(WebhookAddress(f"http://127.0.0.1:{server.getsockname()[1]}/h"), None, None)
+        outcome, why = post(b"{}")
+        thread.join()
+    assert outcome == "later"
+    assert "http://***@h/" in why
+    assert len(why) == 300
