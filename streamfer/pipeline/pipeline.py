@@ -168,6 +168,7 @@ class Pipeline:
             self._held_open = not self._ending and self._stop_deadline_s is None
             for plan in [plan for plan in self._waiting if plan.info.stream == stream]:
                 self._waiting.remove(plan)
+                plan.source.close()
             lane = self._active.get(stream)
             if lane is None:
                 self._statistics.remove_stream(stream)

@@ -127,6 +127,14 @@ def test_a_name_is_taken_once() -> None:
     run.end()
 
 
+def test_a_source_that_leaves_before_its_turn_is_closed() -> None:
+    source = FakeSource("a", 1)
+    statistics = RunStatistics(lambda: 0.0, "", "")
+    pipeline = Pipeline([plan(source, MemorySink())], Analyzer(), statistics)
+    assert pipeline.remove("a")
+    assert source.closed.is_set()
+
+
 def test_nobody_of_that_name() -> None:
     run = Run(plan(FakeSource("a", 1), MemorySink()))
     assert not run.pipeline.remove("b")

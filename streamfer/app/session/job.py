@@ -20,11 +20,12 @@ from streamfer.app.session.build import (
 from streamfer.app.session.callers import CallerSink
 from streamfer.app.session.deliveries import Deliveries
 from streamfer.app.session.given import given_sources
+from streamfer.app.session.job_streams import JobStreams
 from streamfer.app.session.metrics import MetricsServer, RunMetrics
 from streamfer.app.session.networks import SessionNetworks
 from streamfer.app.session.opencv_threads import opencv_on_one_thread
 from streamfer.app.session.outcome import Outcome, conclude
-from streamfer.app.session.outputs import claim_added_stream
+from streamfer.app.session.outputs import claim_added_stream, refuse_further_stream
 from streamfer.app.session.parts import RunParts
 from streamfer.app.session.resume import Resumption
 from streamfer.app.session.saving import cpu_budget, rest_refiner
@@ -35,7 +36,7 @@ from streamfer.app.session.stream_sinks import open_record_writer
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.errors import ConfigError, StreamferError
 from streamfer.media.files.claims import OutputClaims
-from streamfer.media.sources.source_list import SourceSpec, named_apart
+from streamfer.media.sources.source_list import SourceSpec
 from streamfer.pipeline.events.detector import EventConfig
 from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.pipeline import Pipeline
@@ -91,7 +92,8 @@ class Job:
             self.statistics.add_stream(stream.info)
         self.times = times or StageTimes()
         self._networks = networks
-        self._streams = list(streams)
+        results_stay = bool(config.records or config.output or config.latents)
+        self._streams = JobStreams(streams, self.statistics, results_stay=results_stay)
         self._reports = reports
         self.claims = claims
         self._heads = heads
@@ -106,12 +108,12 @@ class Job:
         self._parts: RunParts | None = None
         self._pipeline: Pipeline | None = None
         self._changing = threading.Lock()
-        """Held while a stream joins."""
+        """Held while an opened stream joins."""
 
     @property
     def streams(self) -> tuple[StreamInfo, ...]:
         """What is known of the streams before the run."""
-        return tuple(stream.info for stream in self._streams)
+        return tuple(stream.info for stream in self._streams.opened)
 
     @property
     def live(self) -> bool:
@@ -139,7 +141,7 @@ class Job:
                 stack.callback(self.close)
                 for sink in self._sinks:
                     stack.callback(sink.finish)
-                if not self._streams:  # every output is complete
+                if not self._streams.opened:  # every output is complete
                     return Outcome("done", (), self.statistics.snapshot(), (), ())
                 with self._open(stack) as pipeline:
                     pipeline.run(on_tick)
@@ -179,27 +181,21 @@ class Job:
         parts, pipeline = self._parts, self._pipeline
         if parts is None or pipeline is None:
             raise ConfigError("the run has not begun yet")
-        with self._changing:
-            spec = named_apart(spec, self._names_taken())
-            claim_added_stream(self.claims, self.config, spec)
-            (stream,) = open_streams([spec], self.config, self._reports)
+        refuse_further_stream(self.config)
+        self._streams.forget_removed()
+        with self._streams.joining(spec) as named:
+            (stream,) = open_streams([named], self.config, self._reports)
             try:
-                with self._networks.open().serving() as models:
-                    plan = stream_plan(parts, stream, models)
-                pipeline.add(plan)
+                with self._changing, self.claims.taken_back_on_failure():
+                    claim_added_stream(self.claims, self.config, named)
+                    with self._networks.open().serving() as models:
+                        plan = stream_plan(parts, stream, models)
+                    pipeline.add(plan)
+                    self._streams.add(stream)
             except StreamferError:
                 stream.source.close()
                 raise
-            self._streams.append(stream)
         return stream.info
-
-    def _names_taken(self) -> set[str]:
-        """Names that a further stream may not have: where results are kept, also those of streams
-        that have left, whose frames and files stand under them."""
-        names = {stream.info.stream for stream in self.statistics.snapshot().streams}
-        if self.config.records or self.config.output or self.config.latents:
-            names.update(stream.spec.name for stream in self._streams)
-        return names
 
     def remove(self, stream: str) -> bool:
         """Takes a stream out of the run, from any thread; its outputs are completed.
@@ -207,7 +203,9 @@ class Job:
         Returns:
             Whether there was such a stream.
         """
-        return self._pipeline is not None and self._pipeline.remove(stream)
+        removed = self._pipeline is not None and self._pipeline.remove(stream)
+        self._streams.forget_removed()
+        return removed
 
     def announce(self, event: StreamEvent) -> bool:
         """Takes an event to its stream's outputs, from any thread.
@@ -219,8 +217,7 @@ class Job:
 
     def close(self) -> None:
         """Closes the sources; the end of `run` has done so already."""
-        for stream in self._streams:
-            stream.source.close()
+        self._streams.close()
 
     def stop(self) -> None:
         """Ends every source and lets what was admitted drain; called by `on_tick`."""
@@ -236,7 +233,7 @@ class Job:
         """Opens what the run needs, to be closed by the stack."""
         networks = self.open_networks()
         parts = self._open_parts(networks, stack)
-        pipeline = build_pipeline(parts, self._streams, networks)
+        pipeline = build_pipeline(parts, self._streams.opened, networks)
         self._reports.connect(pipeline, self.statistics)
         if self.config.metrics is not None:
             figures = RunMetrics(self.statistics, self.times)
@@ -257,7 +254,7 @@ class Job:
         notes = search_notes(config, self.streams)
         rest_refiner(refiner, seen=draw_faces)
         budget = cpu_budget(config, refiner, notes, live=self.live, seen=draw_faces)
-        sizes_wh = frame_sizes_wh(self._streams)
+        sizes_wh = frame_sizes_wh(self._streams.opened)
         networks.build_better(sizes_wh)
         networks.warm_up(sizes_wh)
         with networks.serving() as models:
@@ -272,7 +269,7 @@ class Job:
             )
         if records is not None:
             stack.callback(records.close)
-        latents = stack.enter_context(latent_writer(config, self._streams, self.claims))
+        latents = stack.enter_context(latent_writer(config, self._streams.opened, self.claims))
         if self._resumption is not None:
             self._resumption.restore(records, latents)
         delivered = stack.enter_context(self._deliveries.open(notes))

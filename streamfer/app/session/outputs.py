@@ -109,13 +109,11 @@ def claim_outputs(config: RunConfig, specs: Sequence[SourceSpec]) -> OutputClaim
     return claims
 
 
-def claim_added_stream(claims: OutputClaims, config: RunConfig, spec: SourceSpec) -> None:
-    """Claims what a running run will write for one more stream.
+def refuse_further_stream(config: RunConfig) -> None:
+    """Makes sure that a running run's outputs have a place for one more stream.
 
     Raises:
-        ConfigError: the run's outputs have no place for it, or an output is an input or another
-            output.
-        OutputError: a folder is missing or cannot be written to.
+        ConfigError: one of them holds a single stream.
     """
     for flag, template in _one_each(config):
         if STREAM_FIELD not in str(template):
@@ -123,6 +121,15 @@ def claim_added_stream(claims: OutputClaims, config: RunConfig, spec: SourceSpec
                 f"{flag} {redact_url(str(template))}: holds one stream; put {STREAM_FIELD} into"
                 " the name to add more"
             )
+
+
+def claim_added_stream(claims: OutputClaims, config: RunConfig, spec: SourceSpec) -> None:
+    """Claims what a running run will write for one more stream.
+
+    Raises:
+        ConfigError: an output is an input or another output.
+        OutputError: a folder is missing or cannot be written to.
+    """
     claims.add_inputs(_files_read(spec))
     for named in _all_outputs(config, [spec]):
         if STREAM_FIELD in str(_template(config, named.flag)):

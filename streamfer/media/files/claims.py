@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -111,6 +112,19 @@ class OutputClaims:
                 if any(key in self._named or self._has_written(key) for key in keys):
                     raise ConfigError(f"{path}: is an output of this run")
                 self._inputs.update(dict.fromkeys(keys, path))
+
+    @contextmanager
+    def taken_back_on_failure(self) -> Iterator[None]:
+        """What is named while this lasts is free again where it ends with an error; nobody else
+        may name anything meanwhile."""
+        with self._lock:
+            inputs, named = dict(self._inputs), dict(self._named)
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._inputs, self._named = inputs, named
+            raise
 
     def replace(self, path: Path, companions: Companions = no_companions) -> ClaimedPath:
         """Claims a path that the user has named, whatever stands there.

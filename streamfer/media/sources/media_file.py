@@ -48,6 +48,10 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
     Raises:
         SourceError: it cannot be opened, or FFmpeg doesn't know the format.
     """
+    if _is_device(path):  # opening or reading it may never end
+        raise SourceError(
+            f"cannot open {path}: it is a device, not a file; cameras are /dev/video0 and so on"
+        )
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except FileNotFoundError as error:
@@ -77,6 +81,13 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
         ) from error
     finally:
         os.close(descriptor)
+
+
+def _is_device(path: Path) -> bool:
+    try:
+        return stat.S_ISCHR(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def open_pipe(pipe: PipeReader) -> Any:

@@ -70,6 +70,7 @@ class PacketMemory:
         self._bytes = 0
         self._streams = b""
         self._offset_s = 0.0
+        self._closed = False
 
     def begin(self, streams: Sequence[Any]) -> None:
         """A new connection, of which these PyAV streams are kept; what was there is forgotten."""
@@ -85,6 +86,8 @@ class PacketMemory:
         if kept is None:
             return
         with self._lock:
+            if self._closed:
+                return
             self._packets.append(kept)
             self._bytes += len(kept.content)
             if kept.is_video and kept.is_keyframe:
@@ -107,6 +110,13 @@ class PacketMemory:
         order; and what makes media time of their PTS when it is added, in seconds."""
         with self._lock:
             return self._streams, list(self._packets), self._offset_s
+
+    def close(self) -> None:
+        """Forgets everything and takes nothing more: nobody cuts clips any longer."""
+        with self._lock:
+            self._closed = True
+            self._packets.clear()
+            self._bytes = 0
 
     def _forget_before(self, time_s: float) -> None:
         """Drops packets that no clip from this moment on needs: all before the last key frame that

@@ -113,7 +113,8 @@ class LiveClips:
             return file.write(ClipMaterial(tuple(described.streams), part))
 
     def close(self) -> None:
-        """See `ClipSource`; the stream's packets are not this one's."""
+        """Lets the packets go, which are many: nothing else is made of them."""
+        self._memory.close()
 
 
 class ClipFiles:

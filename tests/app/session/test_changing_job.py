@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from streamfer.app.session.job import Job
 from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, SourceError
+from streamfer.media.sources.file import FileSource
+from streamfer.types import StreamInfo
 from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
 from tests.support.program import frame_records
@@ -75,6 +78,11 @@ def running(**options: Any) -> Iterator[Running]:
             yield run
         finally:
             run.end()
+
+
+def refused(job: Job, source: str, name: str) -> None:
+    with pytest.raises(SourceError):
+        job.add(source, name)
 
 
 def test_streams_are_known_before_the_networks_are_open() -> None:
@@ -144,6 +152,48 @@ def test_one_that_cannot_be_opened_leaves_its_name_and_the_run_alone(tmp_path: P
         assert run.frames("broken") == -1
         before = run.frames("lavfi")
         run.until(lambda: run.frames("lavfi") > before)
+
+
+def test_a_source_that_does_not_answer_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def silent(self: FileSource) -> StreamInfo:
+        asked.set()
+        assert answer.wait(60)
+        raise SourceError("silent: nobody there")
+
+    monkeypatch.setattr(FileSource, "open", silent)
+    with running() as run, NamedTemporaryFile(suffix=".mp4") as file:
+        adding = threading.Thread(target=lambda: refused(run.job, file.name, "second"))
+        adding.start()
+        assert asked.wait(60)
+        assert run.job.add(PATTERN, "second").stream == "second-2"
+        run.until(lambda: run.frames("second-2") > 0)
+        answer.set()
+        adding.join()
+        assert run.job.add(PATTERN, "second").stream == "second"
+
+
+def test_one_that_cannot_be_opened_claims_no_output(tmp_path: Path) -> None:
+    source = tmp_path / "talk.mp4"
+    source.write_bytes(b"still being copied")
+    outputs = tmp_path / "{stream}.jsonl"
+    with running(records=outputs) as run:
+        refused(run.job, str(source), "talk")
+        assert run.job.add(PATTERN, "talk").stream == "talk"
+        run.until(lambda: run.frames("talk") > 0)
+    assert frame_records(tmp_path / "talk.jsonl")
+
+
+def test_nothing_of_a_stream_is_kept_that_has_left(tmp_path: Path) -> None:
+    with running(records=tmp_path / "all.jsonl") as run:
+        for _ in range(2):
+            about = run.job.add(PATTERN)
+            run.until(lambda name=about.stream: run.frames(name) > 0)
+            assert run.job.remove(about.stream)
+            run.until(lambda name=about.stream: run.frames(name) == -1)
+        assert not run.job.remove(about.stream)
+        assert [info.stream for info in run.job.streams] == ["lavfi"]
 
 
 def test_before_and_after_the_run_nothing_joins() -> None:

@@ -215,3 +215,21 @@ def test_an_address_is_no_file_and_its_password_is_not_shown(address: str) -> No
         OutputClaims().name("--output", Path(address))
     assert "hunter2" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_what_a_failed_stream_named_is_free_again(tmp_path: Path) -> None:
+    claims = OutputClaims([tmp_path / "first.mp4"])
+    path = tmp_path / "talk.jsonl"
+
+    def fail() -> None:
+        with claims.taken_back_on_failure():
+            claims.add_inputs([tmp_path / "talk.mp4"])
+            claims.name("--records", path)
+            raise OutputError("another output of it cannot be")
+
+    with pytest.raises(OutputError):
+        fail()
+    claims.name("--records", path)
+    claims.name("--output", tmp_path / "talk.mp4")
+    with pytest.raises(ConfigError, match="is the input"):
+        claims.name("--output", tmp_path / "first.mp4")

@@ -77,6 +77,14 @@ def test_a_local_playlist_is_refused_on_purpose_and_says_so(tmp_path: Path) -> N
         open_media_file(path)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="has no such devices")
+@pytest.mark.parametrize("device", ["/dev/ptmx", "/dev/zero", "/dev/null"])
+def test_a_device_is_refused_unopened(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("opened"))
+    with pytest.raises(SourceError, match=f"{device}: it is a device, not a file"):
+        open_media_file(Path(device))
+
+
 def test_a_name_too_long_for_the_file_system_is_just_missing(tmp_path: Path) -> None:
     assert "no such file" in missing_file_message(tmp_path / ("a" * 300))
     assert "there is no directory" in missing_file_message(tmp_path / ("a" * 300) / "b.mp4")

@@ -90,6 +90,15 @@ def test_what_mp4_cannot_carry_goes_into_matroska(tmp_path: Path) -> None:
     assert len(packets(path, "video")) >= 12
 
 
+def test_with_the_last_clip_the_packets_go(talk: Path) -> None:
+    source = live(talk, until_s=1.0)
+    assert source._memory.recent()[1]
+    source.close()
+    source._memory.add(FakePacket(0))
+    assert source._memory.recent()[1] == []
+    assert source._memory._bytes == 0
+
+
 def test_the_memory_keeps_whole_groups_of_the_last_seconds(talk: Path, tmp_path: Path) -> None:
     source = live(talk, keep_s=3.0, until_s=8.5)
     _, kept, _ = source._memory.recent()
