@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from streamfer.app.web.own_threads import CallLeft, OwnThreads
 from streamfer.app.web.status import stream_status
 from streamfer.errors import ConfigError, StreamferError
 from streamfer.pipeline.stats.snapshots import RunSnapshot
@@ -18,6 +19,7 @@ from streamfer.types import StreamInfo
 _LONGEST_BODY = 16_384
 _LONGEST_SOURCE = 2_048
 """Characters; longer than any address or path that somebody types."""
+_MOST_ADDED_AT_ONCE = 8
 _BODY_TIMEOUT_S = 10.0
 
 
@@ -50,10 +52,12 @@ class StreamsApi:
 
     Args:
         run: whose streams.
+        ending: set once the server ends.
     """
 
-    def __init__(self, run: LiveRun) -> None:
+    def __init__(self, run: LiveRun, ending: asyncio.Event) -> None:
         self._run = run
+        self._adding = OwnThreads(_MOST_ADDED_AT_ONCE, ending)
 
     @property
     def routes(self) -> list[Route]:
@@ -83,7 +87,9 @@ class StreamsApi:
         if max(len(source), len(name or "")) > _LONGEST_SOURCE:
             return problem(400, f"a source has at most {_LONGEST_SOURCE} characters, a name too")
         try:
-            info = await asyncio.to_thread(self._run.add, source, name)
+            info = await self._adding.call(self._run.add, source, name)
+        except CallLeft as error:
+            return problem(503, str(error))
         except StreamferError as error:
             return problem(400 if isinstance(error, ConfigError) else 422, str(error))
         for stream in self._run.snapshot().streams:

@@ -73,7 +73,7 @@ class Pages:
             routes=[
                 Route("/", self._index),
                 Route("/static/{name}", self._static),
-                *StreamsApi(self._run).routes,
+                *StreamsApi(self._run, self._ending).routes,
                 *Feeds(self._run, self._watchers, self._executor, self._ending).routes,
                 Route("/metrics", self._metrics),
                 *self._routes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Sequence
@@ -20,9 +21,13 @@ from streamfer.app.web.listening import WebConfig, listen
 from streamfer.app.web.pages import Pages
 from streamfer.errors import ConfigError
 
+log = logging.getLogger(__name__)
+
 _START_TIMEOUT_S = 10.0
 _END_TIMEOUT_S = 2
 """How long answers that are under way may hold the exit."""
+_THREAD_TIMEOUT_S = 10.0
+"""After that the program ends without the server."""
 _LONGEST_MESSAGE = 65_536
 """Bytes that a page may send at once."""
 
@@ -72,7 +77,7 @@ class WebServer:
             timeout_graceful_shutdown=_END_TIMEOUT_S,
         )
         self._server = _Server(settings, self._pages)
-        self._thread = threading.Thread(target=self._serve, name="web server")
+        self._thread = threading.Thread(target=self._serve, name="web server", daemon=True)
 
     @property
     def url(self) -> str:
@@ -93,7 +98,9 @@ class WebServer:
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(_THREAD_TIMEOUT_S)
+        if self._thread.is_alive():
+            log.warning("the live page's server does not end; the program ends without it")
         self._socket.close()
 
     def _serve(self) -> None:
