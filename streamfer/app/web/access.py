@@ -11,9 +11,8 @@ import hmac
 import ipaddress
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -118,18 +117,25 @@ class Access:
     def _knows_token(self, headers: Mapping[str, str], query_token: str | None) -> bool:
         assert self.token is not None
         brought = [query_token, headers.get("authorization", "").removeprefix("Bearer ")]
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            cookies = SimpleCookie()
-        if self._cookie_name in cookies:
-            brought.append(cookies[self._cookie_name].value)
+        brought += self._cookie_values(headers.get("cookie", ""))
         expected = self.token.encode()
         return any(
             hmac.compare_digest(given.encode(errors="replace"), expected)
             for given in brought
             if given
         )
+
+    def _cookie_values(self, header: str) -> Iterator[str]:
+        """The values of our cookie among those of all programs on this host, whatever the others
+        look like.
+
+        There may be several: other paths and parent domains have their own. One that is right will
+        do, as whoever knows the token may as well bring it alone.
+        """
+        for pair in header.split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == self._cookie_name:
+                yield value
 
 
 def _is_embedded(headers: Mapping[str, str]) -> bool:

@@ -103,6 +103,26 @@ def test_without_the_token_nobody_gets_in(headers: dict[str, str], query: str | 
     assert "secret" not in refused.reason
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        "x=1; {}",
+        'prefs={{"a":1}}; {}',
+        '{}; prefs={{"a":1}}',
+        "theme=dark mode; {}",
+        "a[]=1; {}",
+        "flag; {}",
+        "n=Jörg;{}",
+        '"broken; {}',
+        "streamfer-8080=of-yesterday; {}",
+        "{}; streamfer-8080=of-yesterday; streamfer-8081=x",
+    ],
+)
+def test_cookies_of_other_programs_lock_nobody_out(others: str) -> None:
+    cookie = others.format("streamfer-8080=secret")
+    assert AFAR.refused({"host": "192.168.1.5:8080", "cookie": cookie}, None) is None
+
+
 def test_the_machine_answers_to_its_name_and_addresses_but_to_no_other() -> None:
     token = "secret"
     own = socket.gethostname()
