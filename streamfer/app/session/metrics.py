@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -54,21 +55,25 @@ class MetricsServer:
     """
 
     def __init__(self, address: str, figures: Collector) -> None:
-        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client import CollectorRegistry, make_wsgi_app
+
+        from streamfer.app.session.metrics_http import FiguresServer
 
         self._host, port = parse_address(address, "--metrics")
         registry = CollectorRegistry(auto_describe=False)
         registry.register(figures)
         try:
-            self._server, self._thread = start_http_server(port, self._host, registry)
+            app = _answering_head(make_wsgi_app(registry))
+            self._server = FiguresServer(self._host, port, app)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OutputError(
                 f"--metrics {address}: cannot listen there ({reason}); choose another port"
             ) from error
-        app = self._server.get_app()
-        assert app is not None  # `start_http_server` sets it
-        self._server.set_app(_answering_head(app))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="metrics", daemon=True
+        )
+        self._thread.start()
 
     @property
     def url(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import uvicorn
@@ -28,6 +30,8 @@ _END_TIMEOUT_S = 2
 """How long answers that are under way may hold the exit."""
 _THREAD_TIMEOUT_S = 10.0
 """After that the program ends without the server."""
+_HANDSHAKE_TIMEOUT_S = 5.0
+"""For TLS; until then a connection is not known to be one."""
 _LONGEST_MESSAGE = 65_536
 """Bytes that a page may send at once."""
 
@@ -113,6 +117,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, pages: Pages) -> None:
         super().__init__(config)
         self._pages = pages
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.config.ssl is not None:  # uvicorn has no setting for that, and a minute is long
+            loop: Any = asyncio.get_running_loop()
+            loop.create_server = partial(
+                loop.create_server, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_S
+            )
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._pages.end()

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import socket
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 
 from streamfer.app.address import parse_address
+from streamfer.app.session import metrics_http
 from streamfer.app.session.metrics import MetricsServer, RunMetrics, metrics_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.pipeline.stats.stats import RunStatistics
@@ -87,6 +89,26 @@ def test_head_answers_without_a_body() -> None:
             assert answer.status == 200
             assert answer.headers["Content-Type"].startswith("text/plain")
             assert answer.read() == b""
+
+
+def served() -> MetricsServer:
+    return MetricsServer("0", RunMetrics(RunStatistics(FakeClock(), "", ""), StageTimes()))
+
+
+def test_a_peer_that_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_http, "_TIMEOUT_S", 0.05)
+    with served() as server:
+        silent = socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=20)
+        with silent:
+            assert silent.recv(1) == b""
+
+
+def test_so_many_peers_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_http, "_MOST", 1)
+    with served() as server:
+        address = ("127.0.0.1", urlsplit(server.url).port)
+        with socket.create_connection(address), socket.create_connection(address, 20) as second:
+            assert second.recv(1) == b""
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:

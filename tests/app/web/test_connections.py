@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamfer.app.web import connections
+from streamfer.app.web import connections, server
 from tests.support.certificate import make_certificate
 from tests.support.web import site
 
@@ -27,6 +27,28 @@ def test_connections_that_ask_for_nothing_are_ended(monkeypatch: pytest.MonkeyPa
             assert hung_up(silent)
         page.recv(timeout=60)
         page.ping().wait(60)
+
+
+def test_so_are_those_whose_second_request_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_REQUEST_TIMEOUT_S", 0.5)
+    with site() as there, socket.create_connection(("127.0.0.1", there.port)) as half:
+        half.sendall(f"GET /static/none HTTP/1.1\r\nHost: {there.address}\r\n\r\n".encode())
+        said = b""
+        while not said.endswith(b'"}'):
+            said += half.recv(4096)
+        half.sendall(b"GET / HTTP/1.1\r\nHo")
+        assert hung_up(half)
+
+
+def test_a_tls_handshake_that_does_not_come_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_HANDSHAKE_TIMEOUT_S", 0.05)
+    with (
+        site(certificate=make_certificate(tmp_path)) as there,
+        socket.create_connection(("127.0.0.1", there.port)) as silent,
+    ):
+        assert hung_up(silent)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
