@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any, Protocol
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -77,6 +77,8 @@ class StreamsApi:
                 asked = await _json_object(request)
         except TimeoutError:
             return problem(408, "the body did not come")
+        except ClientDisconnect:
+            return problem(400, "the body did not come whole")  # to nobody
         except ValueError as error:
             return problem(400, str(error))
         source, name = asked.get("source"), asked.get("name")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -103,3 +104,15 @@ def test_so_many_that_do_not_answer_and_no_more(monkeypatch: pytest.MonkeyPatch)
             assert (answer.status, len(silent.answers)) == (503, 0)
         assert silent.answers[0].status == 422
         assert there.post({"source": "rtsp://cam/2"}).status == 422
+
+
+def test_somebody_who_leaves_in_mid_body_is_not_written_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        site() as there,
+        socket.create_connection(("127.0.0.1", there.port)) as leaving,
+    ):
+        head = f"POST /api/streams HTTP/1.1\r\nHost: {there.address}\r\nContent-Length: 100\r\n"
+        leaving.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+    assert [record.getMessage() for record in caplog.records] == []
