@@ -16,6 +16,8 @@ class Served:
     """End the connection after so many bytes of an answer."""
     ranges: bool = True
     """Whether the server honours Range."""
+    length: str | None = None
+    """The Content-Length to state; None: the true one."""
     status: int = 200
     asked: list[str | None] = field(default_factory=list)
     """The Range of each request."""
@@ -37,7 +39,7 @@ def serve(served: Served) -> Iterator[Served]:
                 return
             body = served.content[start:]
             self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", served.length or str(len(body)))
             self.end_headers()
             self.wfile.write(body[: served.cut_after])
 

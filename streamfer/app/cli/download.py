@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,6 +16,9 @@ _CHUNK_BYTES = 1 << 18
 _TIMEOUT_S = 30.0
 _LARGEST_BYTES = 4 << 30
 """No published weights are larger."""
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
+"""What servers may say without being checked."""
 
 OnBytes = Callable[[int, int | None], None]
 """Told how many bytes there are so far, and how many there will be where that is known."""
@@ -38,8 +42,8 @@ def download(url: str, part: Path, on_bytes: OnBytes, timeout_s: float = _TIMEOU
         with _request(url, have, timeout_s) as response:
             resumed = response.status == 206
             have = have if resumed else 0
-            length = response.headers.get("Content-Length")
-            total = have + int(length) if length else None
+            length = response.headers.get("Content-Length", "")
+            total = have + int(length) if _LENGTH.fullmatch(length) else None
             with part.open("ab" if resumed else "wb") as file:
                 _copy(response, file, have, total, on_bytes)
     except urllib.error.HTTPError as error:

@@ -57,6 +57,15 @@ def test_a_part_that_is_already_whole_is_kept(tmp_path: Path) -> None:
     assert part.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("length", ["abc", "-5", "9" * 5000, "1 0"])
+def test_a_length_that_is_none_is_not_known(tmp_path: Path, length: str) -> None:
+    told = Told()
+    with serve(Served(CONTENT, length=length)) as served:
+        download(served.url, tmp_path / "a.part", told)
+    assert (tmp_path / "a.part").read_bytes() == CONTENT
+    assert told.reports[-1] == (len(CONTENT), None)
+
+
 def test_a_refusal_is_named(tmp_path: Path) -> None:
     with (
         serve(Served(CONTENT, status=404)) as served,
