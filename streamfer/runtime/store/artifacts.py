@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -106,8 +107,13 @@ def differences(old: EngineKey, new: EngineKey) -> str:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of the files in a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    """Bytes of the files in a folder; what another process takes away meanwhile counts nothing."""
+    size = 0
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                size += path.stat().st_size if path.is_file() else 0
+    return size
 
 
 def _sha256(payload: bytes) -> str:

@@ -142,7 +142,8 @@ class EngineStore:
         entries = self.entries()
         try:
             for entry in entries:
-                shutil.rmtree(entry.path)
+                with contextlib.suppress(FileNotFoundError):  # another process was faster
+                    shutil.rmtree(entry.path)
             if self.root.is_dir():
                 for lock in self.root.glob(".*.lock"):
                     lock.unlink()

@@ -9,6 +9,7 @@ import pytest
 
 from streamfer.errors import ConfigError
 from streamfer.runtime.store import store
+from streamfer.runtime.store.artifacts import folder_size
 from streamfer.runtime.store.store import EngineStore, default_root
 from tests.support.engine_store import KEY, Bench, damage_description
 
@@ -97,3 +98,21 @@ def test_a_user_without_a_home_is_told_what_to_set(
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigError, match="set STREAMFER_HOME"):
         default_root()
+
+
+def test_what_another_process_takes_away_has_no_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"12345")
+    is_file = Path.is_file
+
+    def and_then_gone(path: Path) -> bool:
+        found = is_file(path)
+        if path.name == "a":
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "is_file", and_then_gone)
+    assert folder_size(tmp_path) == 5
+    assert folder_size(tmp_path / "gone") == 0
