@@ -207,7 +207,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         return figures
 
     def report(arm: Arm, line: str) -> None:
-        console.print(f"{arm.folder}: {line}", highlight=False, soft_wrap=True)
+        console.print(f"{arm.folder}: {line}", markup=False, highlight=False, soft_wrap=True)
         if line == "done":
             keep()
 
@@ -231,7 +231,7 @@ def _tables_from(options: argparse.Namespace, console: Console) -> Tables:
     runs = options.runs / options.style
 
     def notify(line: str) -> None:
-        console.print(line, highlight=False)
+        console.print(line, markup=False, highlight=False)
 
     faces = faces_from(options, splits, cache, reader, options.runs / "views", notify)
     exams = make_exams(

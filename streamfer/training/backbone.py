@@ -257,7 +257,7 @@ def _train(options: argparse.Namespace) -> None:
         cache,
         reader,
         options.out / "views",
-        lambda line: console.print(line, highlight=False),
+        lambda line: console.print(line, markup=False, highlight=False),
     )
     steps = config.epochs * max(len(faces.classes) // config.batch_size, 1)
     with ProgressLine(steps, "training") as line:

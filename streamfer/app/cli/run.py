@@ -22,6 +22,7 @@ from streamfer.app.terminal.build_progress import BuildProgress
 from streamfer.app.terminal.feed import WindowFeed
 from streamfer.app.terminal.live_view import LiveView, print_summary
 from streamfer.app.terminal.logs import complain, configure_logging
+from streamfer.app.terminal.page_line import say_page
 from streamfer.app.terminal.viewer import Viewer, wants_window
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def _run(
                 for note in search_notes(config, job.streams):
                     console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
             if page is not None:
-                address = page.show(job)  # said also when quiet: nobody could find it
-                Console().print(f"live page: {address}", highlight=False, soft_wrap=True)
+                say_page(page.show(job))
             try:
                 outcome = _watch(job, feed, signals, console, followed)
             finally:

@@ -16,6 +16,7 @@ from streamfer.app.cluster.metrics import ClusterMetrics
 from streamfer.app.cluster.view import ClusterView
 from streamfer.app.config import RunConfig
 from streamfer.app.session.metrics import MetricsServer
+from streamfer.app.terminal.page_line import say_page
 from streamfer.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,7 @@ class ClusterViews:
                 from streamfer.app.cluster.page import ClusterPage  # takes 0.2 s to import
 
                 page = stack.enter_context(ClusterPage(self._config, lambda: self._newest))
-                said = Console()  # said also when quiet: nobody could find it
-                said.print(f"live page: {page.url}", highlight=False, soft_wrap=True)
+                say_page(page.url)
             stack.enter_context(self._view)
             self._stack = stack.pop_all()
         return self
