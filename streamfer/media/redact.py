@@ -69,6 +69,11 @@ _MOST_RUNS = 4
 """Of letters and of digits in a part that people named: `h264Preview` has three."""
 _KEY_GROUPS = re.compile(r"(?:[a-z0-9]{4}-){3,}[a-z0-9]{4}", re.IGNORECASE)
 """Stream keys of the large platforms."""
+_ACCOUNT = re.compile(r"(?<![\w.+%-])(?:[^\W\d][\w.+%-]+|\d{4,}):(?!/|\*{3}(?:@|$))")
+"""A user's name and a colon; neither a drive, `C:`, nor a time, `12:30`."""
+_AT_HOST = re.compile(r"@(?=\[|[\w-]+(?:[/:]|(?:\.[\w-]+)+))")
+"""Of an address rather than of any text: the host has a path, a port or a domain."""
+_QUERY = re.compile(r"\?[^\W\d][\w.%-]*=\S*")
 _ENCODED_URL = re.compile(
     r"(?<![^&\s])([^&\s=]*+=)(?>[^&\s]*?%3a(?:%2f|/){2})(?>[^&\s]*?(?:%40|@))[^&\s]*+",
     re.IGNORECASE,
@@ -96,7 +101,7 @@ def redact_text(text: str) -> str:
     shown = text[: places[0][0]] if places else text
     for (start, end), (following, _) in pairwise([*places, (len(text), 0)]):
         shown += text[start:end] + _redact_after_scheme(text[end:following])
-    return _STRONG_PAIR.sub(rf"\1{MASK}", shown)
+    return _STRONG_PAIR.sub(rf"\1{MASK}", _redact_without_scheme(shown))
 
 
 def redact_error(error: BaseException) -> None:
@@ -110,6 +115,20 @@ def _schemes(text: str) -> Iterator[re.Match[str]]:
         last_at = max(text.rfind("@", *token.span()), token.start())
         yield from _SCHEME_BEFORE_AT.finditer(text, token.start(), last_at)
         yield from _SCHEME.finditer(text, last_at, token.end())
+
+
+def _redact_without_scheme(text: str) -> str:
+    """What addresses hold whose scheme was forgotten: `user:password@host/`, `?user=…&pwd=…`."""
+    text = re.sub(r"\S+", lambda token: _redact_account(token.group()), text)
+    return _QUERY.sub(lambda query: _redact_pairs(query.group()), text)
+
+
+def _redact_account(token: str) -> str:
+    account = _ACCOUNT.search(token) if "@" in token else None
+    if account is None:
+        return token
+    hosts = [host.start() for host in _AT_HOST.finditer(token, account.end())]
+    return f"{token[: account.start()]}{MASK}{token[hosts[-1] :]}" if hosts else token
 
 
 def _redact_after_scheme(text: str) -> str:

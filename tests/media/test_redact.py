@@ -94,7 +94,17 @@ def test_url_loses_its_credentials_and_nothing_else(url: str, expected: str) -> 
         ("rtsp://h/a_password=***: refused", "rtsp://h/a_password=***: refused"),
         ("rtsp://h/a_password=***hunter2: refused", "rtsp://h/a_password=*** refused"),
         ("no URL here", "no URL here"),
+        ("cannot open admin:hunter2@10.0.0.9/a.mjpg: no", "cannot open ***@10.0.0.9/a.mjpg: no"),
+        ("'joe:hunt:er@2@cam:80'", "'***@cam:80'"),
+        ("666666:hunter2@cam/1", "***@cam/1"),
+        ("10.0.0.9/a.mjpg?user=joe&x=1&k=hunter2", "10.0.0.9/a.mjpg?user=***&x=1&k=***"),
+        (
+            "at 12:30:01@cam.mp4, note:b@c, x = d[1:]@e.f",
+            "at 12:30:01@cam.mp4, note:b@c, x = d[1:]@e.f",
+        ),
+        ("really?yes=no, a ? b=c", "really?yes=no, a ? b=c"),
     ],
 )
 def test_text_loses_the_credentials_of_every_url(text: str, expected: str) -> None:
     assert redact_text(text) == expected
+    assert redact_text(expected) == expected

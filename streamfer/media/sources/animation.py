@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
 
 from streamfer.errors import SourceError
+from streamfer.media.sources.named_file import readable_path
 
 _TICK = Fraction(1, 1000)
 """WebP counts in milliseconds."""
@@ -65,10 +66,12 @@ def webp_as_video(path: Path) -> BinaryIO:
             _copy(WebPImageFile(file), container)
     except Image.DecompressionBombError as error:
         raise SourceError(
-            f"cannot decode {path}: it claims more pixels than fit ({error})"
+            f"cannot decode {readable_path(path)}: it claims more pixels than fit ({error})"
         ) from error
     except (OSError, EOFError, SyntaxError, ValueError, av.error.FFmpegError) as error:
-        raise SourceError(f"cannot decode {path}: it is damaged ({error})") from error
+        raise SourceError(
+            f"cannot decode {readable_path(path)}: it is damaged ({error})"
+        ) from error
     video.seek(0)
     return video
 

@@ -64,7 +64,9 @@ class FileSource(ClipSource):
             self._decoder = decoder = self._decode()
         except SourceError as error:
             if self.is_pipe and self._stopped.is_set():
-                raise SourceError(f"{self._path}: stopped before a picture came") from error
+                raise SourceError(
+                    f"{readable_path(self._path)}: stopped before a picture came"
+                ) from error
             raise
         width, height = decoder.first.picture.size_wh
         return StreamInfo(
@@ -96,14 +98,16 @@ class FileSource(ClipSource):
 
     def _open_pipe(self) -> None:
         if self._options.loop > 1:
-            raise SourceError(f"{self._path} is a pipe, and plays once: leave out --loop")
+            raise SourceError(
+                f"{readable_path(self._path)} is a pipe, and plays once: leave out --loop"
+            )
         self._pipe = PipeReader(self._path)
         if self._stopped.is_set():
             self._pipe.interrupt()
 
     def _timeline(self) -> Timeline:
         if self._decoder is None:
-            raise SourceError(f"{self._path} is not open")
+            raise SourceError(f"{readable_path(self._path)} is not open")
         return self._decoder.timeline
 
     def _round(self, number: int, timeline: Timeline) -> Iterator[ClipFrame]:

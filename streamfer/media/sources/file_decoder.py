@@ -24,6 +24,7 @@ from streamfer.media.sources.media_file import (
     open_pipe,
     video_stream,
 )
+from streamfer.media.sources.named_file import readable_path
 from streamfer.media.sources.orientation import mirrored_turn
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter, Turn
 from streamfer.media.sources.pipe import PipeReader
@@ -73,6 +74,7 @@ class FileDecoder:
         self._sound = sound
         self._audio: Any = None
         self._path = path
+        self._shown = readable_path(path)
         self._hwaccel = hwaccel
         self._converter = converter
         self._start_s = start_s
@@ -119,7 +121,7 @@ class FileDecoder:
             self._prepare()
             first = next(self._frames, None)
             if first is None:
-                raise SourceError(f"cannot decode {self._path}: not one frame of it is intact")
+                raise SourceError(f"cannot decode {self._shown}: not one frame of it is intact")
         except BaseException:
             self.close()
             raise
@@ -178,7 +180,7 @@ class FileDecoder:
                 self.first = replace(frame, skipped=skipped)
                 self.timeline = before
                 return
-        raise SourceError(f"nothing to play in {self._path}: it ends before {self._start_s:g} s")
+        raise SourceError(f"nothing to play in {self._shown}: it ends before {self._start_s:g} s")
 
     def _count(self, begin_pts: int, end_pts: int | None) -> int:
         """How many frames the file has from one time up to another, as its packets say."""
@@ -237,7 +239,7 @@ class FileDecoder:
         try:
             return assemble(self._container, picture, self._converter)
         except SourceError as error:
-            raise SourceError(f"cannot decode {self._path}: {error}") from error
+            raise SourceError(f"cannot decode {self._shown}: {error}") from error
 
     def _packets(self) -> Iterator[Any]:
         """All packets; at last an empty one, which makes the decoder give what it holds back."""
@@ -255,7 +257,7 @@ class FileDecoder:
         except av.error.FFmpegError as error:
             yield None
             raise SourceError(
-                f"{self._path} cannot be read on after frame {self._decoded}: {error.strerror}"
+                f"{self._shown} cannot be read on after frame {self._decoded}: {error.strerror}"
             ) from error
 
     def _wanted(self) -> list[Any]:
@@ -285,5 +287,5 @@ class FileDecoder:
         if self._start_s > 0:
             where = f"{self._decoded} frames after the key frame before {self._start_s:g} s"
         raise SourceError(
-            f"{self._path} is cut off {where}: its end, at least {missing} bytes, is missing"
+            f"{self._shown} is cut off {where}: its end, at least {missing} bytes, is missing"
         )

@@ -13,7 +13,7 @@ import av
 from streamfer.errors import SourceError
 from streamfer.media.sources.animation import is_animated_png, is_animated_webp, webp_as_video
 from streamfer.media.sources.hardware import accelerator
-from streamfer.media.sources.named_file import missing_file_message
+from streamfer.media.sources.named_file import missing_file_message, readable_path
 from streamfer.media.sources.pipe import PipeReader
 
 _log = logging.getLogger(__name__)
@@ -48,22 +48,23 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
     Raises:
         SourceError: it cannot be opened, or FFmpeg doesn't know the format.
     """
+    shown = readable_path(path)
     if _is_device(path):  # opening or reading it may never end
         raise SourceError(
-            f"cannot open {path}: it is a device, not a file; cameras are /dev/video0 and so on"
+            f"cannot open {shown}: it is a device, not a file; cameras are /dev/video0 and so on"
         )
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except FileNotFoundError as error:
         raise SourceError(missing_file_message(path)) from error
     except OSError as error:
-        raise SourceError(f"cannot open {path}: {error.strerror}") from error
+        raise SourceError(f"cannot open {shown}: {error.strerror}") from error
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
-            raise SourceError(f"cannot open {path}: it is a directory")
+            raise SourceError(f"cannot open {shown}: it is a directory")
         if stat.S_ISREG(status.st_mode) and status.st_size == 0:
-            raise SourceError(f"cannot open {path}: it is empty")
+            raise SourceError(f"cannot open {shown}: it is empty")
         if stat.S_ISREG(status.st_mode) and is_animated_webp(os.pread(descriptor, 21, 0)):
             return av.open(webp_as_video(path))
         is_animation = stat.S_ISREG(status.st_mode) and is_animated_png(descriptor)
@@ -72,11 +73,11 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
         os.lseek(descriptor, 0, os.SEEK_SET)
         if os.read(descriptor, len(_PLAYLIST)) == _PLAYLIST:
             raise SourceError(
-                f"cannot open {path}: it is a playlist, which could name any file or address; give"
+                f"cannot open {shown}: it is a playlist, which could name any file or address; give"
                 " its http(s) URL, or the files that it lists"
             ) from error
         raise SourceError(
-            f"cannot open {path}: it is damaged, or no video or image that FFmpeg knows"
+            f"cannot open {shown}: it is damaged, or no video or image that FFmpeg knows"
             f" ({error.strerror})"
         ) from error
     finally:
@@ -96,6 +97,7 @@ def open_pipe(pipe: PipeReader) -> Any:
     Raises:
         SourceError: FFmpeg doesn't know the format, or the pipe was closed or interrupted.
     """
+    shown = readable_path(pipe.name)
     try:
         return av.open(
             pipe,
@@ -104,7 +106,7 @@ def open_pipe(pipe: PipeReader) -> Any:
         )
     except av.error.FFmpegError as error:
         raise SourceError(
-            f"cannot open {pipe.name}: it ends too early, or is no video or image that FFmpeg can"
+            f"cannot open {shown}: it ends too early, or is no video or image that FFmpeg can"
             f" read from a pipe ({error.strerror})"
         ) from error
 
@@ -159,11 +161,13 @@ def video_stream(container: Any, path: Path, wanted_id: int | None = None) -> An
         if not stream.disposition & av.stream.Disposition.attached_pic
     ]
     if not streams:
-        raise SourceError(f"cannot use {path}: it has no video")
+        raise SourceError(f"cannot use {readable_path(path)}: it has no video")
     wanted = [stream for stream in streams if stream.id == wanted_id]
     stream = max(wanted or streams, key=_preference)
     if stream.codec_context is None:
-        raise SourceError(f"cannot decode {path}: FFmpeg has no decoder for its video")
+        raise SourceError(
+            f"cannot decode {readable_path(path)}: FFmpeg has no decoder for its video"
+        )
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 

@@ -6,20 +6,24 @@ import difflib
 import os
 from pathlib import Path
 
+from streamfer.media.redact import redact_text
 
-def readable_path(path: Path) -> str:
-    """A path as text that everybody can read: bytes that are no UTF-8 as `\\xe9`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+def readable_path(path: Path | str) -> str:
+    """A path as text that everybody may read: bytes that are no UTF-8 as `\\xe9`, and without
+    credentials, because it may be an address that was typed without its scheme."""
+    return redact_text(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def missing_file_message(path: Path) -> str:
     """Says that a file is missing, and which one may have been meant."""
-    folder = path.parent
+    shown, folder = readable_path(path), path.parent
     if not os.path.isdir(folder):
-        return f"cannot open {path}: there is no directory {folder}"
+        return f"cannot open {shown}: there is no directory {readable_path(folder)}"
     if os.path.islink(path):  # `Path` raises where a name is too long
-        return f"cannot open {path}: it is a link to {os.readlink(path)}, which there is not"
+        target = readable_path(os.readlink(path))
+        return f"cannot open {shown}: it is a link to {target}, which there is not"
     names = os.listdir(folder) if os.access(folder, os.R_OK) else []
     near = difflib.get_close_matches(path.name, names, n=1)
-    hint = f"; did you mean {folder / near[0]}?" if near else ""
-    return f"cannot open {path}: no such file{hint}"
+    hint = f"; did you mean {readable_path(folder / near[0])}?" if near else ""
+    return f"cannot open {shown}: no such file{hint}"

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from streamfer.errors import SourceError
+from streamfer.media.sources.named_file import readable_path
 
 STANDARD_INPUT = "/dev/stdin"
 """What `-` stands for."""
@@ -46,7 +47,7 @@ class PipeReader:
             else:
                 self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
-            raise SourceError(f"cannot open {path}: {error.strerror}") from error
+            raise SourceError(f"cannot open {readable_path(path)}: {error.strerror}") from error
         self._woken, self._wake = os.pipe()
         self._lock = threading.Lock()
         self._closed = False

@@ -45,8 +45,7 @@ class SourceSpec:
     def label(self) -> str:
         """The location for people, without credentials."""
         if self.kind is SourceKind.FILE:
-            # Redacted, because it may be an address that was typed without its scheme.
-            return redact_text(readable_path(self.path))
+            return readable_path(self.path)
         shown = redact_url(self.location)  # a filter graph may hold URLs too
         return shown if self.kind is SourceKind.NETWORK else f"{self.kind.value}:{shown}"
 
@@ -62,6 +61,8 @@ class SourceSpec:
 _CAMERA = re.compile(r"/dev/video\d+|\d+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 """Two letters at least: `C:` is a drive."""
+_ACCOUNT = re.compile(r"[^\s/\\:@]{2,}:[^\s/\\]\S*@")
+"""`user:password@`, which an address begins with whose scheme was forgotten."""
 _MASKED = re.compile(rf"(?:(?<![^=/&;_*])[^=/&;_*]*+=)?{re.escape(MASK)}[&;_]?")
 """What a redacted path does not say, and the name that leads to it."""
 
@@ -85,7 +86,7 @@ def expand_sources(arguments: Sequence[str]) -> list[SourceSpec]:
         Path(loc) for kind, loc in found if kind is SourceKind.FILE and not os.path.exists(loc)
     ]
     if found and len(missing) == len(found):
-        raise SourceError(redact_text(missing_file_message(missing[0])))
+        raise SourceError(missing_file_message(missing[0]))
     names = _unique(_stream_name(kind, location) for kind, location in found)
     return [SourceSpec(k, name, loc) for (k, loc), name in zip(found, names, strict=True)]
 
@@ -129,6 +130,8 @@ def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
 def _parse(argument: str) -> tuple[SourceKind, str]:
     match = _SCHEME.match(argument.lstrip())
     if match is None:
+        if _ACCOUNT.match(argument.lstrip()):
+            raise ConfigError(_unknown_kind(argument, ""))
         return SourceKind.FILE, argument
     scheme, slashes = match[1].lower(), match[2]
     if scheme in SCHEMES:
@@ -144,7 +147,8 @@ def _parse(argument: str) -> tuple[SourceKind, str]:
         if example and not location:
             raise ConfigError(f"{scheme}: says nothing more; write for example {example}")
         return kind, location
-    if _PLAYABLE.fullmatch(Path(argument).suffix) and not slashes:
+    is_account = _ACCOUNT.match(argument.lstrip()) is not None
+    if _PLAYABLE.fullmatch(Path(argument).suffix) and not slashes and not is_account:
         return SourceKind.FILE, argument
     raise ConfigError(_unknown_kind(argument, scheme))
 
@@ -182,9 +186,11 @@ def _playable(folder: Path) -> list[Path]:
             if _PLAYABLE.fullmatch(path.suffix) and path.name[0] != "." and path.is_file()
         ]
     except OSError as error:
-        raise SourceError(f"cannot read directory {folder}: {error.strerror}") from error
+        raise SourceError(
+            f"cannot read directory {readable_path(folder)}: {error.strerror}"
+        ) from error
     if not paths:
-        raise SourceError(f"no video or image in directory {folder}")
+        raise SourceError(f"no video or image in directory {readable_path(folder)}")
     return sorted(paths, key=lambda path: (_natural(path.name), path.name))
 
 
@@ -196,7 +202,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 def _stream_name(kind: SourceKind, location: str) -> str:
     if kind is SourceKind.FILE:
-        return _safe(Path(redact_text(readable_path(Path(location)))).stem)
+        return _safe(Path(readable_path(location)).stem)
     if kind is SourceKind.NETWORK:
         return _network_name(location)
     if kind is SourceKind.CAMERA:

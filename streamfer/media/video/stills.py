@@ -14,6 +14,7 @@ from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sources.named_file import readable_path
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.types import UInt8Array
 
@@ -77,7 +78,7 @@ def is_seekable(path: Path) -> bool:
         with open(path, "rb") as file:
             head = file.read(1 << 16)
     except OSError as error:
-        raise SourceError(f"cannot open {path}: {error.strerror}") from error
+        raise SourceError(f"cannot open {readable_path(path)}: {error.strerror}") from error
     return head[4:8] == b"ftyp" and b"mvex" not in head and b"moof" not in head
 
 
@@ -104,7 +105,7 @@ def remux(path: Path, target: ClaimedPath) -> None:
                         output.mux(packet)
         except (av.error.FFmpegError, ValueError, OSError) as error:
             output_file.discard()
-            raise OutputError(f"{target}: cannot copy {path} ({error})") from error
+            raise OutputError(f"{target}: cannot copy {readable_path(path)} ({error})") from error
         output_file.close()
 
 
@@ -113,4 +114,4 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
+        raise SourceError(f"{readable_path(path)}: cannot be read ({error.strerror})") from error

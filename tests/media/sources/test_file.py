@@ -18,6 +18,12 @@ MS = Fraction(1, 1000)
 B_FRAMES = {"preset": "fast", "bf": "2"}
 
 
+def test_the_source_is_named_without_credentials(tmp_path: Path) -> None:
+    source = FileSource(make_clip(tmp_path / "joe:hunter2@cam.mp4", ClipSpec(frames=1)), "x")
+    assert source.open().source.endswith("***@cam.mp4")
+    source.close()
+
+
 FORMATS = {
     "h264.mp4": ClipSpec(audio="aac"),
     "b-frames.mp4": ClipSpec(options=B_FRAMES),

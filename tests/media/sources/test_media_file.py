@@ -56,6 +56,19 @@ def test_cover_pictures_are_no_video(tmp_path: Path) -> None:
         chosen_size(write_streams(tmp_path / "song.mp4", [64], cover))
 
 
+@pytest.mark.parametrize("content", [None, b"", b"#EXTM3U", b"no video"])
+def test_no_error_shows_the_credentials_of_an_address_without_scheme(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    (tmp_path / "joe:hunter2@cam").mkdir()
+    path = tmp_path / "joe:hunter2@cam" / "video.mjpg?pwd=hunter2"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"cannot open .*\*\*\*@cam/video.mjpg") as caught:
+        open_media_file(path)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_missing_file_in_a_folder_without_a_similar_one(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     message = missing_file_message(tmp_path / "talk.mp4")

@@ -39,7 +39,9 @@ def test_kinds(argument: str, expected: tuple[SourceKind, str, str]) -> None:
     assert (spec.kind, spec.location, spec.name) == expected
 
 
-@pytest.mark.parametrize("name", ["talk.mp4", "camera:7", "a%20b.mp4", "odd", "lavfi:x.mkv"])
+@pytest.mark.parametrize(
+    "name", ["talk.mp4", "camera:7", "a%20b.mp4", "odd", "lavfi:x.mkv", "at:b@c.mp4"]
+)
 def test_existing_file_wins(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).touch()
@@ -171,6 +173,10 @@ def test_a_name_keeps_what_is_not_secret(argument: str, name: str) -> None:
         "rtsp:/joe:hunter2@cam/1.mp4",
         "rtsp:joe:hunter2@cam/1",
         "cam/user=joe&password=hunter2",
+        "joe:hunter2@10.0.0.9/video.mjpg",
+        "joe:hunter2@cam.mp4",
+        " my_joe:hunter2@cam/video.mjpg",
+        "10.0.0.9/video.mjpg?user=hunter2",
     ],
 )
 def test_credentials_show_in_no_error(argument: str) -> None:
