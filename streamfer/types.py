@@ -114,6 +114,8 @@ class Frame:
     """Counts changes of picture size within the stream."""
     shift: int = 0
     """How far the repaired `pts` of this part of the stream lie after the input's own."""
+    looped_s: float = 0.0
+    """How much later it comes than the same picture in the first round of a loop, in seconds."""
     planes: Planes | None = field(default=None, repr=False)
     """What the image was made of, for outputs that take YUV; None where that is another picture:
     turned, scaled, of another kind."""

@@ -76,7 +76,9 @@ class Hour:
             packet.pts, packet.dts = pts + shift, dts + shift
             self._memory.add(packet)
             if packet.stream.type == "video":
-                yield float(packet.pts * packet.time_base)
+                time_s = float(packet.pts * packet.time_base)
+                self._memory.place(time_s, time_s)
+                yield time_s
 
 
 def resident_mb() -> float:

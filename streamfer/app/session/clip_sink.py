@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +14,8 @@ from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import wall_stamp
 from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.live import LiveSource
-from streamfer.media.video.clips import ClipFiles, ClipSource, FileClips, LiveClips
+from streamfer.media.video.clips import ClipFiles, ClipSource, LiveClips
+from streamfer.media.video.file_clips import FileClips
 from streamfer.types import Frame, FrameResult, StreamEvent
 
 _OF_THE_PICTURE = frozenset(
@@ -21,6 +24,8 @@ _OF_THE_PICTURE = frozenset(
 """Events that get a clip; of one that leaves nothing is to be seen."""
 _SHARED_S = 1.0
 """An event so soon after another one shares its clip."""
+_MOST_ROUNDS = 1000
+"""Of a loop in which events may still wait for their clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,29 @@ class ClipConfig:
     folder: Path
     before_s: float = 5.0
     after_s: float = 5.0
+
+
+class _Rounds:
+    """The latest rounds of a loop: each plays the clip from its beginning."""
+
+    def __init__(self) -> None:
+        self._rounds: deque[tuple[float, float]] = deque([(-math.inf, 0.0)], maxlen=_MOST_ROUNDS)
+        """When each began, and how much later it is than the first."""
+
+    def follow(self, frame: Frame) -> None:
+        """Sees every frame."""
+        if frame.looped_s != self._rounds[-1][1]:
+            self._rounds.append((frame.time_s, frame.looped_s))
+
+    def within(self, time_s: float, begin_s: float, end_s: float) -> tuple[float, float]:
+        """What of a span lies in the round of a moment in it, in times of the first round."""
+        from_s, looped_s, to_s = *self._rounds[0], math.inf
+        for began_s, later_s in self._rounds:
+            if began_s > time_s:
+                to_s = began_s
+                break
+            from_s, looped_s = began_s, later_s
+        return max(begin_s, from_s) - looped_s, min(end_s, to_s) - looped_s
 
 
 class ClipSink:
@@ -55,12 +83,15 @@ class ClipSink:
         self._claims = claims
         self._on_written = on_written
         self._source: ClipSource | None = None
+        self._rounds = _Rounds()
         self._waiting: list[StreamEvent] = []
 
     def write(self, result: FrameResult) -> None:
         """Cuts what has come to its end with this frame."""
         if self._source is None:
             self._source = self._open_source(result.frame)
+        self._source.follow(result.frame)
+        self._rounds.follow(result.frame)
         end_s = result.frame.time_s - self._config.after_s
         while self._waiting and self._waiting[0].time_s <= end_s:
             self._cut(self._waiting.pop(0))
@@ -96,7 +127,7 @@ class ClipSink:
             moment = f".{wall_stamp(datetime.fromisoformat(event.wall))}"
         files = ClipFiles(config.folder / f"{event.stream}{moment}.{event.event}", self._claims)
         begin_s, end_s = event.time_s - config.before_s, event.time_s + config.after_s
-        written = self._source.write(files, begin_s, end_s)
+        written = self._source.write(files, *self._rounds.within(event.time_s, begin_s, end_s))
         if written is not None:
             self._on_written(written)
 

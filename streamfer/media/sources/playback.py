@@ -116,6 +116,8 @@ class Player:
         self._segment = 0
         self._size: tuple[int, int] | None = None
         self._began_s: float | None = None
+        self._first_s: float | None = None
+        self._looped_s = 0.0
 
     def frames(self, rounds: Callable[[int], Iterator[ClipFrame]]) -> Iterator[PendingFrame]:
         """Plays it.
@@ -128,7 +130,7 @@ class Player:
             for clip_frame in self._cut(rounds(number)):
                 if number == 0:
                     self._index += clip_frame.skipped
-                frame = self._pending(clip_frame)
+                frame = self._pending(clip_frame, begins_round=last is None)
                 if self._stopped.is_set():
                     return
                 yield frame
@@ -150,8 +152,12 @@ class Player:
                 return
             yield frame
 
-    def _pending(self, clip_frame: ClipFrame) -> PendingFrame:
+    def _pending(self, clip_frame: ClipFrame, begins_round: bool) -> PendingFrame:
         instant = self._timeline.place(clip_frame.pts)
+        if self._first_s is None:
+            self._first_s = instant.time_s
+        if begins_round:
+            self._looped_s = instant.time_s - self._first_s
         size = clip_frame.picture.size_wh
         if self._size not in (None, size):
             self._segment += 1
@@ -170,6 +176,7 @@ class Player:
             wall=wall,
             segment=self._segment,
             shift=instant.shift,
+            looped_s=self._looped_s,
         )
         self._index += 1
         self._played += 1

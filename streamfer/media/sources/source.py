@@ -47,6 +47,8 @@ class PendingFrame:
     """Counts changes of picture size within the stream."""
     shift: int = 0
     """How far the repaired `pts` of this part of the stream lie after the input's own."""
+    looped_s: float = 0.0
+    """How much later it comes than the same picture in the first round of a loop, in seconds."""
 
     def to_frame(self, stream: str, dropped: int) -> Frame:
         """Converts the picture to RGB.
@@ -72,6 +74,7 @@ class PendingFrame:
             wall=self.wall,
             segment=self.segment,
             shift=self.shift,
+            looped_s=self.looped_s,
             planes=picture.planes(image) if isinstance(picture, PlanarPicture) else None,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,13 +12,13 @@ from typing import Any, Protocol
 import av
 from av.error import FFmpegError
 
-from streamfer.errors import OutputError, SourceError
+from streamfer.errors import OutputError
 from streamfer.media.files.claims import ClaimedPath, OutputClaims, free_path
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
 from streamfer.media.sources.audio_clock import PacketOrder
-from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.sources.packets import KeptPacket, PacketMemory
+from streamfer.types import Frame
 
 _CONTAINERS = ((".mp4", "mp4"), (".mkv", "matroska"))
 """Suffix and FFmpeg's name of the containers to try: some codecs fit only into the second."""
@@ -40,6 +39,10 @@ class ClipMaterial:
 class ClipSource(Protocol):
     """Where the packets of a clip come from."""
 
+    def follow(self, frame: Frame) -> None:
+        """Sees every frame that clips may be wanted of."""
+        ...
+
     def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
         """Writes what lies between two moments of media time.
 
@@ -56,43 +59,6 @@ class ClipSource(Protocol):
         ...
 
 
-class FileClips:
-    """Clips of a file, which is read again, and stays open from clip to clip.
-
-    Args:
-        path: of the file.
-        origin_s: PTS of what has the media time 0, in seconds.
-    """
-
-    def __init__(self, path: Path, origin_s: float) -> None:
-        self._path = path
-        self._origin_s = origin_s
-        self._container: Any = None
-
-    def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
-        """See `ClipSource`."""
-        try:
-            if self._container is None:
-                self._container = open_media_file(self._path)
-            video = video_stream(self._container, self._path)
-            audio = self._container.streams.best("audio")
-            streams = (video,) if audio is None else (video, audio)
-            begin, end = begin_s + self._origin_s, end_s + self._origin_s
-            begin_ticks = max(int(begin / video.time_base), 0)
-            self._container.seek(begin_ticks, stream=video, backward=True)
-            packets = _between(_kept(self._container.demux(streams)), begin, end)
-            return file.write(ClipMaterial(streams, packets))
-        except (SourceError, FFmpegError) as error:
-            self.close()
-            raise OutputError(f"{file.name}: cannot cut {self._path} ({reason(error)})") from error
-
-    def close(self) -> None:
-        """See `ClipSource`."""
-        container, self._container = self._container, None
-        if container is not None:
-            container.close()
-
-
 class LiveClips:
     """Clips of a live stream, from the packets that are kept of it.
 
@@ -103,13 +69,16 @@ class LiveClips:
     def __init__(self, memory: PacketMemory) -> None:
         self._memory = memory
 
+    def follow(self, frame: Frame) -> None:
+        """See `ClipSource`; the memory knows the frames' times."""
+
     def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
         """See `ClipSource`."""
-        streams, packets, offset_s = self._memory.recent()
+        streams, packets = self._memory.recent()
         if not packets:
             return None
         with av.open(io.BytesIO(streams), format="nut") as described:
-            part = _between(packets, begin_s - offset_s, end_s - offset_s)
+            part = between(packets, begin_s, end_s)
             return file.write(ClipMaterial(tuple(described.streams), part))
 
     def close(self) -> None:
@@ -174,10 +143,8 @@ class _Clip:
         )  # in larger pieces: nobody reads it before it is whole
         self._streams: list[Any] = []
         self._orders: list[PacketOrder] = []
-        self._begin_s = Fraction(0)
-        """PTS of the first packet."""
-        self._shifts: dict[int, int] = {}
-        """The same in ticks of each stream."""
+        self._begin_s = 0.0
+        """Media time of the first packet."""
 
     def begin(self, streams: tuple[Any, ...]) -> bool:
         """Writes the head; says whether the container can carry such streams."""
@@ -194,7 +161,7 @@ class _Clip:
 
     def write(self, first: KeptPacket, packets: Iterator[KeptPacket]) -> None:
         """Writes all packets, the first at 0, and completes the file."""
-        self._begin_s = first.pts * first.time_base
+        self._begin_s = first.time_s
         for packet in chain((first,), packets):
             self._mux(packet)
         self._container.close()
@@ -210,12 +177,10 @@ class _Clip:
             self._output.discard()
 
     def _mux(self, kept: KeptPacket) -> None:
-        number = 0 if kept.is_video else 1
-        shift = self._shifts.get(number)
-        if shift is None:
-            shift = self._shifts[number] = round(self._begin_s / kept.time_base)
+        number, base = 0 if kept.is_video else 1, kept.time_base
+        shift = round((kept.shift_s - self._begin_s) * base.denominator / base.numerator)
         packet = av.Packet(kept.content)
-        packet.pts, packet.dts = kept.pts - shift, kept.dts - shift
+        packet.pts, packet.dts = kept.pts + shift, kept.dts + shift
         packet.duration = kept.duration
         packet.time_base = kept.time_base
         packet.is_keyframe = kept.is_keyframe
@@ -224,14 +189,11 @@ class _Clip:
         self._container.mux(packet)
 
 
-def _kept(packets: Iterable[Any]) -> Iterator[KeptPacket]:
-    return (kept for packet in packets if (kept := KeptPacket.of(packet)) is not None)
-
-
-def _between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Iterator[KeptPacket]:
+def between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Iterator[KeptPacket]:
     """Packets from the last key frame before a moment to another moment, and their sound.
 
-    Pictures that lean on what comes before that key frame are left out.
+    Pictures that lean on what comes before that key frame are left out. Nothing comes of a moment
+    behind the last packet.
     """
     group: list[KeptPacket] | None = []
     key_s: float | None = None
@@ -252,7 +214,7 @@ def _between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Ite
                 yield packet
         else:
             group.append(packet)
-    if group is not None and key_s is not None:
+    if group is not None and key_s is not None and group[-1].time_s >= begin_s:
         yield from _whole(group, key_s, end_s)
 
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from skimage.data import astronaut
 
 import streamfer
 from streamfer.app.session.clip_sink import ClipConfig, ClipSink
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.video.clips import ClipFiles
-from streamfer.types import EventName, StreamEvent
+from streamfer.types import EventName, Frame, StreamEvent
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.timed_results import film
 
@@ -17,6 +19,9 @@ class FakeSource:
     def __init__(self) -> None:
         self.cut: list[tuple[str, float, float]] = []
         self.closed = False
+
+    def follow(self, frame: Frame) -> None:
+        pass
 
     def write(self, file: ClipFiles, begin_s: float, end_s: float) -> Path | None:
         self.cut.append((Path(file.name).name, begin_s, end_s))
@@ -71,6 +76,19 @@ def test_events_at_once_share_a_clip_and_departures_have_none(tmp_path: Path) ->
         tmp_path, 9.0, happened(3.0), happened(3.4, "reaction"), happened(5.0, "face_left")
     )
     assert [name for name, *_ in source.cut] == ["talk-00003.00.rule"]
+
+
+def test_a_clip_of_a_loop_lies_in_the_round_of_its_event(tmp_path: Path) -> None:
+    source = FakeSource()
+    sink = ClipSink(ClipConfig(tmp_path, 2.0, 1.0), lambda _: source, OutputClaims())
+    for result in film((9.0, [])):
+        time_s = result.frame.time_s
+        sink.write(replace(result, frame=replace(result.frame, looped_s=time_s // 3 * 3)))
+        if time_s in (2.4, 4.0, 8.4):
+            sink.event(happened(time_s))
+    sink.close()
+    cut = [span for _, *span in source.cut]
+    assert cut == [pytest.approx(span) for span in ([0.4, 3.0], [0.0, 2.0], [0.4, 3.4])]
 
 
 def test_a_lost_connection_cuts_at_once(tmp_path: Path) -> None:

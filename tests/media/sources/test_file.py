@@ -113,6 +113,8 @@ def test_spliced_file_goes_on_without_a_gap_and_tells_the_new_size(
 def test_loop_runs_on(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mp4", ClipSpec(frames=4))
     frames = list(play(path, PlaybackOptions(loop=3)))
+    again_s = [frame.time_s - frame.looped_s for frame in frames]
+    assert again_s == pytest.approx([frame.time_s for frame in frames[: len(frames) // 3]] * 3)
     assert numbers(frames) == [0, 1, 2, 3] * 3
     assert times(frames) == [round(i / 25, 3) for i in range(12)]
 
