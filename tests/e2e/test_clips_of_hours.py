@@ -48,7 +48,7 @@ def test_a_full_disk_ends_the_clips_with_an_event_and_nothing_else(
     with streamfer.Session(refine=False) as session:
         outcome = session.run(talk, clips=small_disk, clip_after=0.5, records=tmp_path / "r.jsonl")
     ((name, error),) = outcome.failures
-    assert name == f"clips in {small_disk}"
+    assert name == f"clips of talk in {small_disk}"
     assert "cannot write the clip (No space left on device)" in str(error)
     assert [path.name for path in small_disk.iterdir()] == ["full"]
     records = read_records(tmp_path / "r.jsonl")
@@ -94,7 +94,9 @@ def test_a_hundred_events_in_an_hour_take_flat_memory(tmp_path: Path) -> None:
         tmp_path / "talk.mp4", ClipSpec(frames=250, audio="aac", options={"g": "50", "bf": "0"})
     )
     memory = PacketMemory(20.0)
-    sink = ClipSink(ClipConfig(tmp_path / "clips"), lambda _: LiveClips(memory), OutputClaims())
+    sink = ClipSink(
+        "cam", ClipConfig(tmp_path / "clips"), lambda _: LiveClips(memory), OutputClaims()
+    )
     image = np.zeros((64, 96, 3), np.uint8)
     events, sizes_mb, seen = 0, [], 0
     with ExitStack() as stack:

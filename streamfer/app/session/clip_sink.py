@@ -10,8 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from streamfer.app.session.sources import OpenedStream
+from streamfer.errors import SourceError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_path import wall_stamp
+from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.kinds import SourceKind
 from streamfer.media.sources.live import LiveSource
 from streamfer.media.video.clips import ClipFiles, ClipSource, LiveClips
@@ -64,20 +66,27 @@ class ClipSink:
     """Cuts one stream's clips, each as soon as all of it is there.
 
     Args:
+        stream: its name.
         config: what a clip is.
         open_source: makes what clips are cut from, of the stream's first frame.
         claims: the run's.
         on_written: takes each finished file.
+        notes: gets what the summary has to say, once, where the stream cannot be cut.
     """
 
     def __init__(
         self,
+        stream: str,
         config: ClipConfig,
         open_source: Callable[[Frame], ClipSource],
         claims: OutputClaims,
         on_written: Callable[[Path], None] = lambda path: None,
+        notes: list[str] | None = None,
     ) -> None:
-        self.name = f"clips in {config.folder}"
+        # Streams' clips fail one by one, so their names differ.
+        self.name = f"clips of {stream} in {config.folder}"
+        self._stream = stream
+        self._notes = notes
         self._config = config
         self._open_source = open_source
         self._claims = claims
@@ -127,9 +136,19 @@ class ClipSink:
             moment = f".{wall_stamp(datetime.fromisoformat(event.wall))}"
         files = ClipFiles(config.folder / f"{event.stream}{moment}.{event.event}", self._claims)
         begin_s, end_s = event.time_s - config.before_s, event.time_s + config.after_s
-        written = self._source.write(files, *self._rounds.within(event.time_s, begin_s, end_s))
+        span_s = self._rounds.within(event.time_s, begin_s, end_s)
+        try:
+            written = self._source.write(files, *span_s)
+        except SourceError as error:
+            self._note(f"--clips: {self._stream}: {error}")
+            return
         if written is not None:
             self._on_written(written)
+
+    def _note(self, text: str) -> None:
+        if self._notes is not None:
+            self._notes.append(text)
+            self._notes = None  # the next clip may do, but would say the same
 
 
 def clip_sinks(
@@ -150,7 +169,8 @@ def clip_sinks(
     """
     source, path = stream.source, Path(stream.spec.location)
     memory = source.packets if isinstance(source, LiveSource) else None
-    if memory is None and stream.spec.kind is not SourceKind.FILE:
+    once = isinstance(source, FileSource) and source.is_pipe
+    if memory is None and (once or stream.spec.kind is not SourceKind.FILE):
         notes.append(f"--clips: {stream.info.stream} has no packets to cut clips from")
         return []
 
@@ -159,4 +179,5 @@ def clip_sinks(
             return LiveClips(memory)
         return FileClips(path, float(first.pts * first.time_base) - first.time_s)
 
-    return [ClipSink(config, open_source, claims, on_written)]
+    name = stream.info.stream
+    return [ClipSink(name, config, open_source, claims, on_written, notes)]

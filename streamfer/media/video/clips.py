@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import av
 from av.error import FFmpegError
 
-from streamfer.errors import OutputError
+from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import ClaimedPath, OutputClaims, free_path
 from streamfer.media.files.output_file import OutputFile
 from streamfer.media.files.output_path import reason
@@ -50,7 +50,8 @@ class ClipSource(Protocol):
             The file, or None where there is nothing.
 
         Raises:
-            OutputError: it cannot be written, or its source cannot be read again.
+            OutputError: the file cannot be written.
+            SourceError: the stream cannot be cut, or no container carries its codec.
         """
         ...
 
@@ -107,6 +108,7 @@ class ClipFiles:
 
         Raises:
             OutputError: it cannot be written; what there was of it is removed.
+            SourceError: no container here can carry such packets.
         """
         packets = iter(material.packets)
         first = next(packets, None)
@@ -114,23 +116,30 @@ class ClipFiles:
             return None
         for suffix, container in _CONTAINERS:
             path = self._claim(self._path.with_name(self._path.name + suffix))
-            clip = _Clip(path, container)
+            try:
+                clip = _Clip(path, container)
+            except OSError as error:
+                raise _unwritable(path, error) from error
             try:
                 if not clip.begin(material.streams):
                     continue
                 clip.write(first, packets)
-            except (FFmpegError, OSError, ValueError) as error:
+            except (SourceError, FFmpegError, OSError, ValueError) as error:
                 clip.discard()
-                raise OutputError(f"{path}: cannot write the clip ({reason(error)})") from error
+                if isinstance(error, SourceError):
+                    raise
+                if _is_of_the_disk(error):
+                    raise _unwritable(path, error) from error
+                raise SourceError(f"its packets fit into no clip: {reason(error)}") from error
             return path
-        raise OutputError(f"{self._path}: no container here can carry the clip")
+        raise SourceError("no container here can carry its codec")
 
     def _claim(self, path: Path) -> ClaimedPath:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return free_path(self._claims, path)
         except OSError as error:
-            raise OutputError(f"{path}: cannot write the clip ({reason(error)})") from error
+            raise _unwritable(path, error) from error
 
 
 class _Clip:
@@ -138,9 +147,13 @@ class _Clip:
 
     def __init__(self, path: ClaimedPath, container: str) -> None:
         self._output = OutputFile(path)
-        self._container = av.open(
-            self._output, "w", format=container, options={"flush_packets": "0"}
-        )  # in larger pieces: nobody reads it before it is whole
+        try:
+            self._container = av.open(
+                self._output, "w", format=container, options={"flush_packets": "0"}
+            )  # in larger pieces: nobody reads it before it is whole
+        except BaseException:
+            self._output.discard()
+            raise
         self._streams: list[Any] = []
         self._orders: list[PacketOrder] = []
         self._begin_s = 0.0
@@ -154,7 +167,7 @@ class _Clip:
             self._orders = [PacketOrder(self._container, stream) for stream in self._streams]
         except (FFmpegError, ValueError) as error:
             self.discard()
-            if isinstance(error, OSError) and not isinstance(error, ValueError):
+            if _is_of_the_disk(error):
                 raise
             return False
         return True
@@ -187,6 +200,15 @@ class _Clip:
         packet.stream = self._streams[number]
         self._orders[number].straighten(packet)  # a sender's clock may have been set back
         self._container.mux(packet)
+
+
+def _unwritable(path: Path, error: Exception) -> OutputError:
+    return OutputError(f"{path}: cannot write the clip ({reason(error)})")
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether it is no fault of the packets; FFmpeg's errors about those are `ValueError`s."""
+    return isinstance(error, OSError) and not isinstance(error, ValueError)
 
 
 def between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Iterator[KeptPacket]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from av.error import FFmpegError
 
-from streamfer.errors import OutputError, SourceError
+from streamfer.errors import SourceError
 from streamfer.media.files.output_path import reason
 from streamfer.media.sources.media_file import WITHOUT_SEARCH, open_media_file, video_stream
 from streamfer.media.sources.named_file import readable_path
@@ -54,7 +54,7 @@ class FileClips:
         except (SourceError, FFmpegError) as error:
             self.close()
             shown = readable_path(self._path)
-            raise OutputError(f"{file.name}: cannot cut {shown} ({reason(error)})") from error
+            raise SourceError(f"cannot cut {shown} ({reason(error)})") from error
 
     def close(self) -> None:
         """See `ClipSource`."""
@@ -81,7 +81,7 @@ class FileClips:
         ticks = max(int((begin_s + self._origin_s) / time_base), 0)
         try:
             self._container.seek(ticks, stream=streams[0], backward=True)
-        except FFmpegError:  # GIF and bare H.264 have no times to look for
+        except FFmpegError:  # bare H.264 has no times to look for
             self._searched = False
             self.close()
             return None
@@ -109,15 +109,20 @@ class FileClips:
         """Packets as they come.
 
         Raises:
-            SourceError: the file cannot be read on, which is no fault of the clip's.
+            SourceError: the file cannot be read on, which is no fault of the clip's, or no packet
+                has a time.
         """
+        timed = False
         try:
             for packet in self._container.demux(streams):
                 kept = KeptPacket.of(packet, -self._origin_s)
                 if kept is not None:
+                    timed = True
                     yield kept
         except FFmpegError as error:
             raise SourceError(f"it cannot be read on: {error.strerror}") from error
+        if not timed:  # such as bare H.264
+            raise SourceError("its packets have no times")
 
 
 class _InOrder:

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from skimage.data import astronaut
 
 import streamfer
-from streamfer.app.session.clip_sink import ClipConfig, ClipSink
+from streamfer.app.session.clip_sink import ClipConfig, ClipSink, clip_sinks
+from streamfer.app.session.sources import OpenedStream
 from streamfer.media.files.claims import OutputClaims
+from streamfer.media.sources.file import FileSource
+from streamfer.media.sources.kinds import SourceKind
+from streamfer.media.sources.source_list import SourceSpec
 from streamfer.media.video.clips import ClipFiles
-from streamfer.types import EventName, Frame, StreamEvent
+from streamfer.media.video.file_clips import FileClips
+from streamfer.pipeline.outlet import Outlet, OutputLedger
+from streamfer.types import EventName, Frame, StreamEvent, StreamInfo
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.timed_results import film
 
@@ -38,7 +46,7 @@ def happened(time_s: float, event: EventName = "rule") -> StreamEvent:
 def played(folder: Path, seconds: float, *events: StreamEvent) -> tuple[FakeSource, list[Path]]:
     source, written = FakeSource(), list[Path]()
     config = ClipConfig(folder, 2.0, 1.0)
-    sink = ClipSink(config, lambda _: source, OutputClaims(), written.append)
+    sink = ClipSink("talk", config, lambda _: source, OutputClaims(), written.append)
     waiting = list(events)
     for result in film((seconds, [])):
         sink.write(result)
@@ -80,7 +88,7 @@ def test_events_at_once_share_a_clip_and_departures_have_none(tmp_path: Path) ->
 
 def test_a_clip_of_a_loop_lies_in_the_round_of_its_event(tmp_path: Path) -> None:
     source = FakeSource()
-    sink = ClipSink(ClipConfig(tmp_path, 2.0, 1.0), lambda _: source, OutputClaims())
+    sink = ClipSink("talk", ClipConfig(tmp_path, 2.0, 1.0), lambda _: source, OutputClaims())
     for result in film((9.0, [])):
         time_s = result.frame.time_s
         sink.write(replace(result, frame=replace(result.frame, looped_s=time_s // 3 * 3)))
@@ -93,12 +101,50 @@ def test_a_clip_of_a_loop_lies_in_the_round_of_its_event(tmp_path: Path) -> None
 
 def test_a_lost_connection_cuts_at_once(tmp_path: Path) -> None:
     source = FakeSource()
-    sink = ClipSink(ClipConfig(tmp_path), lambda _: source, OutputClaims())
+    sink = ClipSink("talk", ClipConfig(tmp_path), lambda _: source, OutputClaims())
     (first,) = film((0.1, []))
     sink.write(first)
     sink.event(happened(0.0))
     sink.event(happened(0.0, "disconnected"))
     assert len(source.cut) == 1
+
+
+def test_a_stream_that_cannot_be_cut_ends_nobody_elses_clips(tmp_path: Path) -> None:
+    spec = ClipSpec(frames=50, options={"g": "10"})
+    good = make_clip(tmp_path / "good.mp4", spec)
+    bad = make_clip(tmp_path / "bad.gif", ClipSpec(frames=50, codec="gif", pix_fmt="rgb8"))
+    ledger, claims = OutputLedger(), OutputClaims()
+    written, notes = list[Path](), list[str]()
+    for path in (bad, good):
+        name = path.stem
+        sink = ClipSink(
+            name,
+            ClipConfig(tmp_path / "clips", 0.2, 0.2),
+            partial(lambda source, _: FileClips(source, 0.0), path),
+            claims,
+            written.append,
+            notes,
+        )
+        outlet = Outlet(name, partial(list, [sink]), ledger)
+        for result in film((2.0, []), stream=name):
+            outlet.put([result])
+            if result.frame.index in (5, 17):
+                outlet.put([StreamEvent(name, "rule", result.frame.time_s)])
+        outlet.close()
+    assert ledger.failures == ()
+    assert len(written) == 2
+    (note,) = notes
+    assert note.startswith(f"--clips: bad: cannot cut {bad}")
+
+
+def test_a_pipe_has_nothing_to_cut_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    spec = SourceSpec(SourceKind.FILE, "pipe", str(tmp_path / "pipe"))
+    source = FileSource(tmp_path / "pipe", "pipe")
+    stream = OpenedStream(spec, source, StreamInfo("pipe", "pipe", 96, 64, live=False), False)
+    notes: list[str] = []
+    assert clip_sinks(ClipConfig(tmp_path), stream, OutputClaims(), [], notes) == []
+    assert notes == ["--clips: pipe has no packets to cut clips from"]
 
 
 def test_a_run_leaves_a_clip_for_its_event(tmp_path: Path) -> None:

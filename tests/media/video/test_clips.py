@@ -12,7 +12,7 @@ from typing import Any
 import av
 import pytest
 
-from streamfer.errors import OutputError
+from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.sources.connection import Connection
 from streamfer.media.sources.endpoint import Endpoint
@@ -165,8 +165,32 @@ def test_a_full_disk_leaves_nothing_behind(
 
 
 def test_a_source_that_is_gone_is_said(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"cannot cut .*gone.mp4"):
+    with pytest.raises(SourceError, match=r"cannot cut .*gone.mp4"):
         clip(FileClips(tmp_path / "gone.mp4", 0.0), tmp_path, 1.0, 2.0)
+
+
+def test_a_file_that_cannot_be_opened_for_a_clip_is_an_error_of_the_disk(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("streamfer.media.video.clips.OutputFile", gone)
+    with pytest.raises(OutputError, match=r"cannot write the clip \(Permission denied\)"):
+        clip(FileClips(talk, 0.0), tmp_path, 1.0, 2.0)
+
+
+def test_what_no_container_carries_is_no_error_of_the_disk(tmp_path: Path) -> None:
+    gif = make_clip(tmp_path / "a.gif", ClipSpec(frames=50, codec="gif", pix_fmt="rgb8"))
+    with pytest.raises(SourceError, match=r"cannot cut .*a\.gif"):
+        clip(FileClips(gif, 0.0), tmp_path / "clips", 0.5, 1.0)
+    assert list((tmp_path / "clips").iterdir()) == []
+
+
+def test_bare_video_has_no_times_to_cut_at(tmp_path: Path) -> None:
+    bare = make_clip(tmp_path / "a.h264", ClipSpec(frames=50))
+    with pytest.raises(SourceError, match="its packets have no times"):
+        clip(FileClips(bare, 0.0), tmp_path, 0.5, 1.0)
 
 
 def test_a_packet_without_time_is_not_kept(talk: Path) -> None:
