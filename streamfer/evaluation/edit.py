@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -127,7 +128,7 @@ def resumed(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]
         OutputError: it cannot be read or written.
     """
     try:
-        if path.exists():
+        if os.path.exists(path):
             found: dict[str, Any] = json.loads(path.read_text("utf-8"))
             return found
         result = compute()
@@ -192,7 +193,7 @@ def _prepared(
     options: argparse.Namespace, editor: Editor, judge: OutsideJudge, folder: Path
 ) -> EditedSet:
     path = folder / "faces.npz"
-    if path.exists():
+    if os.path.exists(path):
         try:
             with np.load(path) as kept:
                 return EditedSet(kept["codes"], kept["strangers"])

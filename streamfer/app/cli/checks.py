@@ -179,7 +179,7 @@ def check_weights(shipped: WeightFiles, folder: Path) -> list[Finding]:
         shipped: the networks' own files.
         folder: where pulled ones lie.
     """
-    if shipped.classifier.is_file():
+    if os.path.isfile(shipped.classifier):
         findings = [_shipped(shipped.classifier), _calibration(shipped)]
     else:
         text = f"{shipped.classifier} is not there"
@@ -192,7 +192,7 @@ def check_weights(shipped: WeightFiles, folder: Path) -> list[Finding]:
         files = (shipped.generator, shipped.encoder, shipped.fused_heads)
         findings += [_shipped(path) for path in files]
     for weights in PUBLISHED.values():
-        if (folder / weights.file_name).is_file():
+        if os.path.isfile(folder / weights.file_name):
             findings.append(Finding("weights", "ok", f"{weights.name}, pulled"))
         else:
             advice = f"if you want it: {weights.command}"
@@ -223,8 +223,8 @@ def check_store(store: EngineStore) -> Finding:
     entries = store.entries()
     size = sum(entry.size for entry in entries) / 1e6
     text = f"{store.root}: {len(entries)} kept, {size:.1f} MB"
-    existing = next(path for path in (store.root, *store.root.parents) if path.exists())
-    if existing.is_dir() and os.access(existing, os.W_OK):
+    existing = next(path for path in (store.root, *store.root.parents) if os.path.exists(path))
+    if os.path.isdir(existing) and os.access(existing, os.W_OK):
         return Finding("engines", "ok", text)
     advice = "set STREAMFER_HOME to a folder that can be written, or every start compiles anew"
     return Finding("engines", "absent", f"{store.root} cannot be written", advice)

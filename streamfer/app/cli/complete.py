@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def complete(paths: Sequence[Path]) -> int:
     """
     claims = OutputClaims()
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise SourceError(f"{path}: is a folder; name a file")
         try:
             named = claims.replace(path)
@@ -32,7 +33,7 @@ def complete(paths: Sequence[Path]) -> int:
             raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
         except ValueError as error:
             raise SourceError(f"{path}: its journal is damaged ({error})") from error
-        if not done and not path.exists():
+        if not done and not os.path.exists(path):
             raise SourceError(f"{path}: no such file, and no journal of it")
         print(f"{path}: {'completed' if done else 'has no journal; nothing to do'}")
     return 0

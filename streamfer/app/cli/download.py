@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import urllib.error
 import urllib.request
@@ -37,7 +38,7 @@ def download(url: str, part: Path, on_bytes: OnBytes, timeout_s: float = _TIMEOU
         EngineError: the server cannot be reached, refuses, or sends too much; or the file cannot
             be written. What has come is kept.
     """
-    have = part.stat().st_size if part.exists() else 0
+    have = part.stat().st_size if os.path.exists(part) else 0
     try:
         with _request(url, have, timeout_s) as response:
             resumed = response.status == 206

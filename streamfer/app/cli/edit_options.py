@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,7 +67,7 @@ class EditConfig(LatentOptions):
             raise ConfigError(
                 "give one of --emotion, --pose, --attribute, --morph, --transfer, --mix"
             )
-        if self.other is not None and not self.other.is_file():
+        if self.other is not None and not os.path.isfile(self.other):
             raise ConfigError(f"--{self.toward} {self.other}: no such file")
         if self.emotion is not None and self.emotion not in LABELS:
             raise ConfigError(f"--emotion {self.emotion}: expected one of {', '.join(LABELS)}")

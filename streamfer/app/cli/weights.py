@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def list_weights(console: Console, folder: Path | None = None) -> int:
     for weights in PUBLISHED.values():
         path = folder / weights.file_name
         absent = f"not here; {weights.command}"
-        table.add_row(weights.name, weights.licence, str(path) if path.exists() else absent)
+        table.add_row(weights.name, weights.licence, str(path) if os.path.exists(path) else absent)
     console.print(table)
     return 0
 
@@ -162,7 +163,7 @@ def _verify_shipped(console: Console, path: Path) -> bool:
     except EngineError as error:
         _say(console, str(error))
         return False
-    if not path.with_suffix(".md").is_file():
+    if not os.path.isfile(path.with_suffix(".md")):
         _say(console, f"{path}: no card beside it says what it should be")
         return False
     _say(console, f"{path.stem}: ok")
@@ -170,7 +171,7 @@ def _verify_shipped(console: Console, path: Path) -> bool:
 
 
 def _verify_pulled(console: Console, folder: Path) -> int:
-    present = [w for w in PUBLISHED.values() if (folder / w.file_name).exists()]
+    present = [w for w in PUBLISHED.values() if os.path.exists(folder / w.file_name)]
     if not present:
         _say(console, f"{folder} holds no weights")
     damaged = False

@@ -127,7 +127,11 @@ def cluster_plan(config: RunConfig) -> ClusterPlan:
     for spec in specs:
         if not KINDS[spec.kind].anywhere:
             raise ConfigError(f"--cluster: {spec} belongs to one machine; run it there")
-        if spec.kind is SourceKind.FILE and os.path.exists(spec.path) and not spec.path.is_file():
+        if (
+            spec.kind is SourceKind.FILE
+            and os.path.exists(spec.path)
+            and not os.path.isfile(spec.path)
+        ):
             raise ConfigError(f"--cluster: {spec}: is a pipe, which only one machine can read")
     if live and len(live) < len(specs):
         raise ConfigError("--cluster: takes files or live streams, not both in one run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def read_own_weights(path: Path) -> OwnWeights:
         EngineError: it is damaged, not a classifier that `train` wrote, or of labels that records
             cannot hold.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(f"--face-model {path}: no such file")
     try:
         with safe_open(path, framework="numpy") as file:

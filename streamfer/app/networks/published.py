@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def find_weights(name: str, folder: Path | None = None) -> Path:
         EngineError: it has not been pulled yet; says how.
     """
     path = (folder or weights_folder()) / PUBLISHED[name].file_name
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise EngineError(
             f"{name}: its weights are not in {path.parent}; get them with:"
             f" {PUBLISHED[name].command}"

@@ -25,7 +25,6 @@ from streamfer.app.report.recording import CHUNK_S, Recording, read_recordings
 from streamfer.errors import ConfigError, OutputError, SourceError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.files.output_file import write_whole
-from streamfer.media.files.output_path import is_file
 from streamfer.media.records.reader import read_records
 from streamfer.media.video.stills import frame_times, is_seekable, read_stills, remux
 from streamfer.types import UInt8Array
@@ -177,7 +176,7 @@ class _Report:
                 )
             return given[0], None
         for path in (Path(recording.source), records.parent / Path(recording.source).name):
-            if recording.source and is_file(path):
+            if recording.source and os.path.isfile(path):
                 try:
                     difference = recording.difference(frame_times(path))
                 except SourceError as error:

@@ -253,7 +253,7 @@ def _files_read(spec: SourceSpec) -> list[Path]:
 
 
 def _check_writable(flag: str, path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{flag} {path}: is a folder; name a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,7 +261,7 @@ def _check_writable(flag: str, path: Path) -> None:
         raise OutputError(
             f"{flag} {path}: cannot make its folder: {error.strerror or error}"
         ) from error
-    target = path if path.exists() else path.parent
+    target = path if os.path.exists(path) else path.parent
     if not os.access(target, os.W_OK):
         raise OutputError(f"{flag} {path}: not writable; choose another place")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ class _Earlier:
 
     def is_complete(self, spec: SourceSpec) -> bool:
         """Whether every output that is asked for has all of a file."""
-        if spec.kind is not SourceKind.FILE or not spec.path.is_file():  # a pipe is read once
+        if spec.kind is not SourceKind.FILE or not os.path.isfile(spec.path):  # a pipe is read once
             return False
         whole, config = WholeInput(spec.path), self._config
         if config.records is not None:
@@ -114,7 +115,8 @@ class _Earlier:
             seen = self._latents.seen.get(spec.name) if self._latents is not None else None
             if not seen or not whole.is_counted(*seen):
                 return False
-        if config.subtitles is not None and not output_path(config.subtitles, spec.name).is_file():
+        subtitles = config.subtitles and output_path(config.subtitles, spec.name)
+        if subtitles is not None and not os.path.isfile(subtitles):
             return False
         annotated = annotated_path(config, spec)
         return annotated is None or whole.is_in_annotated(annotated)
@@ -166,7 +168,7 @@ def _answers_as(header: Mapping[str, Any], config: RunConfig) -> bool:
 
 
 def _existing_records(path: Path | None) -> KeptRecords | None:
-    if path is None or not path.exists():
+    if path is None or not os.path.exists(path):
         return None
     try:
         read = read_records(path)

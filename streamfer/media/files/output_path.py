@@ -51,12 +51,6 @@ def beside(path: Path, ending: str) -> Path:
     return path.with_name(f"{path.name}.{ending}")
 
 
-def is_file(path: Path) -> bool:
-    """Whether a regular file is there; of what can be no name of a file, such as a long filter
-    graph, none is, where `Path.is_file` raises."""
-    return os.path.isfile(path)
-
-
 def check_folder(path: Path, what: str) -> None:
     """Finds out before a run whether a file can stand at a path.
 
@@ -67,9 +61,10 @@ def check_folder(path: Path, what: str) -> None:
     Raises:
         OutputError: the folder is missing, or the path is one.
     """
-    if path.is_dir():
+    # The methods of `Path` raise where the folder may not be looked into.
+    if os.path.isdir(path):
         raise OutputError(f"{path}: cannot write the {what} (it is a folder)")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise OutputError(f"{path}: cannot write the {what} (make the folder {path.parent} first)")
 
 

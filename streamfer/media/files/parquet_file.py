@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,6 @@ def parquet_file(path: ClaimedPath, schema: pa.Schema) -> Iterator[Any]:
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             yield writer
     except BaseException:
-        if path.is_file():  # a link to a device is the user's
+        if os.path.isfile(path):  # a link to a device is the user's
             path.unlink()
         raise

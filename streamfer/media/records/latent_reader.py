@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,9 +48,9 @@ class LatentFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.is_dir():
+        if os.path.isdir(path):
             raise SourceError(f"{path}: is a folder; name a file that --latents wrote")
-        if latents_journal_path(path).exists():
+        if os.path.exists(latents_journal_path(path)):
             raise SourceError(f"{path}: is not complete; type: streamfer complete {path}")
         try:
             self._file = pq.ParquetFile(path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -188,7 +189,7 @@ def complete_latents(
         ValueError: the journal is damaged; it stays.
     """
     journal = latents_journal_path(path)
-    if not journal.exists():
+    if not os.path.exists(journal):
         return False
     with pa.OSFile(str(journal)) as file:
         batches = _batches(file)
@@ -227,7 +228,7 @@ class KeptLatents:
 
 def read_kept_latents(path: Path) -> KeptLatents | None:
     """Reads a file of latents that was completed by its run; None where there is none such."""
-    if not path.exists() or latents_journal_path(path).exists():
+    if not os.path.exists(path) or os.path.exists(latents_journal_path(path)):
         return None
     try:
         rows = pq.read_table(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
@@ -95,7 +96,7 @@ def complete_journal(path: ClaimedPath) -> bool:
         ValueError: the journal is damaged; it stays.
     """
     journal = journal_path(path)
-    if not journal.exists():
+    if not os.path.exists(journal):
         return False
     lines = read_lines(journal)
     header = next(lines, None)

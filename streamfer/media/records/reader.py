@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -202,7 +203,7 @@ class _Table:
     def events(self) -> Iterator[Record]:
         events = beside(self.path, "events.jsonl")
         with _readable(events):
-            if events.exists():
+            if os.path.exists(events):
                 yield from read_lines(events)
 
 
@@ -231,7 +232,7 @@ def _opened_parquet(path: Path) -> _RecordFile:
         read_parquet_header,
     )
 
-    if journal_path(path).exists():
+    if os.path.exists(journal_path(path)):
         return _Jsonl(path, journal_path(path))
     with _readable(path):
         header = read_parquet_header(path)

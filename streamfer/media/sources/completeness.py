@@ -21,7 +21,7 @@ _START_OF_SCAN = 0xDA
 
 def missing_bytes(path: Path) -> int:
     """How many bytes the file lacks, at least; 0 where it is whole or nothing can be said."""
-    if not path.is_file():  # a pipe would be read, and block
+    if not os.path.isfile(path):  # a pipe would be read, and block
         return 0
     try:
         with path.open("rb") as file:

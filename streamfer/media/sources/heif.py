@@ -8,6 +8,7 @@ read from the file's `meta` box here. ISO/IEC 14496-12, 8.11 and ISO/IEC 23008-1
 from __future__ import annotations
 
 import logging
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class HeifPicture:
 
 def read_heif(path: Path) -> HeifPicture | None:
     """The main picture; None where the file is of another kind, or damaged."""
-    if not path.is_file():  # a pipe would be read, and block
+    if not os.path.isfile(path):  # a pipe would be read, and block
         return None
     try:
         with path.open("rb") as file:

@@ -63,6 +63,8 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise SourceError(f"cannot open {shown}: it is a directory")
+        if os.isatty(descriptor):
+            raise SourceError(f"cannot open {shown}: it is a terminal; name a file or a pipe")
         if stat.S_ISREG(status.st_mode) and status.st_size == 0:
             raise SourceError(f"cannot open {shown}: it is empty")
         if stat.S_ISREG(status.st_mode) and is_animated_webp(os.pread(descriptor, 21, 0)):
@@ -135,7 +137,7 @@ def _open(descriptor: int, path: Path, hwaccel: str | None, container: str | Non
 
 def is_playable(path: Path) -> bool:
     """Whether a file holds at least one picture; what is no file, such as a device, may."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return True
     try:
         with open_media_file(path) as container:
@@ -174,7 +176,7 @@ def video_stream(container: Any, path: Path, wanted_id: int | None = None) -> An
 
 def is_image(path: Path, format_name: str) -> bool:
     """Whether a file is one picture; JPEGs one behind the other may be recorded video."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return False
     if format_name == "mjpeg":
         return path.suffix.lower() in _JPEG_SUFFIXES

@@ -16,11 +16,17 @@ def readable_path(path: Path | str) -> str:
 
 
 def missing_file_message(path: Path) -> str:
-    """Says that a file is missing, and which one may have been meant."""
+    """Says that a file is missing, and which one may have been meant; or that nobody may look."""
     shown, folder = readable_path(path), path.parent
+    try:
+        os.lstat(path)
+    except PermissionError as error:
+        return f"cannot open {shown}: {error.strerror}"
+    except OSError:
+        pass  # it is missing, as was said
     if not os.path.isdir(folder):
         return f"cannot open {shown}: there is no directory {readable_path(folder)}"
-    if os.path.islink(path):  # `Path` raises where a name is too long
+    if os.path.islink(path):
         target = readable_path(os.readlink(path))
         return f"cannot open {shown}: it is a link to {target}, which there is not"
     names = os.listdir(folder) if os.access(folder, os.R_OK) else []

@@ -11,6 +11,7 @@ MOV here.
 from __future__ import annotations
 
 import logging
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ def mirrored_turn(path: Path, format_name: str, stream_id: int) -> Turn | None:
         format_name: FFmpeg's name of its format.
         stream_id: the track's number in it.
     """
-    if not path.is_file():  # a pipe would be read, and block
+    if not os.path.isfile(path):  # a pipe would be read, and block
         return None
     try:
         with path.open("rb") as file:

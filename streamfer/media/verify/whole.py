@@ -7,6 +7,7 @@ annotated video, the input is only read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import closing
 from fractions import Fraction
@@ -104,7 +105,7 @@ def _decoded_times(path: Path) -> list[Times]:
 
 def _picture_size(path: Path) -> tuple[int | None, int | None] | None:
     """Width and height of an upright picture; None where there is none, or not all of it."""
-    if not path.is_file() or missing_bytes(path):
+    if not os.path.isfile(path) or missing_bytes(path):
         return None
     try:
         with closing(FileSource(path, path.stem)) as source:
@@ -116,7 +117,7 @@ def _picture_size(path: Path) -> tuple[int | None, int | None] | None:
 
 def _packet_times(path: Path) -> Times:
     """The times of a video's packets, in order; empty where it is damaged or no video."""
-    if not path.is_file() or missing_bytes(path):
+    if not os.path.isfile(path) or missing_bytes(path):
         return []
     try:
         with open_media_file(path) as container:

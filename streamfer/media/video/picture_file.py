@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -44,8 +45,9 @@ def is_still(path: Path) -> bool | None:
 
     Only its beginning is read, no picture is decoded.
     """
-    if not path.is_file():
-        return False if path.exists() else None  # a pipe: what comes out of it is not known yet
+    if not os.path.isfile(path):
+        # What comes out of a pipe is not known yet.
+        return False if os.path.exists(path) else None
     if read_heif(path) is not None:
         return True
     try:

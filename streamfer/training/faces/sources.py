@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -39,11 +40,11 @@ def splits_of(path: Path) -> tuple[Split, ...]:
     Raises:
         ConfigError: the path is missing, of an unknown kind, or a CSV file of other columns.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         if any(path.glob("*.parquet")):
             return tuple(split for split in SPLITS if _parquet_files(path, split))
         return tuple(split for split in SPLITS if _split_folder(path, split))
-    if not path.exists():
+    if not os.path.exists(path):
         raise ConfigError(f"{path}: no such file or folder")
     if path.suffix == ".parquet":
         return ()
@@ -78,7 +79,7 @@ def read_faces(path: Path, split: Split, reading: Reading = _DEFAULT) -> Labelle
         ConfigError: the path is missing, of an unknown kind, or malformed; names file and row.
     """
     present = splits_of(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         if present or any(path.glob("*.parquet")):
             return _read_folder(path, split, reading)
         return read_image_tree(path, reading)
@@ -116,5 +117,7 @@ def _parquet_files(path: Path, split: Split) -> list[Path]:
 
 
 def _split_folder(path: Path, split: Split) -> Path | None:
-    folders = {entry.name.lower(): entry for entry in sorted(path.iterdir()) if entry.is_dir()}
+    folders = {
+        entry.name.lower(): entry for entry in sorted(path.iterdir()) if os.path.isdir(entry)
+    }
     return next((folders[name] for name in _FOLDERS[split] if name in folders), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -71,7 +72,7 @@ def write_png(image: UInt8Array, path: Path) -> None:
     try:
         path.write_bytes(encode_picture(image))
     except OSError as error:
-        if path.is_file() and not path.is_symlink():
+        if os.path.isfile(path) and not os.path.islink(path):
             path.unlink()
         raise OutputError(f"{path}: cannot write the picture: {error.strerror}") from error
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,22 @@ def test_bad_outputs_are_refused_before_anything_is_opened(
     with pytest.raises(kind, match=message):
         check_outputs(RunConfig(**paths), specs(*streams), [source])
     assert source.read_bytes() == b"video"
+
+
+def test_a_folder_that_may_not_be_looked_into_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = os.stat
+
+    def closed(path: Any, **options: Any) -> os.stat_result:
+        if Path(path).parent == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", closed)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputError, match="not writable"):
+        check_outputs(RunConfig(records=tmp_path / "x.jsonl"), specs("a"), [])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -69,6 +69,16 @@ def test_no_error_shows_the_credentials_of_an_address_without_scheme(
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_terminal_is_refused_in_words() -> None:
+    master, terminal = os.openpty()
+    try:
+        with pytest.raises(SourceError, match=r"it is a terminal; name a file or a pipe$"):
+            open_media_file(Path(os.ttyname(terminal)))
+    finally:
+        os.close(master)
+        os.close(terminal)
+
+
 def test_missing_file_in_a_folder_without_a_similar_one(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     message = missing_file_message(tmp_path / "talk.mp4")

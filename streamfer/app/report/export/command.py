@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from streamfer.app.report.faces import reading
 from streamfer.app.session.outputs import write_text
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.claims import ClaimedPath, OutputClaims
-from streamfer.media.files.output_path import beside, is_file, reason
+from streamfer.media.files.output_path import beside, reason
 from streamfer.media.records.formats import CsvRecords, EventLines
 from streamfer.media.records.reader import Records, read_records
 from streamfer.media.subtitles.annotation import to_eaf, to_textgrid
@@ -113,7 +114,7 @@ def _claimed(out: Path, to: Format, paths: Sequence[Path], analysed: Sequence[Pa
         raise ConfigError(f"--out {out}: the name must end in .{to}")
     claims = OutputClaims([*paths, *analysed])
     claims.name("--out", out, _companions)
-    if out.is_dir():
+    if os.path.isdir(out):
         raise OutputError(f"--out {out}: is a folder; name a file")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +128,7 @@ def _analysed(records: Records, folder: Path) -> list[Path]:
     with reading(folder):
         streams = records.header.get("streams", [])
         named = [Path(stream["source"]) for stream in streams if stream.get("source")]
-    return [path for each in named for path in (each, folder / each.name) if is_file(path)]
+    return [path for each in named for path in (each, folder / each.name) if os.path.isfile(path)]
 
 
 def _companions(out: Path) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ def find(config: FindConfig) -> int:
     _check(config)
     print(f"streamfer: {WARNING}", file=sys.stderr)
     videos = _videos(config.video)
-    is_place = config.like is not None and not Path(config.like).exists()
+    is_place = config.like is not None and not os.path.exists(config.like)
     pictures = [Path(config.like)] if config.like is not None and not is_place else []
     claims = OutputClaims([config.latents, *videos.values(), *pictures])
     if config.json is not None:
@@ -110,8 +111,9 @@ def _videos(texts: Sequence[str]) -> dict[str | None, Path]:
     videos: dict[str | None, Path] = {}
     for text in texts:
         stream, _, name = text.rpartition("=")
-        path, owner = (Path(text), None) if Path(text).is_file() else (Path(name), stream or None)
-        if not path.is_file():
+        is_path = os.path.isfile(text)
+        path, owner = (Path(text), None) if is_path else (Path(name), stream or None)
+        if not os.path.isfile(path):
             raise ConfigError(f"--video {text}: there is no such file")
         if owner in videos:
             raise ConfigError(f"--video {text}: a second one; write STREAM=FILE for each")
