@@ -73,8 +73,7 @@ class ArraySource(ClipSource):
             frame_rate=1 / self._frame_s,
         )
 
-    def close(self) -> None:
-        """Lets go of the pictures."""
+    def _free(self) -> None:
         self._rest, self._first = iter(()), []
 
     def _begin(self) -> None:

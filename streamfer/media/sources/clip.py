@@ -17,7 +17,7 @@ class ClipSource(ABC):
     """A source with a beginning: lossless, played from it in order, some times over.
 
     With `realtime` it plays at its own rate as if it were live. Whoever derives from it says what
-    it opens and what comes in a round.
+    it opens and what comes in a round, and holds `_reading` while it opens what may take long.
 
     Args:
         name: of the stream.
@@ -35,6 +35,8 @@ class ClipSource(ABC):
         self._options = options or PlaybackOptions()
         self._clock = clock
         self._stopped = threading.Event()
+        self._reading = threading.Lock()
+        """Held while a thread reads, which may last until the other side says something."""
 
     @property
     def name(self) -> str:
@@ -62,15 +64,35 @@ class ClipSource(ABC):
         """
         timeline = self._timeline()
         player = Player(self._options, timeline, self._clock, self._stopped)
-        yield from player.frames(lambda number: self._round(number, timeline))
+        frames = player.frames(lambda number: self._round(number, timeline))
+        while True:
+            with self._reading:
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
 
     def interrupt(self) -> None:
         """Makes `frames` end at the next frame."""
         self._stopped.set()
 
-    @abstractmethod
     def close(self) -> None:
-        """Frees everything; closing twice is fine."""
+        """Frees everything; closing twice is fine.
+
+        While another thread reads, it only makes that end: what it reads from cannot be freed under
+        its feet, and it closes the source itself.
+        """
+        if not self._reading.acquire(blocking=False):
+            self.interrupt()
+            return
+        try:
+            self._free()
+        finally:
+            self._reading.release()
+
+    @abstractmethod
+    def _free(self) -> None:
+        """Frees everything; twice is fine. No other thread reads."""
 
     @abstractmethod
     def _timeline(self) -> Timeline:

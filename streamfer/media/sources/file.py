@@ -61,7 +61,8 @@ class FileSource(ClipSource):
         if self.is_pipe:
             self._open_pipe()
         try:
-            self._decoder = decoder = self._decode()
+            with self._reading:
+                self._decoder = decoder = self._decode()
         except SourceError as error:
             if self.is_pipe and self._stopped.is_set():
                 raise SourceError(
@@ -88,8 +89,7 @@ class FileSource(ClipSource):
         if pipe is not None:
             pipe.interrupt()
 
-    def close(self) -> None:
-        """Frees the decoder and the file."""
+    def _free(self) -> None:
         decoder, self._decoder = self._decoder, None
         if decoder is not None:
             decoder.close()
@@ -112,7 +112,7 @@ class FileSource(ClipSource):
 
     def _round(self, number: int, timeline: Timeline) -> Iterator[ClipFrame]:
         if number > 0:
-            self.close()
+            self._free()
             self._decoder = self._decode()
         decoder = self._decoder
         return decoder.frames() if decoder is not None else iter(())

@@ -50,7 +50,8 @@ class LavfiSource(ClipSource):
         Raises:
             SourceError: it is not valid, or gives no video.
         """
-        self._container = self._build()
+        with self._reading:
+            self._container = self._build()
         stream = self._container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate
         return StreamInfo(
@@ -70,8 +71,7 @@ class LavfiSource(ClipSource):
         rate = stream.average_rate or stream.guessed_rate
         return Timeline(stream.time_base, float(1 / rate) if rate else _FALLBACK_FRAME_S)
 
-    def close(self) -> None:
-        """Frees the graph."""
+    def _free(self) -> None:
         container, self._container = self._container, None
         if container is not None:
             container.close()
@@ -88,7 +88,7 @@ class LavfiSource(ClipSource):
 
     def _round(self, number: int, timeline: Timeline) -> Iterator[ClipFrame]:
         if number > 0:
-            self.close()
+            self._free()
             self._container = self._build()
         if self._container is None:
             return

@@ -73,8 +73,7 @@ class DemoSource(ClipSource):
             from_clip=True,
         )
 
-    def close(self) -> None:
-        """Lets go of the portrait."""
+    def _free(self) -> None:
         self._portrait = None
 
     def _timeline(self) -> Timeline:
