@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -73,6 +74,22 @@ def test_answers_with_other_labels_are_not_complete(
     assert streamfer(capfd, *run, "--label-set", "fer2013").code == 0
     assert record_lines(records)[0]["label_set"] == "fer2013"
     assert len(frame_records(records, "empty")) == 12
+
+
+@pytest.mark.parametrize("field", ["time_s", "frame", "stream"])
+def test_records_that_lack_something_are_made_again(
+    capfd: Capture, folder: Path, tmp_path: Path, field: str
+) -> None:
+    records = tmp_path / "r.jsonl"
+    arguments = ["run", folder / "empty.ts", "--records", records, "--skip-existing"]
+    assert streamfer(capfd, *arguments).code == 0
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    del next(line for line in lines if line.get("frame") == 5)[field]
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = streamfer(capfd, *arguments)
+    assert again.code == 0
+    assert "nothing to do" not in again.out
+    assert [record["frame"] for record in frame_records(records, "empty")] == list(range(12))
 
 
 def test_latents_alone_tell_what_is_complete(capfd: Capture, folder: Path, tmp_path: Path) -> None:

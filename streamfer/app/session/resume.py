@@ -133,8 +133,8 @@ class _Earlier:
             return None
         return KeptRecords(
             self._shared.header,
-            [frame for frame in self._shared.frames if frame["stream"] in streams],
-            [event for event in self._shared.events if event["stream"] in streams],
+            [frame for frame in self._shared.frames if frame.get("stream") in streams],
+            [event for event in self._shared.events if event.get("stream") in streams],
         )
 
     def kept_latents(self, streams: set[str]) -> KeptLatents | None:
@@ -148,9 +148,16 @@ class _Earlier:
             return None
         for entry in records.header.get("streams", []):
             self._entries[entry.get("stream")] = entry
+        lacking = set()
         for frame in records.frames:
-            count, _ = self._frames.get(frame["stream"], (0, 0.0))
-            self._frames[frame["stream"]] = (count + 1, frame["time_s"])
+            stream = str(frame.get("stream"))
+            if frame.get("frame") is None or frame.get("time_s") is None:
+                lacking.add(stream)
+                continue
+            count, _ = self._frames.get(stream, (0, 0.0))
+            self._frames[stream] = (count + 1, frame["time_s"])
+        for stream in lacking:  # it is analysed again
+            self._frames.pop(stream, None)
         return records
 
 
