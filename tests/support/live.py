@@ -10,7 +10,6 @@ import av
 
 from streamfer.media.sources.endpoint import Endpoint
 from streamfer.media.sources.live import LiveCallbacks
-from streamfer.media.sources.loss import ConnectionLost
 from streamfer.types import StreamEvent, StreamState
 
 ENDPOINT = Endpoint(url="rtsp://u:hunter2@cam/1", label="rtsp://***@cam/1", variants=({},))
@@ -69,7 +68,7 @@ class ScriptedConnection:
 
     def __init__(
         self,
-        *script: int | ConnectionLost | None,
+        *script: int | Exception | None,
         size_wh: tuple[int, int] = (64, 48),
         finite: bool = False,
         on_picture: Callable[[], None] = lambda: None,
@@ -88,16 +87,16 @@ class ScriptedConnection:
 
     def pictures(self) -> Iterator[tuple[av.VideoFrame, int | None]]:
         for step in self._script:
-            if isinstance(step, ConnectionLost):
+            if isinstance(step, Exception):
                 raise step
             self._on_picture()
             yield av.VideoFrame(*self._size_wh, "yuv420p"), step
 
 
 class ScriptedConnect:
-    """Opens what it is given, one after the other; a given `ConnectionLost` is raised."""
+    """Opens what it is given, one after the other; given exceptions are raised."""
 
-    def __init__(self, *outcomes: ScriptedConnection | ConnectionLost) -> None:
+    def __init__(self, *outcomes: ScriptedConnection | Exception) -> None:
         self._outcomes = list(outcomes)
         self.tries = 0
 
@@ -106,6 +105,6 @@ class ScriptedConnect:
     ) -> ScriptedConnection:
         outcome = self._outcomes[self.tries]
         self.tries += 1
-        if isinstance(outcome, ConnectionLost):
+        if isinstance(outcome, Exception):
             raise outcome
         return outcome

@@ -120,8 +120,11 @@ class ClipSink:
         try:
             self._cut_all()
         finally:
-            if self._source is not None:
-                self._source.close()
+            source, self._source = self._source, None
+            if source is not None:
+                source.close()
+                if source.problem is not None:
+                    self._note(f"--clips: {self._stream} gives none: {source.problem}")
 
     def _cut_all(self) -> None:
         waiting, self._waiting = self._waiting, []

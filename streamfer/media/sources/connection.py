@@ -14,7 +14,8 @@ from av.codec.context import Flags, ThreadType
 from streamfer.media.redact import redact_error
 from streamfer.media.sources.endpoint import Endpoint
 from streamfer.media.sources.hardware import accelerator
-from streamfer.media.sources.loss import ConnectionLost, LossKind
+from streamfer.media.sources.loss import STREAM_FAULTS, ConnectionLost, LossKind, odd_stream
+from streamfer.media.sources.media_file import is_known_sound
 
 ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
 """Of pictures that carry no time of their own and get that of their arrival."""
@@ -56,25 +57,17 @@ class Connection:
         self._packets_given = 0
         try:
             self._container = self._open(open_timeout_s)
-        except ConnectionLost:
+        except BaseException:
             _stop(self._relay)
             raise
         try:
-            self._video = self._container.streams.video[0]
-        except IndexError:
+            self._begin()
+        except STREAM_FAULTS as error:
             self._close()
-            raise ConnectionLost("there is no video in it") from None
-        sound = self._container.streams.audio[:1]
-        wanted = endpoint.packets is not None or endpoint.sound is not None
-        self._kept = [self._video, *(sound if wanted else ())]
-        if endpoint.packets is not None:
-            endpoint.packets.begin(self._kept)
-        if endpoint.sound is not None:
-            endpoint.sound.connect(sound[0] if sound and not self.untimed else None)
-        context = self._video.codec_context
-        # Threads per frame would add a frame's delay each.
-        context.thread_type = ThreadType.SLICE
-        context.flags |= Flags.low_delay
+            raise odd_stream(error) from error
+        except BaseException:
+            self._close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +78,27 @@ class Connection:
     def _close(self) -> None:
         _stop(self._relay)
         self._container.close()
+
+    def _begin(self) -> None:
+        """Chooses the streams, and tells who wants their packets."""
+        endpoint, streams = self._endpoint, self._container.streams
+        if not streams.video:
+            raise ConnectionLost("there is no video in it")
+        playable = [video for video in streams.video if video.codec_context is not None]
+        if not playable:
+            raise ConnectionLost("FFmpeg has no decoder for its video", LossKind.UNSUPPORTED)
+        self._video = playable[0]
+        sound = [audio for audio in streams.audio if is_known_sound(audio)][:1]
+        wanted = endpoint.packets is not None or endpoint.sound is not None
+        self._kept = [self._video, *(sound if wanted else ())]
+        if endpoint.packets is not None:
+            endpoint.packets.begin(self._kept)
+        if endpoint.sound is not None:
+            endpoint.sound.connect(sound[0] if sound and not self.untimed else None)
+        context = self._video.codec_context
+        # Threads per frame would add a frame's delay each.
+        context.thread_type = ThreadType.SLICE
+        context.flags |= Flags.low_delay
 
     @property
     def codec(self) -> str:
@@ -198,7 +212,10 @@ class Connection:
             found.endswith("_pipe") and found != "jpeg_pipe"
         )
         if found == _FILES_OF_PICTURES and not _has_picture(container):
-            codec = container.streams.video[0].codec_context.name
+            context = container.streams.video[0].codec_context
+            if context is None:
+                return container  # and it is said that there is no decoder
+            codec = context.name
             container.close()
             return opened("jpeg_pipe" if codec == "mjpeg" else f"{codec}_pipe")
         return container
@@ -236,7 +253,8 @@ class Connection:
 
 def _has_picture(container: av.container.InputContainer) -> bool:
     """Whether a picture was seen while it was opened."""
-    return any(stream.codec_context.width for stream in container.streams.video)
+    contexts = [stream.codec_context for stream in container.streams.video]
+    return any(context is not None and context.width for context in contexts)
 
 
 def _start(command: tuple[str, ...]) -> subprocess.Popen[bytes]:

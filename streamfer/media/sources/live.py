@@ -17,7 +17,7 @@ from streamfer.media.sources.connection import Connection
 from streamfer.media.sources.endpoint import Endpoint, LiveConfig
 from streamfer.media.sources.live_sound import LiveSound
 from streamfer.media.sources.live_timing import LiveTimeline, Pace, backoff_s
-from streamfer.media.sources.loss import ConnectionLost, LossKind
+from streamfer.media.sources.loss import STREAM_FAULTS, ConnectionLost, LossKind, odd_stream
 from streamfer.media.sources.packets import PacketMemory
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.source import PendingFrame
@@ -116,7 +116,9 @@ class LiveSource:
                     if connection.finite or is_picture:
                         return
                 raise ConnectionLost("the other side ended the stream")
-            except ConnectionLost as loss:
+            except (ConnectionLost, *STREAM_FAULTS) as error:
+                # One stream that is odd beyond what is known is no reason to end all others.
+                loss = error if isinstance(error, ConnectionLost) else odd_stream(error)
                 if not self._interrupted.is_set():
                     self._lose(loss)
 

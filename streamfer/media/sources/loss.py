@@ -7,7 +7,10 @@ from enum import Enum
 
 import av
 
-from streamfer.media.redact import redact_text
+from streamfer.media.redact import redact_error, redact_text
+
+STREAM_FAULTS = (av.error.FFmpegError, ValueError, RuntimeError, IndexError)
+"""What PyAV raises over streams that are not as it expects."""
 
 
 class LossKind(Enum):
@@ -59,3 +62,14 @@ def network_failure(error: Exception, timed_out_s: float | None) -> ConnectionLo
     if getattr(error, "errno", None) == errno.EIO:  # all that FFmpeg says of DNS and TLS
         reason = "host name unknown, or certificate not trusted"
     return ConnectionLost(f"cannot be reached: {reason}")
+
+
+def odd_stream(error: Exception) -> ConnectionLost:
+    """Says in one line that a stream is not as it should be.
+
+    Args:
+        error: one of `STREAM_FAULTS`, whose credentials are taken out.
+    """
+    redact_error(error)
+    lines = redact_text(getattr(error, "strerror", None) or str(error)).splitlines()
+    return ConnectionLost(f"the stream cannot be read: {lines[0] if lines else 'it is odd'}")

@@ -174,6 +174,13 @@ def video_stream(container: Any, path: Path, wanted_id: int | None = None) -> An
     return stream
 
 
+def is_known_sound(stream: Any) -> bool:
+    """Whether FFmpeg knows how an audio stream is played: not one that is declared and silent, or
+    in a format that it has no decoder for."""
+    context = stream.codec_context
+    return context is not None and context.sample_rate > 0 and context.layout.nb_channels > 0
+
+
 def is_image(path: Path, format_name: str) -> bool:
     """Whether a file is one picture; JPEGs one behind the other may be recorded video."""
     if not os.path.isfile(path):

@@ -10,6 +10,8 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
+from av.error import FFmpegError
+
 from streamfer.media.sources.live_sound import describe
 from streamfer.media.sources.timeline import JITTER_S
 
@@ -101,20 +103,29 @@ class PacketMemory:
         self._age_s = 0.0
         self._order_s: float | None = None
         self._closed = False
+        self._with_sound = True
+        self.problem: str | None = None
+        """Why nothing of the stream is kept, or None."""
 
     def begin(self, streams: Sequence[Any]) -> None:
-        """A new connection, of which these PyAV streams are kept; what was there is forgotten."""
-        described = describe(streams)  # the connection's own die with it
+        """A new connection; what was there is forgotten.
+
+        Args:
+            streams: PyAV's, video first; if not all can be carried, only the video is kept.
+        """
+        described, count = _describe_most(streams)  # the connection's own die with it
         with self._lock:
             self._packets.clear()
             self._bytes = 0
             self._streams = described
             self._part, self._order_s = _Part(), None
+            self._with_sound = count > 1
+            self.problem = None if count else "its video cannot be carried by any container"
 
     def add(self, packet: Any) -> None:
         """Takes a PyAV packet of one of the streams."""
         kept = KeptPacket.of(packet)
-        if kept is None:
+        if kept is None or self.problem is not None or not (kept.is_video or self._with_sound):
             return
         with self._lock:
             if self._closed:
@@ -184,3 +195,13 @@ class PacketMemory:
 
     def _drop_oldest(self) -> None:
         self._bytes -= len(self._packets.popleft().packet.content)
+
+
+def _describe_most(streams: Sequence[Any]) -> tuple[bytes, int]:
+    """The streams as `describe` has them, and how many of them: all, or the first, or none."""
+    for count in (len(streams), 1):
+        try:
+            return describe(streams[:count]), count
+        except (FFmpegError, ValueError):
+            continue
+    return b"", 0

@@ -55,6 +55,11 @@ class ClipSource(Protocol):
         """
         ...
 
+    @property
+    def problem(self) -> str | None:
+        """Why there is nothing to cut, or None."""
+        ...
+
     def close(self) -> None:
         """No more clips are wanted; closing twice is fine."""
         ...
@@ -81,6 +86,11 @@ class LiveClips:
         with av.open(io.BytesIO(streams), format="nut") as described:
             part = between(packets, begin_s, end_s)
             return file.write(ClipMaterial(tuple(described.streams), part))
+
+    @property
+    def problem(self) -> str | None:
+        """See `ClipSource`."""
+        return self._memory.problem
 
     def close(self) -> None:
         """Lets the packets go, which are many: nothing else is made of them."""

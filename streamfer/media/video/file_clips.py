@@ -12,7 +12,12 @@ from av.error import FFmpegError
 
 from streamfer.errors import SourceError
 from streamfer.media.files.output_path import reason
-from streamfer.media.sources.media_file import WITHOUT_SEARCH, open_media_file, video_stream
+from streamfer.media.sources.media_file import (
+    WITHOUT_SEARCH,
+    is_known_sound,
+    open_media_file,
+    video_stream,
+)
 from streamfer.media.sources.named_file import readable_path
 from streamfer.media.sources.packets import KeptPacket
 from streamfer.media.sources.timeline import Timeline, longest_gap_s
@@ -39,6 +44,7 @@ class FileClips:
         self._container: Any = None
         self._searched = True
         self._in_order: _InOrder | None = None
+        self.problem: str | None = None
 
     def follow(self, frame: Frame) -> None:
         """See `ClipSource`."""
@@ -71,7 +77,8 @@ class FileClips:
                 self._searched = False
         video = video_stream(self._container, self._path)
         audio = self._container.streams.best("audio")
-        return (video,) if audio is None else (video, audio)
+        carried = audio is not None and is_known_sound(audio)
+        return (video, audio) if carried else (video,)
 
     def _found(self, streams: tuple[Any, ...], begin_s: float) -> Iterator[KeptPacket] | None:
         """The packets from a moment on; None where the file cannot be searched."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
-from streamfer.media.sources.media_file import open_media_file, video_stream
+from streamfer.media.sources.media_file import is_known_sound, open_media_file, video_stream
 from streamfer.media.sources.named_file import readable_path
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.types import UInt8Array
@@ -97,7 +97,8 @@ def remux(path: Path, target: ClaimedPath) -> None:
             raise OutputError(f"{target}: cannot write ({error.strerror})") from error
         try:
             with av.open(output_file, "w", format="mp4") as output:
-                kept = [stream, *container.streams.audio[:1]]
+                known = [audio for audio in container.streams.audio if is_known_sound(audio)]
+                kept = [stream, *known[:1]]
                 copies = {each.index: output.add_stream_from_template(each) for each in kept}
                 for packet in container.demux(kept):
                     if packet.dts is not None:

@@ -24,6 +24,8 @@ from tests.support.timed_results import film
 
 
 class FakeSource:
+    problem: str | None = None
+
     def __init__(self) -> None:
         self.cut: list[tuple[str, float, float]] = []
         self.closed = False
@@ -72,6 +74,18 @@ def test_a_clip_lies_around_its_event_and_is_cut_when_it_is_over(tmp_path: Path)
 def test_the_end_closes_what_clips_are_cut_from(tmp_path: Path) -> None:
     source, _ = played(tmp_path, 5.0)
     assert source.closed
+
+
+def test_the_end_says_once_why_there_were_no_clips(tmp_path: Path) -> None:
+    source, notes = FakeSource(), list[str]()
+    source.problem = "it is odd"
+    config = ClipConfig(tmp_path)
+    sink = ClipSink("talk", config, lambda _: source, OutputClaims(), notes=notes)
+    (first,) = film((0.1, []))
+    sink.write(first)
+    sink.close()
+    sink.close()
+    assert notes == ["--clips: talk gives none: it is odd"]
 
 
 def test_the_end_cuts_what_is_left(tmp_path: Path) -> None:
