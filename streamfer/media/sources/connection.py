@@ -12,6 +12,7 @@ import av
 from av.codec.context import Flags, ThreadType
 
 from streamfer.media.redact import redact_error
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.sources.endpoint import Endpoint
 from streamfer.media.sources.hardware import accelerator
 from streamfer.media.sources.loss import STREAM_FAULTS, ConnectionLost, LossKind, odd_stream
@@ -221,7 +222,7 @@ class Connection:
         return container
 
     def _packets(self) -> Iterator[av.Packet]:
-        packets = self._container.demux(self._kept)
+        packets = demuxed(self._container, self._kept)
         timeout_s = self._endpoint.read_timeout_s
         while True:
             started_s = self._clock()

@@ -15,6 +15,7 @@ import av
 
 from streamfer.errors import SourceError
 from streamfer.media.sources.completeness import missing_bytes
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.sources.heif import HeifPicture, read_heif
 from streamfer.media.sources.media_file import (
     WITHOUT_SEARCH,
@@ -189,7 +190,7 @@ class FileDecoder:
         number = 0
         with open_media_file(self._path) as container:
             stream = video_stream(container, self._path)
-            for packet in container.demux(stream):
+            for packet in demuxed(container, stream):
                 if packet.dts is not None and packet.dts > end_pts:
                     break
                 shown = packet.size and not packet.is_discard and packet.pts is not None
@@ -244,16 +245,13 @@ class FileDecoder:
     def _packets(self) -> Iterator[Any]:
         """All packets; at last an empty one, which makes the decoder give what it holds back."""
         try:
-            for packet in self._container.demux(*self._wanted()):
+            for packet in demuxed(self._container, *self._wanted()):
                 if packet.stream is self._stream:
                     yield packet
                 elif self._sound is not None and packet.size:
                     self._sound.put(packet)
             if self._sound is not None:
                 self._sound.ended = True
-        except IndexError:
-            # PyAV 18 trips at the very end, all packets given, where a stream turned up on the way.
-            return
         except av.error.FFmpegError as error:
             yield None
             raise SourceError(

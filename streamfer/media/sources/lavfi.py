@@ -10,6 +10,7 @@ import av
 from streamfer.errors import SourceError
 from streamfer.media.redact import redact_error, redact_text
 from streamfer.media.sources.clip import ClipSource
+from streamfer.media.sources.demux import decoded
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.playback import ClipFrame, PlaybackOptions
 from streamfer.media.sources.timeline import Timeline
@@ -110,7 +111,7 @@ class LavfiSource(ClipSource):
 
     def _decode(self, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
         try:
-            yield from container.decode(video=0)
+            yield from decoded(container, container.streams.video[0])
         except av.error.FFmpegError as error:
             raise self._failure(error) from error
 

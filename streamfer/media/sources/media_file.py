@@ -12,6 +12,7 @@ import av
 
 from streamfer.errors import SourceError
 from streamfer.media.sources.animation import is_animated_png, is_animated_webp, webp_as_video
+from streamfer.media.sources.demux import decoded
 from streamfer.media.sources.hardware import accelerator
 from streamfer.media.sources.named_file import missing_file_message, readable_path
 from streamfer.media.sources.pipe import PipeReader
@@ -141,7 +142,7 @@ def is_playable(path: Path) -> bool:
         return True
     try:
         with open_media_file(path) as container:
-            return next(container.decode(video_stream(container, path)), None) is not None
+            return next(decoded(container, video_stream(container, path)), None) is not None
     except (SourceError, av.error.FFmpegError, IndexError):
         return False
 

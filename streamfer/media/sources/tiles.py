@@ -8,6 +8,7 @@ import av
 import numpy as np
 
 from streamfer.errors import SourceError
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.sources.heif import HeifPicture
 from streamfer.media.sources.media_file import MAX_PIXELS
 from streamfer.media.sources.picture import RgbConverter
@@ -36,7 +37,7 @@ def assemble(container: Any, picture: HeifPicture, converter: RgbConverter) -> a
     missing = set(places)
     streams = [stream for stream in container.streams.video if stream.id in places]
     try:
-        for packet in container.demux(streams):
+        for packet in demuxed(container, streams):
             if packet.stream.id in missing:
                 for frame in packet.decode()[:1]:
                     tile = converter.convert(frame, (frame.width, frame.height))

@@ -14,6 +14,7 @@ from typing import Any
 
 from av.error import FFmpegError
 
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.sources.media_file import open_media_file
 from streamfer.media.video.audio import AudioReader, AudioSpan
 from streamfer.media.video.audio_track import adts_filter, is_trimmed
@@ -137,7 +138,7 @@ def _duration_s(path: Path) -> float:
             return 0.0
         seconds = 0.0
         with contextlib.suppress(FFmpegError):
-            for packet in container.demux(stream):
+            for packet in demuxed(container, stream):
                 with contextlib.suppress(FFmpegError):  # damaged: the writer leaves it out too
                     seconds += sum(f.samples / f.sample_rate for f in stream.decode(packet))
         return seconds
@@ -180,7 +181,7 @@ def _packets(path: Path) -> Iterator[_Packet]:
             return
         adts = adts_filter(stream)
         try:
-            for packet in container.demux(stream):
+            for packet in demuxed(container, stream):
                 if packet.size:
                     yield from _plain(packet, adts)
         except FFmpegError:

@@ -12,6 +12,7 @@ from av.error import FFmpegError
 
 from streamfer.errors import SourceError
 from streamfer.media.files.output_path import continuations, segment_path
+from streamfer.media.sources.demux import decoded
 from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
 from streamfer.media.sources.source import PendingFrame
@@ -200,7 +201,7 @@ def _frames(path: Path) -> Iterator[WrittenFrame]:
     def decode() -> Iterator[WrittenFrame]:
         with container:
             try:
-                for frame in container.decode(stream):
+                for frame in decoded(container, stream):
                     yield WrittenFrame(
                         time_s=frame.pts * frame.time_base,
                         tick_s=frame.time_base,

@@ -19,6 +19,7 @@ from av.error import FFmpegError
 from streamfer.errors import SourceError
 from streamfer.media.files.output_path import continuations
 from streamfer.media.sources.completeness import missing_bytes
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.sources.file import FileSource
 from streamfer.media.sources.media_file import open_media_file, video_stream
 from streamfer.media.video.picture_file import is_picture_path
@@ -123,7 +124,7 @@ def _packet_times(path: Path) -> Times:
         with open_media_file(path) as container:
             stream: Any = video_stream(container, path)
             base: Fraction = stream.time_base
-            packets = container.demux(stream)
+            packets = demuxed(container, stream)
             return sorted(float(p.pts * base) for p in packets if p.size and p.pts is not None)
     except (SourceError, FFmpegError):
         return []

@@ -21,6 +21,7 @@ from av.stream import Discard
 from streamfer.errors import SourceError
 from streamfer.media.files.output_path import reason
 from streamfer.media.sources.audio_clock import AudioClock, move
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.sources.media_file import WITHOUT_SEARCH, open_media_file, video_stream
 from streamfer.media.sources.sound import Sound
 from streamfer.media.sources.timeline import Timeline, longest_gap_s
@@ -146,7 +147,7 @@ class AudioReader(Sound):
         for other in self._reading.streams:
             if other.index != self.stream.index:
                 other.discard = Discard.all
-        for packet in self._reading.demux(self._reading.streams[self.stream.index]):
+        for packet in demuxed(self._reading, self._reading.streams[self.stream.index]):
             if packet.size == 0:
                 continue
             pts = packet.pts if packet.pts is not None else packet.dts
@@ -173,7 +174,7 @@ def _has_video_between(path: Path, after_s: float, before_s: float) -> bool:
         with open_media_file(path) as container:
             video = video_stream(container, path)
             container.seek(round(after_s / video.time_base), stream=video)
-            return any(after_s < _time_s(packet) < before_s for packet in container.demux(video))
+            return any(after_s < _time_s(packet) < before_s for packet in demuxed(container, video))
     except (SourceError, FFmpegError):
         return False  # a file that has become unreadable holds no more sound either
 
@@ -211,9 +212,8 @@ def _repaired_end_s(path: Path) -> float | None:
             return None
         timeline = Timeline(stream.time_base, float(1 / rate), longest_gap_s(container.format.name))
         end_s = 0.0
-        # The video ends there too; PyAV 18 trips at the end where a stream turned up on the way.
-        with contextlib.suppress(FFmpegError, IndexError):
-            for packet in container.demux(stream):
+        with contextlib.suppress(FFmpegError):  # the video ends there too
+            for packet in demuxed(container, stream):
                 if packet.size:
                     end_s = timeline.place(packet.dts).time_s + float(1 / rate)
         return _start_s(container, stream) + end_s

@@ -9,6 +9,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.video.audio_track import AudioKind, CopiedAudio, TranscodedAudio
 
 _WHOLE_SAMPLES = 5760
@@ -43,7 +44,7 @@ def audio_kind(container: str, source: Any, packet: Any) -> AudioKind:
             whole = track.skipped == 0 and stream is not None
             same = whole and stream.codec_context.name == source.codec_context.name
             if same and source.codec_context.name.startswith("pcm_"):
-                size = sum(read.size for read in written.demux(stream))
+                size = sum(read.size for read in demuxed(written, stream))
                 same = size == packet.size
             return CopiedAudio if same else TranscodedAudio
     except (FFmpegError, ValueError, AttributeError):  # PyAV gives unknown codecs no context

@@ -12,6 +12,7 @@ from av.error import FFmpegError
 
 from streamfer.errors import SourceError
 from streamfer.media.files.output_path import reason
+from streamfer.media.sources.demux import demuxed
 from streamfer.media.sources.media_file import (
     WITHOUT_SEARCH,
     is_known_sound,
@@ -121,7 +122,7 @@ class FileClips:
         """
         timed = False
         try:
-            for packet in self._container.demux(streams):
+            for packet in demuxed(self._container, streams):
                 kept = KeptPacket.of(packet, -self._origin_s)
                 if kept is not None:
                     timed = True

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from streamfer.errors import OutputError, SourceError
 from streamfer.media.files.claims import ClaimedPath
 from streamfer.media.files.output_file import OutputFile
+from streamfer.media.sources.demux import decoded, demuxed
 from streamfer.media.sources.media_file import is_known_sound, open_media_file, video_stream
 from streamfer.media.sources.named_file import readable_path
 from streamfer.media.sources.picture import DecodedPicture, RgbConverter
@@ -35,7 +36,7 @@ def frame_times(path: Path) -> Seconds:
     """
     with _readable(path), closing(open_media_file(path)) as container:
         stream = video_stream(container, path)
-        ticks = sorted(p.pts for p in container.demux(stream) if p.pts is not None and p.size)
+        ticks = sorted(p.pts for p in demuxed(container, stream) if p.pts is not None and p.size)
     times = np.array(ticks, np.float64) * float(stream.time_base)
     return times - times[0] if len(times) else times
 
@@ -61,7 +62,8 @@ def read_stills(path: Path, times_s: Sequence[float]) -> Generator[UInt8Array, N
             wanted = start + round(time_s / stream.time_base)
             container.seek(wanted, stream=stream)
             picture = next(
-                (f for f in container.decode(stream) if f.pts is not None and f.pts >= wanted), None
+                (f for f in decoded(container, stream) if f.pts is not None and f.pts >= wanted),
+                None,
             )
             if picture is None:
                 return
@@ -100,7 +102,7 @@ def remux(path: Path, target: ClaimedPath) -> None:
                 known = [audio for audio in container.streams.audio if is_known_sound(audio)]
                 kept = [stream, *known[:1]]
                 copies = {each.index: output.add_stream_from_template(each) for each in kept}
-                for packet in container.demux(kept):
+                for packet in demuxed(container, kept):
                     if packet.dts is not None:
                         packet.stream = copies[packet.stream.index]
                         output.mux(packet)
