@@ -37,7 +37,8 @@ def frame_times(path: Path) -> Seconds:
     with _readable(path), closing(open_media_file(path)) as container:
         stream = video_stream(container, path)
         ticks = sorted(p.pts for p in demuxed(container, stream) if p.pts is not None and p.size)
-    times = np.array(ticks, np.float64) * float(stream.time_base)
+        tick_s = float(stream.time_base)  # the stream is gone with its container
+    times = np.array(ticks, np.float64) * tick_s
     return times - times[0] if len(times) else times
 
 
