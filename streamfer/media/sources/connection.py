@@ -193,6 +193,7 @@ class Connection:
                 format=format_name,
                 options=dict(options),
                 timeout=(timeout_s, self._endpoint.read_timeout_s),
+                metadata_errors="replace",  # cameras are named in old encodings, too
                 hwaccel=accelerator(self._endpoint.hwaccel),
             )
 

@@ -103,6 +103,36 @@ def test_video_is_kept_alone_where_its_sound_cannot_be_described(
     assert all(packet.is_video for packet in packets)
 
 
+@pytest.mark.parametrize("kind", ["mp4", "flv"])
+def test_a_name_in_an_old_encoding_is_no_hindrance(tmp_path: Path, kind: str) -> None:
+    spec = ClipSpec(frames=25, audio="aac")
+    path = titled_clip(tmp_path / f"in.{kind}", spec, "Kamera Eingang")
+    content = path.read_bytes()
+    assert content.count(b"Kamera Eingang") >= 1
+    path.write_bytes(content.replace(b"Kamera Eingang", b"Kamera Eing\xe4ng"))
+    memory, sound = PacketMemory(60.0), LiveSound()
+    with Connection(replace(endpoint(path, memory), sound=sound), 60.0) as connection:
+        assert len(list(connection.pictures())) == 25
+    assert sound.stream is not None
+    clip = LiveClips(memory).write(ClipFiles(tmp_path / "clip", OutputClaims()), 0.0, 60.0)
+    assert clip is not None
+
+
+def titled_clip(path: Path, spec: ClipSpec, title: str) -> Path:
+    """A clip whose container and streams are called something."""
+    plain = make_clip(path.with_name(f"plain{path.suffix}"), spec)
+    with av.open(str(plain)) as source, av.open(str(path), "w") as output:
+        copies = {s.index: output.add_stream_from_template(s) for s in source.streams}
+        output.metadata["title"] = title
+        for copy in copies.values():
+            copy.metadata["title"] = copy.metadata["handler_name"] = title
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                output.mux(packet)
+    return path
+
+
 def test_what_nobody_expects_while_opening_closes_the_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
