@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Protocol
 
+from av import AudioFrame, AudioResampler
 from av.bitstream import BitStreamFilterContext
 from av.error import FFmpegError
 
@@ -70,7 +71,7 @@ class CopiedAudio:
 
 
 class TranscodedAudio:
-    """The input's audio decoded and made AAC.
+    """The input's audio decoded and made AAC, of one rate and layout whatever becomes of its own.
 
     Args:
         output: the open PyAV container to write to.
@@ -80,11 +81,14 @@ class TranscodedAudio:
     def __init__(self, output: Any, source: Any) -> None:
         self._output = output
         self._decoder = source.codec_context
-        rate = min(_AAC_RATES, key=lambda rate: abs(rate - source.rate))
-        layout = "mono" if source.channels == 1 else "stereo"
-        self._stream = output.add_stream("aac", rate=rate, layout=layout)
+        self._rate = min(_AAC_RATES, key=lambda rate: abs(rate - source.rate))
+        self._layout = "mono" if source.channels == 1 else "stereo"
+        self._stream = output.add_stream("aac", rate=self._rate, layout=self._layout)
         self._stream.bit_rate = _AAC_BIT_RATE
         self._order = PacketOrder(output, self._stream)
+        self._resampler: AudioResampler | None = None
+        self._form: tuple[str, str, int] | None = None
+        """What the resampler takes; the encoder's own one cannot change it."""
         self.skipped = 0
 
     def write(self, packet: Any, offset_s: Fraction) -> None:
@@ -96,11 +100,41 @@ class TranscodedAudio:
             self.skipped += 1
             return
         for frame in frames:
-            self._mux(self._stream.encode(frame))
+            try:
+                packets = [p for part in self._fitting(frame) for p in self._stream.encode(part)]
+            except (FFmpegError, ValueError):  # nothing is written here, so no disk is full
+                self.skipped += 1
+                continue
+            self._mux(packets)
 
     def finish(self) -> None:
         """Muxes what is still inside the encoder."""
+        for part in self._held_back():
+            self._mux(self._stream.encode(part))
         self._mux(self._stream.encode(None))
+
+    def _fitting(self, frame: AudioFrame) -> list[AudioFrame]:
+        """What comes of a decoded frame in the encoder's format, timed in its samples."""
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        before: list[AudioFrame] = []
+        if self._resampler is None or form != self._form:
+            before = self._held_back()
+            self._resampler = AudioResampler(self._stream.format, self._layout, self._rate)
+            self._form = form
+        return before + [self._timed(part) for part in self._resampler.resample(frame)]
+
+    def _held_back(self) -> list[AudioFrame]:
+        """The last samples of a resampler that is used no more."""
+        resampler, self._resampler = self._resampler, None
+        parts = [] if resampler is None else resampler.resample(None)
+        return [self._timed(part) for part in parts if part is not None]
+
+    def _timed(self, frame: AudioFrame) -> AudioFrame:
+        """A frame in ticks that stay the same: the encoder takes those of the first for all."""
+        if frame.pts is not None:
+            frame.pts = round(frame.pts * frame.time_base * self._rate)
+        frame.time_base = Fraction(1, self._rate)
+        return frame
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
