@@ -14,6 +14,11 @@ _JUMP_BACK_S = 1.0
 """So is one that goes back by this much; less is disorder."""
 _LATE_S = 1.0
 """A paced stream that is later than this starts its pace anew."""
+_NEVER_WAITED_S = 30.0
+"""If no picture had to be waited for in this time, which is longer than a playlist's segments, more
+of them wait to be read."""
+_FASTER = 0.001
+"""By how much such a stream is played faster: clocks differ by less, and nobody sees it."""
 
 
 class LiveTimeline:
@@ -85,16 +90,32 @@ class LiveTimeline:
 
 
 class Pace:
-    """Spreads pictures that come in bursts over their own time, as a playlist's segments do."""
+    """Spreads pictures that come in bursts over their own time, as a playlist's segments do.
+
+    Where the sender's clock is the faster one, more and more pictures would wait to be read, and be
+    seen later and later. So a stream is played a little faster while it seems never to be waited
+    for; once it is, it is played as fast as it comes.
+    """
 
     def __init__(self) -> None:
         self._zero_s: float | None = None
+        self._waited_at_s = 0.0
+        """When a picture had last to be waited for, which then came late."""
+        self._asked_at_s = 0.0
 
     def delay_s(self, time_s: float, now_s: float) -> float:
         """How long to hold back the picture of media time `time_s`, in seconds."""
         if self._zero_s is None or now_s - (self._zero_s + time_s) > _LATE_S:
             self._zero_s = now_s - time_s
-        return max(self._zero_s + time_s - now_s, 0.0)
+        early_s = self._zero_s + time_s - now_s
+        if early_s <= 0:
+            self._waited_at_s = now_s
+        elif now_s - self._waited_at_s > _NEVER_WAITED_S:
+            sooner_s = min((now_s - self._asked_at_s) * _FASTER, early_s)
+            self._zero_s -= sooner_s
+            early_s -= sooner_s
+        self._asked_at_s = now_s
+        return max(early_s, 0.0)
 
 
 def backoff_s(failures: int, shortest_s: float, longest_s: float, jitter: float) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import pytest
@@ -83,6 +84,46 @@ def test_pace_catches_up_a_little_and_starts_anew_after_much() -> None:
     assert pace.delay_s(2.0, 101.4) == pytest.approx(0.6)
     assert pace.delay_s(2.5, 110.0) == 0.0  # 7.5 s late: from here on
     assert pace.delay_s(3.0, 110.0) == pytest.approx(0.5)
+
+
+def ages_s(arrivals: Iterable[tuple[float, float]]) -> list[float]:
+    """How late each picture is passed on, given its media time and when it can first be read."""
+    pace, now_s, ages = Pace(), 0.0, []
+    for time_s, there_s in arrivals:
+        now_s = max(now_s, there_s)  # nobody reads ahead
+        now_s += pace.delay_s(time_s, now_s)
+        ages.append(now_s - there_s)
+    return ages
+
+
+def week_of_pictures(step_s: float = 2.0) -> list[float]:
+    return [number * step_s for number in range(round(7 * 86_400 / step_s))]
+
+
+@pytest.mark.parametrize("ppm", [50, 200, -50])
+def test_pictures_of_a_clock_that_is_not_ours_do_not_age(ppm: int) -> None:
+    ages = ages_s((time_s, time_s / (1 + ppm * 1e-6)) for time_s in week_of_pictures())
+    assert max(ages) < 0.05
+
+
+def test_what_was_there_at_first_is_caught_up_with() -> None:
+    """Some servers begin with the seconds before."""
+    ages = ages_s((time_s, max(time_s - 3.0, 0.0)) for time_s in week_of_pictures())
+    assert max(ages) == pytest.approx(3.0)
+    assert ages[1800] < 0.1  # an hour later
+    assert max(ages[1800:]) < 0.05
+
+
+@pytest.mark.parametrize("segment_s", [2, 6, 20])
+def test_a_playlist_is_still_spread_over_its_time(segment_s: int) -> None:
+    times = [number * 0.5 for number in range(2 * 86_400)]
+    pace, now_s, delays = Pace(), 0.0, []
+    for time_s in times:
+        now_s = max(now_s, time_s // segment_s * segment_s)
+        delays.append(pace.delay_s(time_s, now_s))
+        now_s += delays[-1]
+    assert sum(delays) == pytest.approx(len(times) * 0.5 * (1 - 0.5 / segment_s), rel=0.01)
+    assert max(delays) < 0.501
 
 
 @pytest.mark.parametrize(
