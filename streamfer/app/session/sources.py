@@ -138,7 +138,13 @@ def _playback(config: RunConfig) -> PlaybackOptions:
 def _make_source(spec: SourceSpec, config: RunConfig, reports: LiveReports) -> Source:
     playback = _playback(config)
     if spec.kind is SourceKind.FILE:
-        return FileSource(spec.path, spec.name, playback, hwaccel=config.hwaccel)
+        return FileSource(
+            spec.path,
+            spec.name,
+            playback,
+            hwaccel=config.hwaccel,
+            with_sound=config.output is not None,
+        )
     if spec.kind is SourceKind.DEMO:
         return DemoSource(spec.name, playback)
     if spec.kind is SourceKind.FILTER:

@@ -21,9 +21,9 @@ from streamfer.types import StreamInfo
 class FileSource(ClipSource):
     """A video or image file: lossless, every frame in order, decoded on all cores.
 
-    A pipe (`<(…)`, a FIFO, standard input) is opened once and read once; its sound travels beside
-    the frames. An image is a video of one frame. With `realtime` it plays at its own rate as a live
-    source.
+    A pipe (`<(…)`, a FIFO, standard input) is opened once and read once; its sound, if somebody
+    wants it, travels beside the frames. An image is a video of one frame. With `realtime` it plays
+    at its own rate as a live source.
 
     Args:
         path: of the file.
@@ -31,6 +31,7 @@ class FileSource(ClipSource):
         options: what part of it to play, and how.
         clock: monotonic, in seconds.
         hwaccel: FFmpeg's hardware decoder: `cuda`, `vaapi`, …; None decodes on the CPU.
+        with_sound: whether somebody takes the sound of a pipe, which is kept until then.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class FileSource(ClipSource):
         options: PlaybackOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
         hwaccel: str | None = None,
+        with_sound: bool = False,
     ) -> None:
         super().__init__(name, options, clock)
         self._path = path
@@ -49,7 +51,8 @@ class FileSource(ClipSource):
         self._pipe: PipeReader | None = None
         self.is_pipe = is_pipe(path)
         """Whether it can be read only once, and may have to be waited for."""
-        self.sound = TravellingSound(self._options.start_s) if self.is_pipe else None
+        travels = self.is_pipe and with_sound
+        self.sound = TravellingSound(self._options.start_s) if travels else None
         """Of a pipe; the sound of a file is read from the file."""
 
     def open(self) -> StreamInfo:

@@ -15,6 +15,9 @@ from streamfer.media.sources.timeline import longest_gap_s
 _MOST_BYTES = 64 << 20
 """Of packets that wait for their frames to be written: minutes of sound, even uncompressed."""
 
+_PACKET_BYTES = 1000
+"""What a packet takes up beside its content, as measured; more than most have of that."""
+
 _PATIENCE_S = 10
 """Of video through which sound whose clock was reset waits for the video to say how far."""
 
@@ -103,6 +106,7 @@ class TravellingSound(Sound):
         self._waiting: deque[Any] = deque()
         self._next: Any = None
         self._bytes = 0
+        self._let_go = False
         self._end = 0
         self._lock = threading.Lock()
 
@@ -113,10 +117,12 @@ class TravellingSound(Sound):
         packet.dts = packet.dts if packet.dts is not None else packet.pts
         self._end = packet.pts + (packet.duration or 0)
         with self._lock:
+            if self._let_go:
+                return
             self._waiting.append(packet)
-            self._bytes += packet.size
+            self._bytes += _size(packet)
             while self._bytes > _MOST_BYTES:
-                self._bytes -= self._waiting.popleft().size
+                self._bytes -= _size(self._waiting.popleft())
                 self.problem = "more of it came than its video had frames for"
 
     def peek(self) -> Any:
@@ -124,18 +130,23 @@ class TravellingSound(Sound):
         with self._lock:
             if self._next is None and self._waiting:
                 self._next = self._waiting.popleft()
-                self._bytes -= self._next.size
+                self._bytes -= _size(self._next)
             return self._next
 
     def _take(self) -> None:
         self._next = None
 
     def close(self) -> None:
-        """Lets go of what waits."""
+        """Lets go of what waits, and of what comes: the input may be read on for its frames."""
         with self._lock:
+            self._let_go = True
             self._waiting.clear()
             self._bytes = 0
 
     def has_video_after(self, time_s: float) -> bool:
         """See `Sound`."""
         return not self.ended
+
+
+def _size(packet: Any) -> int:
+    return int(packet.size) + _PACKET_BYTES

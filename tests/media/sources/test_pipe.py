@@ -52,7 +52,7 @@ def feed(fifo: Path, clip: Path, feeders: list[threading.Thread]) -> None:
 def play(
     fifo: Path, path: Path, options: PlaybackOptions | None = None, stop_after: int | None = None
 ) -> VideoWriter:
-    with closing(FileSource(fifo, "pipe", options)) as source:
+    with closing(FileSource(fifo, "pipe", options, with_sound=True)) as source:
         info = source.open()
         with closing(VideoWriter(path, info, audio=source.sound)) as writer:
             for count, pending in enumerate(source.frames()):
@@ -96,6 +96,17 @@ def test_sound_that_has_to_be_made_anew_travels_too(
     assert len(frame_times(path)) == 50
     assert audio_packets(path)[-1][0] == pytest.approx(2, abs=0.05)
     assert writer.notes == ("sound made AAC: .mp4 cannot carry pcm_mulaw",)
+
+
+def test_sound_that_nobody_wants_is_not_kept(
+    tmp_path: Path, fifo: Path, feeders: list[threading.Thread]
+) -> None:
+    clip = make_clip(tmp_path / "in.mkv", ClipSpec(frames=25, audio="libmp3lame"))
+    feed(fifo, clip, feeders)
+    with closing(FileSource(fifo, "pipe")) as source:
+        source.open()
+        assert source.sound is None
+        assert len(list(source.frames())) == 25
 
 
 def test_a_part_of_a_pipe(tmp_path: Path, fifo: Path, feeders: list[threading.Thread]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
+import pytest
 
 from streamfer.media.sources.sound import TravellingSound
 
@@ -40,3 +41,19 @@ def test_sound_whose_video_never_goes_back_follows_the_sound_before() -> None:
     assert given(sound, 12) == []
     assert given(sound, 13) == [*range(6, 130)]
     assert given(sound, None) == [*range(130, 156)]
+
+
+def test_what_waits_is_bounded_by_what_it_takes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamfer.media.sources.sound._MOST_BYTES", 50_000)
+    sound = sound_of(*range(200))
+    assert sound.problem is not None
+    assert given(sound, None) == [*range(151, 200)]  # a packet of five bytes takes up 1005
+
+
+def test_what_comes_after_its_reader_has_gone_is_not_kept() -> None:
+    sound = sound_of(0)
+    sound.close()
+    packet = av.Packet(b"sound")
+    packet.pts, packet.time_base = 1, TENTH
+    sound.put(packet)
+    assert sound.peek() is None
