@@ -110,6 +110,7 @@ class SessionNetworks:
         return max(min(cores, int(config.cpu_budget or cores)), 1)
 
     def _give_back(self, refiner: Refiner) -> None:
+        refiner.forget_all()
         with self._lock:
             if not self._closed and refiner.given_up is None:
                 self._idle.append(refiner)

@@ -50,22 +50,11 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
         SourceError: it cannot be opened, or FFmpeg doesn't know the format.
     """
     shown = readable_path(path)
-    if _is_device(path):  # opening or reading it may never end
-        raise SourceError(
-            f"cannot open {shown}: it is a device, not a file; cameras are /dev/video0 and so on"
-        )
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError as error:
-        raise SourceError(missing_file_message(path)) from error
-    except OSError as error:
-        raise SourceError(f"cannot open {shown}: {error.strerror}") from error
+    descriptor = _descriptor(path)
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise SourceError(f"cannot open {shown}: it is a directory")
-        if os.isatty(descriptor):
-            raise SourceError(f"cannot open {shown}: it is a terminal; name a file or a pipe")
         if stat.S_ISREG(status.st_mode) and status.st_size == 0:
             raise SourceError(f"cannot open {shown}: it is empty")
         if stat.S_ISREG(status.st_mode) and is_animated_webp(os.pread(descriptor, 21, 0)):
@@ -85,6 +74,26 @@ def open_media_file(path: Path, hwaccel: str | None = None) -> Any:
         ) from error
     finally:
         os.close(descriptor)
+
+
+def _descriptor(path: Path) -> int:
+    """Opens a file.
+
+    Raises:
+        SourceError: it cannot be opened, or is a device.
+    """
+    shown = readable_path(path)
+    if _is_device(path):  # opening or reading it may never end
+        raise SourceError(
+            f"cannot open {shown}: it is a terminal or another device; name a file, a pipe, or a"
+            " camera as /dev/video0"
+        )
+    try:
+        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError as error:
+        raise SourceError(missing_file_message(path)) from error
+    except OSError as error:
+        raise SourceError(f"cannot open {shown}: {error.strerror}") from error
 
 
 def _is_device(path: Path) -> bool:

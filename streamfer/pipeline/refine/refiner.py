@@ -103,9 +103,9 @@ class Refiner:
         self._changed = threading.Condition()
         self._results: dict[TrackKey, RefinedFace] = {}
         self._busy = False
-        self._ended: set[str] = set()
-        """Streams that have ended since the present batch was taken; one that begins under such a
-        name has no face in it."""
+        self._wanted: set[str] = set()
+        """Streams of the present batch that have not ended since it was taken; one that begins
+        under the name of one that has is another."""
         self._closing = False
         self._failures = 0
         self._given_up: str | None = None
@@ -154,10 +154,16 @@ class Refiner:
         """Drops what waits for a stream that has ended, and what is worked on."""
         with self._changed:
             self._mailbox.forget(stream)
-            if self._busy:
-                self._ended.add(stream)
+            self._wanted.discard(stream)
             for key in [key for key in self._results if key[0] == stream]:
                 del self._results[key]
+
+    def forget_all(self) -> None:
+        """Drops everything of a run that has ended, however it did."""
+        with self._changed:
+            self._mailbox = Mailbox(self._config.every_s)
+            self._wanted.clear()
+            self._results.clear()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Waits until nothing waits or is worked on; False when the time ran out first."""
@@ -203,8 +209,9 @@ class Refiner:
             if self._closing or self._given_up:
                 return []
             self._busy = True
-            self._ended.clear()
-            return self._mailbox.take(self._config.max_batch)
+            batch = self._mailbox.take(self._config.max_batch)
+            self._wanted = {face.stream for face in batch}
+            return batch
 
     def _refine(self, batch: Sequence[RefineRequest]) -> None:
         crops = np.stack([face.crop for face in batch])
@@ -215,9 +222,8 @@ class Refiner:
         with self._changed:
             self._failures = 0
             for index, face in enumerate(batch):
-                if face.stream in self._ended:
-                    continue
-                self._results[face.key] = _refined(face, refinement, index)
+                if face.stream in self._wanted:
+                    self._results[face.key] = _refined(face, refinement, index)
 
     def _attempt(self, action: Callable[[], T]) -> T | None:
         """Runs a call to the backend; its failures are counted and never leave the thread."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streamfer.app.config import RunConfig
@@ -11,6 +12,7 @@ from streamfer.app.networks.refiner import RefinementConfig
 from streamfer.app.session.networks import SessionNetworks
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError
+from streamfer.pipeline.refine.mailbox import RefineRequest
 from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.runtime.store.store import EngineStore
 from tests.support.detectors import FakeDetector
@@ -64,6 +66,24 @@ def test_runs_one_after_the_other_share_a_refiner(opened: list[Models], tmp_path
         assert second is first
         with session.refiner() as at_the_same_time:
             assert at_the_same_time is not first
+    session.close()
+
+
+def test_a_refiner_keeps_nothing_of_a_run(opened: list[Models], tmp_path: Path) -> None:
+    """However it ended: an engine that fails tells nobody that its streams have."""
+    session = networks(tmp_path)
+    crop, code = np.zeros((4, 4), np.uint8), np.zeros((2, 3), np.float32)
+    faces = [RefineRequest("talk", 1, time_s, crop, code, code, 0.5) for time_s in (3600.0, 0.0)]
+    with session.refiner() as refiner:
+        assert refiner is not None
+        refiner.request(faces[0])
+        assert refiner.wait_idle(60)
+    with session.refiner() as again:
+        assert again is refiner
+        assert refiner.results() == []
+        refiner.request(faces[1])
+        assert refiner.wait_idle(60)
+        assert [found.time_s for found in refiner.results()] == [0.0]
     session.close()
 
 
