@@ -109,4 +109,7 @@ def _read(path: Path) -> UInt8Array | None:
     factor = _MAX_SIDE_PX / max(picture.shape)
     if factor >= 1:
         return picture
-    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    # By factors, not to a size, which gives other pixels: caches go by them. Of a strip, whose
+    # height would vanish, a pixel is left.
+    fx, fy = (max(factor, 1 / side) for side in picture.shape[::-1])
+    return cv2.resize(picture, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA)

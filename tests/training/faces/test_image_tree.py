@@ -2,6 +2,8 @@ import shutil
 from io import StringIO
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -126,3 +128,20 @@ def test_a_folder_that_is_no_class_is_named(tmp_path: Path) -> None:
 def test_an_empty_tree_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no images in class folders"):
         read_image_tree(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(1, 600), (600, 1)])
+def test_of_a_strip_a_pixel_is_left(tmp_path: Path, shape: tuple[int, int]) -> None:
+    write_tree(tmp_path, [("happy/a.png", 3)])
+    cv2.imwrite(str(tmp_path / "happy" / "strip.png"), np.zeros(shape, np.uint8))
+    strip = read_image_tree(tmp_path).pictures[1]
+    assert sorted(strip.shape) == [1, 256]
+
+
+def test_large_pictures_keep_their_proportions(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (501, 380), dtype=np.uint8)
+    (tmp_path / "happy").mkdir()
+    cv2.imwrite(str(tmp_path / "happy" / "a.png"), picture)
+    factor = 256 / 501
+    expected = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    assert np.array_equal(read_image_tree(tmp_path).pictures[0], expected)
