@@ -43,6 +43,7 @@ from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import open_landmarks
 from streamfer.training.faces.sources import held_out_split, read_faces
 from streamfer.training.runs.command import ProgressLine, pick_device, run_command
+from streamfer.training.whole_file import whole_file
 from streamfer.types import FloatArray, UInt8Array
 
 ORDERED = tuple(float(s) for s in np.linspace(-3, 3, 13))
@@ -206,7 +207,8 @@ def _prepared(
     _, rows = np.unique(persons.subjects, return_index=True)
     others = _aligned(persons, rows.tolist(), options.landmarks)
     faces = edited_set(editor, judge, crops, others, options.fit)
-    np.savez(path, codes=faces.codes, strangers=faces.strangers)
+    with whole_file(path) as file:  # a run that goes on reads what is there
+        np.savez(file, codes=faces.codes, strangers=faces.strangers)
     return faces
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from streamfer.errors import ConfigError, OutputError
+from streamfer.errors import ConfigError
 from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.tracking.tracker import TrackerConfig
 from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.whole_file import whole_file
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face, whole_picture
 from streamfer.vision.detection.search_plan import SMALLEST_INPUT_PX
@@ -71,26 +72,23 @@ class LandmarkCache:
         )
 
     def save(self, path: Path) -> None:
-        """Writes the cache as NPZ: `keys` (n, 16) uint8, `boxes_xyxy`, `scores`, `landmarks`, and
-        `finder`, how they were found.
+        """Writes the cache as NPZ, whole or not at all: `keys` (n, 16) uint8, `boxes_xyxy`,
+        `scores`, `landmarks`, and `finder`, how they were found.
 
         Raises:
             OutputError: the file cannot be written.
         """
         absent = Detection(np.zeros(4, np.float32), 0.0, np.zeros((5, 2), np.float32))
         rows = [detection or absent for detection in self.found.values()]
-        try:
-            with path.open("wb") as file:  # given a name, numpy would append a suffix
-                np.savez_compressed(
-                    file,
-                    finder=_FINDER,
-                    keys=np.array([np.frombuffer(key, np.uint8) for key in self.found]),
-                    boxes_xyxy=np.array([row.box_xyxy for row in rows], np.float32),
-                    scores=np.array([row.score for row in rows], np.float32),
-                    landmarks=np.array([row.landmarks for row in rows], np.float32),
-                )
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+        with whole_file(path) as file:  # given a name, numpy would append a suffix
+            np.savez_compressed(
+                file,
+                finder=_FINDER,
+                keys=np.array([np.frombuffer(key, np.uint8) for key in self.found]),
+                boxes_xyxy=np.array([row.box_xyxy for row in rows], np.float32),
+                scores=np.array([row.score for row in rows], np.float32),
+                landmarks=np.array([row.landmarks for row in rows], np.float32),
+            )
 
     def complete(self, pictures: Sequence[UInt8Array]) -> int:
         """Runs the detector on the pictures that the cache lacks; returns how many they were."""

@@ -14,6 +14,7 @@ from torch import cat as concatenate
 
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.array_file import NO_ARRAYS
+from streamfer.training.whole_file import write_whole
 
 _BEGINNING = "config.json"
 
@@ -47,7 +48,7 @@ class CodeShards:
             folder.mkdir(parents=True, exist_ok=True)
             before = json.loads(saved.read_text()) if saved.exists() else None
             if before is None:
-                saved.write_text(json.dumps(beginning, indent=1) + "\n")
+                write_whole(saved, json.dumps(beginning, indent=1) + "\n")
         except (OSError, ValueError) as error:
             raise OutputError(f"{folder}: cannot keep codes there: {error}") from error
         if before is not None and before != dict(beginning):

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from streamfer.errors import ConfigError
 from streamfer.models.storage import read_tensors, write_tensors
 from streamfer.training.runs.loop import check_sound
+from streamfer.training.whole_file import write_whole
 
 
 class RunFolder:
@@ -56,7 +57,7 @@ class RunFolder:
                 )
         else:
             (path / "metrics.jsonl").unlink(missing_ok=True)
-        saved.write_text(json.dumps(wanted, indent=1) + "\n")
+        write_whole(saved, json.dumps(wanted, indent=1) + "\n")
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Appends one line to `metrics.jsonl`.
@@ -83,9 +84,7 @@ class RunFolder:
             if tensors := _optimizer_tensors(optimizer):
                 write_tensors(tensors, self.path / f"{name}.optimizer.safetensors", {})
         write_tensors(_random_states(), self.path / "random.safetensors", {})
-        partial = self.path / "state.json.partial"
-        partial.write_text(json.dumps(progress) + "\n")
-        partial.replace(self.path / "state.json")
+        write_whole(self.path / "state.json", json.dumps(progress) + "\n")
 
     def load(
         self, modules: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from streamfer.errors import ConfigError, OutputError
+from streamfer.training.whole_file import write_whole
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -82,7 +83,7 @@ class MetricsFile:
         self._path = path
         lines = path.read_text("utf-8").splitlines()[:keep] if path.exists() else []
         self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        path.write_text("".join(line + "\n" for line in lines), "utf-8")
+        write_whole(path, "".join(line + "\n" for line in lines))
 
     def append(self, row: dict[str, Any]) -> None:
         """Adds one epoch."""

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamfer.errors import OutputError, StreamferError
+from streamfer.errors import StreamferError
 from streamfer.models.shipped import weights_sha256
+from streamfer.training.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,5 @@ def take_steps(
         began = clock()
         step.run()
         done[step.name] = beginning
-        try:
-            state.write_text(json.dumps(done, indent=1) + "\n")
-        except OSError as error:
-            raise OutputError(f"{state}: cannot write: {error.strerror}") from error
+        write_whole(state, json.dumps(done, indent=1) + "\n")
         print(f"{step.name}: done in {clock() - began:.0f} s")

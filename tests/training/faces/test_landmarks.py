@@ -1,6 +1,7 @@
 import dataclasses
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -146,3 +147,20 @@ def test_size_is_part_of_the_key() -> None:
 def test_an_unwritable_cache_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         LandmarkCache({b"0" * 16: None}).save(tmp_path / "absent" / "cache.npz")
+
+
+def test_a_run_that_is_stopped_while_it_writes_keeps_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cache.npz"
+    cache = LandmarkCache({b"0" * 16: None})
+    cache.save(path)
+
+    def stop(file: IO[bytes], **_: object) -> None:
+        file.write(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", stop)
+    with pytest.raises(KeyboardInterrupt):
+        cache.save(path)
+    assert LandmarkCache.load(path).found == cache.found

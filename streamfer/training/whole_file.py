@@ -1,0 +1,48 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from streamfer.errors import OutputError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which stands at a path once it is whole.
+
+    What stood there before stays until then, and for good where writing is stopped or fails.
+
+    Args:
+        path: of the file. Through a link the file that it points to is replaced.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    target = path.resolve() if path.is_file() else path
+    # Of this process: several may write the same file, and the last one stays.
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(target)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes text, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,40 @@
+"""What stood at a path stays until something whole takes its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamfer.errors import OutputError
+from streamfer.training.whole_file import whole_file, write_whole
+
+
+def _stopped(path: Path) -> None:
+    with whole_file(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+
+def test_a_stopped_writer_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_whole(path, "whole\n")
+    with pytest.raises(KeyboardInterrupt):
+        _stopped(path)
+    assert path.read_text() == "whole\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "shared").write_text("old")
+    (tmp_path / "link").symlink_to("shared")
+    write_whole(tmp_path / "link", "new")
+    assert (tmp_path / "shared").read_text() == "new"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "absent" / "a", tmp_path / "file" / "a"):
+        with pytest.raises(OutputError, match=f"{path}: cannot write: "):
+            write_whole(path, "text")
