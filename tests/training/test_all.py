@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for command in ("trust", "upright"):
         monkeypatch.setattr(f"streamfer.training.{command}.make_detector", EveryOther)
     # Random networks don't stand being rounded; that int8 is measured is another test's matter.
-    monkeypatch.setattr("streamfer.training.int8._measure", lambda *_: ("none", {}))
+    monkeypatch.setattr("streamfer.training.int8._measure", lambda *_: ("none", {}, None))
     monkeypatch.setattr("streamfer.training.all.write_structures", _named_structures)
     (tmp_path / "base").mkdir()
     base = save_all_networks(tmp_path / "base")
