@@ -38,6 +38,9 @@ class DataSummary:
     faceless: tuple[str, ...] = ()
     """Pictures in which no face was found: each is taken whole, as those of face data sets are."""
 
+    unnamed: tuple[str, ...] = ()
+    """Pictures that nobody is named for, where somebody is for others."""
+
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return asdict(self)
@@ -53,6 +56,11 @@ class DataSummary:
         for why, count in Counter(item.why for item in self.passed_over).most_common():
             names = [item.name for item in self.passed_over if item.why == why]
             lines.append(f"passed over {count}: {why} ({_first(names)})")
+        if self.unnamed:
+            lines.append(
+                f"unnamed {len(self.unnamed)}: nothing says who is in the picture, each counts as"
+                f" another person ({_first(self.unnamed)})"
+            )
         if self.faceless:
             lines.append(taken_whole(self.faceless))
         return lines

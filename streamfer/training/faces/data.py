@@ -6,6 +6,7 @@ Tables are read by `streamfer.training.faces.tables`, class-per-folder image tre
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,9 @@ FERPLUS_TO_LABELS: tuple[int, ...] = (4, 5, 6, 1, 3, 2, 0)
 """Column of FER+ (neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown,
 not-a-face) for each name of LABELS."""
 
+_UNNAMED = "unnamed-"
+"""Begins the subject of a face that nobody is named for."""
+
 FERPLUS_COLUMNS = 10
 """Kinds of vote."""
 
@@ -41,7 +45,7 @@ class LabelledFaces:
     names: tuple[str, ...] = field(repr=False)
     """What to call each row in a message."""
     subjects: tuple[str, ...] = field(default=(), repr=False)
-    """Who is in each picture, where the layout tells; else empty."""
+    """Who is in each picture, where the layout tells of any; else empty. See `with_unnamed`."""
     mapping: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What stood for which class where they were read."""
     passed_over: tuple[PassedOver, ...] = field(default=(), repr=False)
@@ -66,26 +70,43 @@ class LabelledFaces:
     @property
     def summary(self) -> DataSummary:
         """Of these faces, and of what was passed over when they were read."""
+        people = {subject for subject in self.subjects if not subject.startswith(_UNNAMED)}
+        told = zip(self.names, self.subjects, strict=False)  # of none, where nobody is named
         return DataSummary(
             faces=len(self),
             classes=_counts(self.classes),
             votes=_counts(majority_class(self.votes)) if self.votes.any() else None,
-            subjects=len(set(self.subjects)) if self.subjects else None,
+            subjects=len(people) if self.subjects else None,
             mapping=self.mapping,
             passed_over=self.passed_over,
+            unnamed=tuple(name for name, subject in told if subject.startswith(_UNNAMED)),
         )
 
 
+def with_unnamed(subjects: Sequence[str | None], pictures: Sequence[UInt8Array]) -> tuple[str, ...]:
+    """Who is in each picture; empty where that is known of none.
+
+    Where nobody is named for some, each of them counts as another person: what is split by persons
+    then keeps those together that are known. Copies of a picture are the same person.
+    """
+    if not any(subjects):
+        return ()
+    return tuple(
+        subject or _UNNAMED + hashlib.sha256(picture.tobytes()).hexdigest()[:12]
+        for subject, picture in zip(subjects, pictures, strict=True)
+    )
+
+
 def concatenate(parts: Sequence[LabelledFaces]) -> LabelledFaces:
-    """Several sets as one; subjects survive only if all parts have them."""
+    """Several sets as one."""
+    pictures = tuple(picture for part in parts for picture in part.pictures)
+    subjects = [s for part in parts for s in part.subjects or (None,) * len(part)]
     return LabelledFaces(
-        pictures=tuple(picture for part in parts for picture in part.pictures),
+        pictures=pictures,
         classes=np.concatenate([part.classes for part in parts]),
         votes=np.concatenate([part.votes for part in parts]),
         names=tuple(name for part in parts for name in part.names),
-        subjects=tuple(s for part in parts for s in part.subjects)
-        if all(part.subjects for part in parts)
-        else (),
+        subjects=with_unnamed(subjects, pictures),
         mapping={code: name for part in parts for code, name in part.mapping.items()},
         passed_over=tuple(item for part in parts for item in part.passed_over),
     )

@@ -9,7 +9,8 @@ import numpy as np
 
 from streamfer.errors import ConfigError
 from streamfer.training.data_summary import PassedOver
-from streamfer.training.faces.data import FERPLUS_COLUMNS, LabelledFaces
+from streamfer.training.faces.data import FERPLUS_COLUMNS, LabelledFaces, with_unnamed
+from streamfer.training.reading import Reading
 from streamfer.types import UInt8Array
 
 
@@ -18,12 +19,12 @@ class FaceRows:
 
     Args:
         where: the data, for messages.
-        strict: raise at the first row that would be passed over.
+        reading: how strictly, and by which rule it is known who is in a picture.
     """
 
-    def __init__(self, where: Path, strict: bool) -> None:
+    def __init__(self, where: Path, reading: Reading) -> None:
         self._where = where
-        self._strict = strict
+        self._reading = reading
         self._pictures: list[UInt8Array] = []
         self._classes: list[int] = []
         self._votes: list[Sequence[int]] = []
@@ -39,7 +40,16 @@ class FaceRows:
         votes: Sequence[int] | None = None,
         subject: str | None = None,
     ) -> None:
-        """Takes a face."""
+        """Takes a face.
+
+        Raises:
+            ConfigError: the rule that was given names nobody for it.
+        """
+        if self._reading.subjects and not subject:
+            raise ConfigError(
+                f"{self._where}: {name}: --subjects {self._reading.subjects} names nobody; fill it"
+                " in, or take it out of the data"
+            )
         self._pictures.append(picture)
         self._classes.append(label)
         self._votes.append([0] * FERPLUS_COLUMNS if votes is None else votes)
@@ -52,12 +62,12 @@ class FaceRows:
         Raises:
             ConfigError: nothing may be passed over.
         """
-        if self._strict:
+        if self._reading.strict:
             raise ConfigError(f"{self._where}: {name}: {why} (--strict)")
         self._passed_over.append(PassedOver(name, why))
 
     def finish(self, nothing: str, mapping: dict[str, str] | None = None) -> LabelledFaces:
-        """All of them; subjects are known where they are known of every face.
+        """All of them. Where nobody is named for some faces only, each counts as another person.
 
         Args:
             nothing: what to say where there is no face.
@@ -70,13 +80,12 @@ class FaceRows:
             first = self._passed_over[0] if self._passed_over else None
             because = f"; {first.name}: {first.why}" if first else ""
             raise ConfigError(f"{self._where}: {nothing}{because}")
-        known = [subject for subject in self._subjects if subject]
         return LabelledFaces(
             pictures=tuple(self._pictures),
             classes=np.array(self._classes, np.int64),
             votes=np.array(self._votes, np.float32),
             names=tuple(self._names),
-            subjects=tuple(known) if len(known) == len(self._pictures) else (),
+            subjects=with_unnamed(self._subjects, self._pictures),
             mapping=mapping or {},
             passed_over=tuple(self._passed_over),
         )

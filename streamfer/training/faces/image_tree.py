@@ -50,7 +50,7 @@ def read_image_tree(root: Path, reading: Reading = _DEFAULT) -> LabelledFaces:
         files = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in _SUFFIXES]
     except OSError as error:
         raise ConfigError(f"{root}: cannot be listed: {error}") from error
-    faces = FaceRows(root, reading.strict)
+    faces = FaceRows(root, reading)
     mapping: dict[str, str] = {}
     for path in files:
         code, label = _label(path, reading)

@@ -46,7 +46,7 @@ def read_fer_parquet(path: Path, reading: Reading = _DEFAULT) -> LabelledFaces:
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"{path}: not a readable Parquet file: {reason}") from error
-    faces = FaceRows(path, reading.strict)
+    faces = FaceRows(path, reading)
     for index, row in enumerate(rows):
         _take_row(faces, {kind: row[column] for kind, column in columns.items()}, index, columns)
     return faces.finish("no rows")
@@ -87,14 +87,12 @@ def _take_row(faces: FaceRows, row: dict[str, Any], index: int, columns: dict[st
     if picture is None:
         faces.pass_over(where, "the image cannot be decoded")
         return
-    subject = row.get("subject")
-    faces.add(
-        picture,
-        label,
-        str(row.get("name", where)),
-        votes,
-        None if subject is None else str(subject),
-    )
+    faces.add(picture, label, str(row.get("name", where)), votes, _subject(row.get("subject")))
+
+
+def _subject(value: Any) -> str | None:
+    """Who is in a picture; None where the cell is empty, as of numbers it is by NaN."""
+    return None if value is None or value != value else str(value)
 
 
 def read_fer_csv(path: Path, usage: str | None, reading: Reading = _DEFAULT) -> LabelledFaces:
@@ -108,7 +106,7 @@ def read_fer_csv(path: Path, usage: str | None, reading: Reading = _DEFAULT) -> 
     Raises:
         ConfigError: a column is missing, or the split holds no face.
     """
-    faces = FaceRows(path, reading.strict)
+    faces = FaceRows(path, reading)
     for line, row in _csv_rows(path, reading.subject_column):
         if usage is not None and row["Usage"] not in (usage, None):
             continue
