@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -249,3 +249,24 @@ def training_hashes(
         return load_file(TRAINING_HASHES)["hashes"].view(np.uint64)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise EngineError(f"{TRAINING_HASHES.name}: cannot be read: {error}") from error
+
+
+def learned_hashes(pictures: Sequence[UInt8Array], initial: Path | None) -> Hashes | None:
+    """Hashes of all that weights have learned from once a training ends.
+
+    Args:
+        pictures: that it learns from.
+        initial: weights that it starts from, which have learned from others; None for random ones.
+
+    Returns:
+        None where nobody knows what the initial weights learned from: their pictures would count
+        as unseen.
+
+    Raises:
+        EngineError: the initial weights are missing or damaged.
+    """
+    hashes = hash_pictures(pictures)
+    if initial is None:
+        return hashes
+    before = training_hashes(None, initial)
+    return None if before is None else np.unique(np.concatenate([before, hashes]), axis=0)

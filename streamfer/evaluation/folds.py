@@ -7,7 +7,7 @@ subject-disjoint folds keep each person on one side, and near-duplicates with th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +22,10 @@ from streamfer.evaluation.classifier import (
     EvaluationConfig,
     predict_probabilities,
     ten_views,
+    training_hashes,
     true_classes,
 )
+from streamfer.evaluation.duplicates import hash_pictures, near_duplicates
 from streamfer.evaluation.kept_folds import FoldsBy, KeptFolds
 from streamfer.evaluation.metrics import accuracy
 from streamfer.labels import NUM_LABELS, LabelSet
@@ -42,7 +44,7 @@ from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.faces.sources import read_all_faces
 from streamfer.training.reading import Reading
 from streamfer.training.runs.command import pick_device
-from streamfer.training.splits import joint_groups
+from streamfer.training.splits import assign_folds, joint_groups
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun
 from streamfer.types import FloatArray
 
@@ -107,9 +109,10 @@ def cross_validate(
         keep: gets the answers of all folds together, for `image` and for `subject`.
 
     Returns:
-        `protocol`, `folds`, `seed`, and for `image` and `subject` (null where not run) the pooled
-        figures (see `Evaluation.figures`), the accuracy `per_fold`, its `mean` and its sample
-        standard deviation `sd`.
+        `protocol`, `folds`, `seed`, `from_scratch`, and for `image` and `subject` (null where not
+        run) the pooled figures (see `Evaluation.figures`; `dedup` leaves out what the weights have
+        learned from that every fold starts from), the accuracy `per_fold`, its `mean` and its
+        sample standard deviation `sd`.
 
     Raises:
         ConfigError: the data is wrong, there are fewer groups than folds, or subjects are asked
@@ -123,15 +126,16 @@ def cross_validate(
     folds = _all_folds(config, faces)
     initial = load_face_vgg(config.weights)
     cache = open_landmarks(config.landmarks, faces.pictures)
-    summary = summary_of(faces, cache)
+    summary, seen = summary_of(faces, cache), _seen_by_start(config, faces)
     figures: dict[str, Any] = {"protocol": "kfold", "folds": config.folds, "seed": config.seed}
+    figures["from_scratch"] = config.from_scratch
     kinds: tuple[FoldsBy, ...] = ("image", "subject")
     for by in kinds:
         figures[by] = None
         if by in folds:
             kept = KeptFolds(config.checkpoints, by, _beginning(config, faces, cache, folds[by]))
             probs, per_fold = _run_folds(config, tested, cache, initial, folds[by], kept, report)
-            evaluation = _evaluation(config, tested, probs, summary)
+            evaluation = _evaluation(config, tested, probs, seen, summary)
             keep(by, evaluation)
             spread = {"mean": float(np.mean(per_fold)), "sd": float(np.std(per_fold, ddof=1))}
             figures[by] = {**evaluation.figures(), "per_fold": per_fold, **spread}
@@ -176,19 +180,30 @@ def _all_folds(config: FoldsConfig, faces: LabelledFaces) -> dict[FoldsBy, NDArr
 
 
 def _evaluation(
-    config: FoldsConfig, tested: _Tested, probs: FloatArray, summary: DataSummary
+    config: FoldsConfig,
+    tested: _Tested,
+    probs: FloatArray,
+    seen: NDArray[np.bool_] | None,
+    summary: DataSummary,
 ) -> Evaluation:
     return Evaluation(
         EvaluationConfig(config.data, tested.labels, config.style, config.tta),
         tested.index,
         probs,
         tested.truth,
-        None,
+        seen,
         hashlib.sha256(config.weights.read_bytes()).hexdigest(),
         tested.faces.names,
         tested.faces.subjects,
         summary,
     )
+
+
+def _seen_by_start(config: FoldsConfig, faces: LabelledFaces) -> NDArray[np.bool_] | None:
+    """(n,) whether the weights that every fold starts from have learned from nearly this picture;
+    None where that is not known, or they start from nothing."""
+    hashes = None if config.from_scratch else training_hashes(None, config.weights)
+    return None if hashes is None else near_duplicates(hash_pictures(faces.pictures), hashes)
 
 
 def _beginning(
@@ -202,31 +217,6 @@ def _beginning(
     for part in (cache.matrices(faces.pictures), faces.classes, faces.votes, fold):
         digest.update(part.tobytes())
     return digest.hexdigest()
-
-
-def assign_folds(groups: Sequence[Any], folds: int, seed: int) -> NDArray[np.int64]:
-    """(n,) fold of each row: a group is never split, and folds are near equal in size.
-
-    Args:
-        groups: what each row belongs to.
-        folds: how many.
-        seed: of the order in which groups are dealt out.
-
-    Raises:
-        ConfigError: there are fewer groups than folds.
-    """
-    names, members = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < folds:
-        raise ConfigError(f"{folds} folds need as many groups, there are {len(names)}")
-    sizes = np.bincount(members)
-    shuffled = np.random.default_rng(seed).permutation(len(names))
-    # Large groups first, each into the fold that is the smallest so far.
-    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    load, fold_of = np.zeros(folds, np.int64), np.zeros(len(names), np.int64)
-    for group in order:
-        fold_of[group] = load.argmin()
-        load[fold_of[group]] += sizes[group]
-    return fold_of[members]
 
 
 def _run_folds(

@@ -79,9 +79,20 @@ def print_folds(figures: Mapping[str, Any], console: Console) -> None:
                 f"{figures['folds']} folds by {by}: accuracy {result['accuracy']:.4f}"
                 f" (sample SD {spread:.4f} over the folds), 95 % between {_shown(low)} and"
                 f" {_shown(high)} by {result['confidence_95_by']}; UAR {_shown(result['uar'])};"
-                f" {result['n']} faces",
+                f" {result['n']} faces{_seen_by_start(figures, result)}",
                 soft_wrap=True,
             )
+
+
+def _seen_by_start(figures: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """How many of the faces the weights have learned from that every fold starts from."""
+    if figures["from_scratch"]:
+        return ""
+    if result["n_dedup"] is None:
+        return "; which of them the initial weights learned from is not known"
+    seen = result["n"] - result["n_dedup"]
+    without = f": {_shown(result['accuracy_dedup'])} without them" if seen else ""
+    return f", {seen} of which the initial weights learned from{without}"
 
 
 def write_json(figures: Mapping[str, Any], path: Path) -> None:

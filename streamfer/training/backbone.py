@@ -113,17 +113,24 @@ def train_backbone(
         save_checkpoint(checkpoint, run.state())
         report(row)
     run.calibrate()
-    return _save(run, faces, reader, metrics, out)
+    return _save(run, faces, reader, metrics, out, initial)
 
 
 def _save(
-    run: BackboneRun, faces: TeachingFaces, reader: CodeReader, metrics: MetricsFile, out: Path
+    run: BackboneRun,
+    faces: TeachingFaces,
+    reader: CodeReader,
+    metrics: MetricsFile,
+    out: Path,
+    initial: Path | None,
 ) -> Path:
     """Writes the averaged weights and their card; the path of the weights."""
     weights = out / weights_name(run.config)
     notes = {"seed": str(run.config.seed), "style": faces.style, "loss": run.config.loss}
     encoder = reader.network if run.network.reads_codes else None
-    save_latent_per(run.average.model, encoder, weights, notes, faces.hashes)
+    # Nobody knows which pictures a published checkpoint learned from.
+    hashes = faces.hashes if initial is None else None
+    save_latent_per(run.average.model, encoder, weights, notes, hashes)
     write_card(weights, run, metrics.rows)
     return weights
 

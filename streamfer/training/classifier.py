@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamfer.errors import ConfigError, OutputError, StreamferError
-from streamfer.evaluation.duplicates import Hashes, hash_pictures
+from streamfer.evaluation.classifier import learned_hashes
+from streamfer.evaluation.duplicates import Hashes
 from streamfer.labels import LABEL_SETS
 from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import load_face_vgg, save_face_vgg
@@ -78,7 +79,7 @@ def train_classifier(
     held_out, kept = split_held_out(splits.training)
     run, began_with = _begin_or_resume(config, files, splits, kept, cache)
     calibration, exam = (evaluation_faces(f, cache) for f in (held_out, splits.validation))
-    hashes = hash_pictures(splits.training.pictures)
+    hashes = learned_hashes(splits.training.pictures, files.initial)
     weights = files.out / "face_vgg19.safetensors"
     metrics = _begin_folder(files.out, run)
     with _progress(run, console) as progress:
@@ -230,7 +231,9 @@ def _mean_of_heads(scores: Mapping[str, float | None], kind: str) -> float:
     return round(sum(values) / len(values), 5) if values else 0.0
 
 
-def _keep(run: ClassifierRun, calibration: EvaluationFaces, weights: Path, hashes: Hashes) -> None:
+def _keep(
+    run: ClassifierRun, calibration: EvaluationFaces, weights: Path, hashes: Hashes | None
+) -> None:
     calibrate(run.average.model, calibration)
     notes = {"epoch": str(run.epoch)}
     save_face_vgg(run.average.model, weights, notes, run.config.storage, hashes)

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from streamfer.evaluation.duplicates import hash_pictures
+from streamfer.evaluation.classifier import learned_hashes
+from streamfer.evaluation.duplicates import Hashes
 from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
 from streamfer.labels import LabelSet, in_order
 from streamfer.models.encoder import Encoder
@@ -64,6 +65,7 @@ def train_fused(
     device: torch.device,
     out: Path,
     advance: Callable[[int], None] = lambda count: None,
+    hashes: Hashes | None = None,
 ) -> dict[str, dict[LabelSet, PairedComparison]]:
     """Trains heads with and without the latent, compares them, and keeps those with.
 
@@ -78,6 +80,7 @@ def train_fused(
         out: gets the whole network, to be served, the heads with the latent and without, alone
             (`fused_heads`, `plain_heads`), `config.json`, and what is returned as JSON.
         advance: told how many faces went through the frozen networks.
+        hashes: of what trunk and heads have learned from; None where that is not known.
 
     Returns:
         By style (`photo`, `sketch`) and label set: heads without the latent (a), and with it (b).
@@ -99,11 +102,14 @@ def train_fused(
     comparison = {style: compare_heads(plain, fused, exam) for style, exam in exams.items()}
     (out / "comparison.json").write_text(json.dumps(comparison, indent=1, default=asdict) + "\n")
     notes = {"seed": str(config.seed)}
+    _save_heads(out, plain, fused, notes)
+    save_fused_network(network, encoder, fused, out / FUSED_NETWORK_FILE, notes, hashes)
+    return comparison
+
+
+def _save_heads(out: Path, plain: FusedHeads, fused: FusedHeads, notes: dict[str, str]) -> None:
     save_fused_heads(plain, out / "plain_heads.safetensors", notes)
     save_fused_heads(fused, out / "fused_heads.safetensors", notes)
-    whole, hashes = out / FUSED_NETWORK_FILE, hash_pictures(training.pictures)
-    save_fused_network(network, encoder, fused, whole, notes, hashes)
-    return comparison
 
 
 def _begin_folder(out: Path, config: FusedTraining) -> None:
@@ -201,6 +207,7 @@ def _train(options: argparse.Namespace) -> None:
             device,
             options.out,
             line.advance,
+            learned_hashes(training.pictures, options.classifier),
         )
     print(comparison_table(comparison, "VGG19", "fused"))
 

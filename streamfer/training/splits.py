@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,3 +141,28 @@ def _choose(groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bo
     if not taken:  # every group is larger than the share
         taken = [int(sizes.argmin())]
     return np.isin(groups, taken)
+
+
+def assign_folds(groups: Sequence[Any], folds: int, seed: int) -> NDArray[np.int64]:
+    """(n,) fold of each row: a group is never split, and folds are near equal in size.
+
+    Args:
+        groups: what each row belongs to.
+        folds: how many.
+        seed: of the order in which groups are dealt out.
+
+    Raises:
+        ConfigError: there are fewer groups than folds.
+    """
+    names, members = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < folds:
+        raise ConfigError(f"{folds} folds need as many groups, there are {len(names)}")
+    sizes = np.bincount(members)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    # Large groups first, each into the fold that is the smallest so far.
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    load, fold_of = np.zeros(folds, np.int64), np.zeros(len(names), np.int64)
+    for group in order:
+        fold_of[group] = load.argmin()
+        load[fold_of[group]] += sizes[group]
+    return fold_of[members]

@@ -9,9 +9,12 @@ import torch
 from streamfer.errors import ConfigError
 from streamfer.evaluation import folds as folds_module
 from streamfer.evaluation.classifier import Evaluation
-from streamfer.evaluation.folds import FoldsConfig, assign_folds, cross_validate
+from streamfer.evaluation.duplicates import hash_pictures
+from streamfer.evaluation.folds import FoldsConfig, cross_validate
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, load_face_vgg, save_face_vgg
 from streamfer.training.faces.data import LabelledFaces
+from streamfer.training.faces.sources import read_all_faces
+from streamfer.training.splits import assign_folds
 from tests.support.labelled_faces import drawn_face, write_tree
 
 
@@ -175,3 +178,17 @@ def test_frozen_stages_stay_as_they_were(tmp_path: Path, monkeypatch: pytest.Mon
 def test_all_splits_are_folded(tmp_path: Path) -> None:
     files = [(f"{split}/happy/{split}{i}.png", 3) for split in ("train", "test") for i in range(3)]
     assert cross_validate(_config(tmp_path, files))["image"]["n"] == 6
+
+
+def test_what_the_initial_weights_learned_from_is_left_out(tmp_path: Path) -> None:
+    config = _config(tmp_path, _SUBJECTS, by="image")
+    unknown = cross_validate(config)["image"]
+    assert (unknown["n_dedup"], unknown["accuracy_dedup"]) == (None, None)
+    hashes = hash_pictures(read_all_faces(config.data).pictures[:5])
+    save_face_vgg(load_face_vgg(config.weights), config.weights, hashes=hashes)
+    seen = cross_validate(config)["image"]
+    assert 0 < seen["n_dedup"] <= 7
+    assert seen["n"] == 12
+    scratch = cross_validate(dataclasses.replace(config, from_scratch=True))
+    assert scratch["from_scratch"]
+    assert scratch["image"]["n_dedup"] is None

@@ -81,11 +81,20 @@ def test_folds_are_shown_where_they_were_run() -> None:
     console = Console(file=StringIO(), width=120)
     result = {"accuracy": 0.9, "n": 30, "per_fold": [0.8, 1.0], "uar": None}
     result |= {"confidence_95": [0.85, 0.95], "confidence_95_by": "subject"}
-    print_folds({"folds": 2, "image": result, "subject": None}, console)
+    result |= {"n_dedup": 28, "accuracy_dedup": 0.85}
+    figures = {"folds": 2, "from_scratch": False, "image": result, "subject": None}
+    print_folds(figures, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "2 folds by image: accuracy 0.9000 (sample SD 0.1414" in text
     assert "95 % between 0.8500 and 0.9500 by subject; UAR –; 30 faces" in text
+    assert "30 faces, 2 of which the initial weights learned from: 0.8500 without them" in text
     assert text.count("folds by") == 1
+    result["n_dedup"] = None
+    print_folds(figures, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "30 faces; which of them the initial weights learned from is not known" in text
+    print_folds(figures | {"from_scratch": True}, console)
+    assert console.file.getvalue().endswith("; 30 faces\n")  # type: ignore[attr-defined]
 
 
 def test_a_table_for_a_paper(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from streamfer.app.networks.own_weights import read_own_weights
+from streamfer.evaluation.duplicates import hash_pictures
 from streamfer.models.encoder import Encoder, EncoderConfig
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, load_fused
 from streamfer.models.fused_file import load_fused_network
@@ -111,6 +112,7 @@ def test_it_leaves_heads_that_fit_their_networks(tmp_path: Path, faces: Labelled
         torch.device("cpu"),
         tmp_path,
         counted.append,
+        hash_pictures(faces.pictures),
     )
     written = json.loads((tmp_path / "comparison.json").read_text())
     assert written.keys() == comparison.keys() == {"photo", "sketch"}
