@@ -133,7 +133,7 @@ def cross_validate(
     for by in kinds:
         figures[by] = None
         if by in folds:
-            kept = KeptFolds(config.checkpoints, by, _beginning(config, faces, cache, folds[by]))
+            kept = _kept_folds(config, faces, cache, initial, by, folds[by])
             probs, per_fold = _run_folds(config, tested, cache, initial, folds[by], kept, report)
             evaluation = _evaluation(config, tested, probs, seen, summary)
             keep(by, evaluation)
@@ -206,17 +206,25 @@ def _seen_by_start(config: FoldsConfig, faces: LabelledFaces) -> NDArray[np.bool
     return None if hashes is None else near_duplicates(hash_pictures(faces.pictures), hashes)
 
 
-def _beginning(
-    config: FoldsConfig, faces: LabelledFaces, cache: LandmarkCache, fold: NDArray[np.int64]
-) -> str:
-    """SHA-256 (hex) of all that the answers of a fold depend on."""
+def _kept_folds(
+    config: FoldsConfig,
+    faces: LabelledFaces,
+    cache: LandmarkCache,
+    initial: FaceVGG,
+    by: FoldsBy,
+    fold: NDArray[np.int64],
+) -> KeptFolds:
+    """The finished folds, named by the SHA-256 of all that the answers of a fold depend on."""
     plain = {k: v for k, v in asdict(config).items() if k not in _FREE}
     digest = hashlib.sha256(repr(sorted(plain.items())).encode())
     digest.update(b"" if config.from_scratch else config.weights.read_bytes())
     digest.update(b"".join(picture_key(picture) for picture in faces.pictures))
     for part in (cache.matrices(faces.pictures), faces.classes, faces.votes, fold):
         digest.update(part.tobytes())
-    return digest.hexdigest()
+    earlier = digest.hexdigest()
+    if config.from_scratch:  # of the weights only the shape counts, which was not noted earlier
+        digest.update(repr(sorted(asdict(initial.config).items())).encode())
+    return KeptFolds(config.checkpoints, by, digest.hexdigest(), earlier)
 
 
 def _run_folds(

@@ -22,12 +22,14 @@ class KeptFolds:
         folder: made where it is missing; None keeps nothing.
         by: what their faces were dealt out by.
         beginning: digest of all that their answers depend on.
+        earlier: the same as an earlier version took it, whose folds are gone on with.
     """
 
-    def __init__(self, folder: Path | None, by: FoldsBy, beginning: str) -> None:
+    def __init__(self, folder: Path | None, by: FoldsBy, beginning: str, earlier: str = "") -> None:
         self.by: FoldsBy = by
         self._folder = folder
         self._beginning = beginning
+        self._accepted = {beginning, earlier or beginning}
 
     def read(self, number: int) -> FloatArray | None:
         """(n, 7) answers of a fold; None where it is not finished.
@@ -42,7 +44,7 @@ class KeptFolds:
                 probs, beginning = arrays["probs"], str(arrays["beginning"])
         except NO_ARRAYS as error:
             raise ConfigError(f"{path}: not a finished fold: {error}") from error
-        if beginning != self._beginning:
+        if beginning not in self._accepted:
             raise ConfigError(
                 f"{path}: is of other faces, weights or settings; give another --checkpoints"
             )

@@ -16,9 +16,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ from streamfer.training.runs.command import (
     training_parser,
 )
 from streamfer.training.runs.loop import train_until_over
-from streamfer.training.runs.run_folder import RunFolder
+from streamfer.training.runs.run_folder import RunFolder, digests_of
 from streamfer.vision.overlay.sheet import write_sheet
 
 _SHEET_FACES = 32
@@ -56,6 +57,7 @@ def train_autoencoder(
     *,
     initial: tuple[Path, Path] | None = None,
     resume: bool = False,
+    made_from: Mapping[str, str] = MappingProxyType({}),
     clock: Callable[[], float] = time.monotonic,
     on_tick: Callable[[dict[str, Any]], None] = lambda metrics: None,
 ) -> tuple[Generator, Encoder]:
@@ -70,6 +72,7 @@ def train_autoencoder(
             resume from.
         initial: folder of a generator's training and file of an encoder to start from.
         resume: go on from the state in `out`.
+        made_from: SHA-256 of the lens's file, by option; a resumed run must have the same.
         clock: seconds, monotonic.
         on_tick: called with each line of metrics.
 
@@ -82,14 +85,12 @@ def train_autoencoder(
     """
     began = clock()
     trainer = AutoencoderTrainer(faces, lens, config)
-    folder = _begin_or_resume(trainer, faces, out, initial, resume)
+    if initial:
+        trainer.start_from(*initial)
+    folder = _begin_or_resume(trainer, out, resume, made_from)
 
     def tick() -> None:
-        metrics = {**trainer.metrics(), "seconds": clock() - began}
-        folder.log(metrics)
-        _write_results(trainer, out)
-        _save_state(trainer, folder)
-        on_tick(metrics)
+        on_tick(_write(trainer, folder, clock() - began))
 
     train_until_over(trainer, config, lambda: clock() - began, trainer.step, tick)
     fitted = trainer.mapping_fitted
@@ -101,21 +102,31 @@ def train_autoencoder(
 
 
 def _begin_or_resume(
-    trainer: AutoencoderTrainer,
-    faces: Tensor,
-    out: Path,
-    initial: tuple[Path, Path] | None,
-    resume: bool,
+    trainer: AutoencoderTrainer, out: Path, resume: bool, made_from: Mapping[str, str]
 ) -> RunFolder:
     """The folder of the run; the trainer takes up the state in it where it is resumed."""
-    if initial:
-        trainer.start_from(*initial)
-    folder = RunFolder(out, asdict(trainer.config), faces, resume=resume, free=_FREE_OPTIONS)
+    folder = RunFolder(
+        out,
+        asdict(trainer.config),
+        trainer.faces,
+        resume=resume,
+        free=_FREE_OPTIONS,
+        made_from=made_from,
+    )
     if folder.resuming:
         progress = folder.load(_modules(trainer), _optimizers(trainer))
         trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
         trainer.mapping_fitted = progress["mapping_fitted"]
     return folder
+
+
+def _write(trainer: AutoencoderTrainer, folder: RunFolder, seconds: float) -> dict[str, Any]:
+    """Writes where the run stands after so many seconds; its metrics."""
+    metrics = {**trainer.metrics(), "seconds": seconds}
+    folder.log(metrics)
+    _write_results(trainer, folder.path)
+    _save_state(trainer, folder)
+    return metrics
 
 
 def _save_state(trainer: AutoencoderTrainer, folder: RunFolder) -> None:
@@ -179,6 +190,7 @@ def _train(options: argparse.Namespace) -> None:
             options.out,
             initial=initial,
             resume=options.resume,
+            made_from=digests_of(classifier=options.classifier),
             on_tick=lambda metrics: line.report(metrics["images"], metrics),
         )
 

@@ -22,6 +22,7 @@ from streamfer.models.backbones.backbone import BACKBONES, Stem
 from streamfer.models.directions import Directions, load_directions
 from streamfer.models.latent_per import LATENTS, save_latent_per
 from streamfer.models.shipped import SHIPPED
+from streamfer.training.backbones.beginning import beginning_of
 from streamfer.training.backbones.card import write_card
 from streamfer.training.backbones.run import (
     BackboneRun,
@@ -41,7 +42,12 @@ from streamfer.training.runs.command import (
     training_parser,
 )
 from streamfer.training.runs.loop import check_sound
-from streamfer.training.runs.run_state import MetricsFile, load_checkpoint, save_checkpoint
+from streamfer.training.runs.run_state import (
+    MetricsFile,
+    demand_same_beginning,
+    load_checkpoint,
+    save_checkpoint,
+)
 from streamfer.training.splits import Splits
 
 _CHOICES = {
@@ -103,17 +109,23 @@ def train_backbone(
     if config.threads:
         torch.set_num_threads(config.threads)
     run = BackboneRun(config, faces, reader.network, directions, reader.device, initial)
-    checkpoint = out / "last.pt"
+    checkpoint, began_with = out / "last.pt", beginning_of(run, reader, directions, initial)
     if resume and checkpoint.exists():
-        run.restore(load_checkpoint(checkpoint), checkpoint)
+        _go_on(run, began_with, checkpoint)
     metrics = _begin_folder(out, run)
     while run.epoch < config.epochs:
         row = _train_and_score(run, faces, advance)
         metrics.append(row)
-        save_checkpoint(checkpoint, run.state())
+        save_checkpoint(checkpoint, run.state() | {"began_with": began_with})
         report(row)
     run.calibrate()
     return _save(run, faces, reader, metrics, out, initial)
+
+
+def _go_on(run: BackboneRun, began_with: dict[str, str], checkpoint: Path) -> None:
+    state = load_checkpoint(checkpoint)
+    demand_same_beginning(state, began_with, checkpoint)
+    run.restore(state, checkpoint)
 
 
 def _save(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ from streamfer.training.runs.command import (
     training_parser,
 )
 from streamfer.training.runs.loop import train_until_over
-from streamfer.training.runs.run_folder import RunFolder
+from streamfer.training.runs.run_folder import RunFolder, digests_of
 from streamfer.vision.overlay.sheet import write_sheet
 
 _SHEET_SIZE = 64
@@ -44,6 +45,7 @@ def train_generator(
     lens: Lens | None = None,
     initial: Generator | None = None,
     resume: bool = False,
+    made_from: Mapping[str, str] = MappingProxyType({}),
     clock: Callable[[], float] = time.monotonic,
     on_tick: Callable[[dict[str, Any]], None] = lambda metrics: None,
 ) -> Generator:
@@ -57,6 +59,8 @@ def train_generator(
         lens: frozen, on that device, for a projected discriminator.
         initial: a generator to start from; None starts from random weights.
         resume: go on from the state in `out`.
+        made_from: SHA-256 of the files of lens and initial generator, by option; a resumed run must
+            have the same.
         clock: seconds, monotonic.
         on_tick: called with each line of metrics.
 
@@ -68,11 +72,7 @@ def train_generator(
     """
     began = clock()
     trainer = GeneratorTrainer(faces, config, lens, initial)
-    folder = RunFolder(out, asdict(config), faces, resume=resume, free=_FREE_OPTIONS)
-    if folder.resuming:
-        progress = folder.load(trainer.modules(), trainer.optimizers())
-        trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
-        trainer.mean_length.fill_(progress["mean_length"])
+    folder = _begin_or_resume(trainer, out, resume, made_from)
 
     def tick() -> None:
         _tick(trainer, folder, clock() - began, on_tick)
@@ -83,6 +83,25 @@ def train_generator(
     notes = {"images": str(trainer.images_seen), "seed": str(config.seed)}
     save_generator(trainer.G_ema, out / "generator.safetensors", notes)
     return trainer.G_ema
+
+
+def _begin_or_resume(
+    trainer: GeneratorTrainer, out: Path, resume: bool, made_from: Mapping[str, str]
+) -> RunFolder:
+    """The folder of the run; the trainer takes up the state in it where it is resumed."""
+    folder = RunFolder(
+        out,
+        asdict(trainer.config),
+        trainer.faces,
+        resume=resume,
+        free=_FREE_OPTIONS,
+        made_from=made_from,
+    )
+    if folder.resuming:
+        progress = folder.load(trainer.modules(), trainer.optimizers())
+        trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
+        trainer.mean_length.fill_(progress["mean_length"])
+    return folder
 
 
 def _tick(
@@ -129,6 +148,8 @@ def _train(options: argparse.Namespace) -> None:
     lens = Lens(load_face_vgg(options.classifier)).to(device) if config.projected else None
     aligned = read_training(options)
     faces = torch.from_numpy(aligned.crops).to(device)
+    looks_through = options.classifier if config.projected else None
+    made_from = digests_of(classifier=looks_through, initial=options.initial)
     with ProgressLine(config.images, "generator") as line:
         train_generator(
             faces,
@@ -137,6 +158,7 @@ def _train(options: argparse.Namespace) -> None:
             lens=lens,
             initial=initial,
             resume=options.resume,
+            made_from=made_from,
             on_tick=lambda metrics: line.report(metrics["images"], metrics),
         )
 

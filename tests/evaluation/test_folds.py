@@ -11,6 +11,7 @@ from streamfer.evaluation import folds as folds_module
 from streamfer.evaluation.classifier import Evaluation
 from streamfer.evaluation.duplicates import hash_pictures
 from streamfer.evaluation.folds import FoldsConfig, cross_validate
+from streamfer.evaluation.kept_folds import KeptFolds
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, load_face_vgg, save_face_vgg
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.sources import read_all_faces
@@ -192,3 +193,27 @@ def test_what_the_initial_weights_learned_from_is_left_out(tmp_path: Path) -> No
     scratch = cross_validate(dataclasses.replace(config, from_scratch=True))
     assert scratch["from_scratch"]
     assert scratch["image"]["n_dedup"] is None
+
+
+def test_folds_from_scratch_of_another_shape_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    config = _config(tmp_path, _SUBJECTS, by="image", from_scratch=True, checkpoints=kept)
+    begun: list[KeptFolds] = []
+    monkeypatch.setattr(
+        folds_module, "KeptFolds", lambda *given: begun.append(KeptFolds(*given)) or begun[-1]
+    )
+    whole = cross_validate(config)
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.05, input_size=16)), config.weights)
+    with pytest.raises(ConfigError, match="is of other faces, weights or settings"):
+        cross_validate(config)
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.125, input_size=16)), config.weights)
+    assert cross_validate(config)["image"]["per_fold"] == whole["image"]["per_fold"]
+    # An earlier version did not note the shape.
+    (earlier,) = begun[0]._accepted - {begun[0]._beginning}
+    for number in (0, 1):
+        answers = begun[0].read(number)
+        assert answers is not None
+        KeptFolds(kept, "image", earlier).write(number, answers)
+    assert cross_validate(config)["image"]["per_fold"] == whole["image"]["per_fold"]

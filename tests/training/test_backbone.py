@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from streamfer.models.directions import save_directions
 from streamfer.models.latent_per import load_latent_per
-from streamfer.models.storage import read_tensors
+from streamfer.models.storage import load_encoder, read_tensors, save_encoder
 from streamfer.training.backbone import main
+from streamfer.training.runs.run_state import load_checkpoint, save_checkpoint
 from tests.support.backbone_runs import TINY, metrics, run_options
+from tests.support.directions import random_directions
 from tests.support.labelled_faces import write_tree
 
 
@@ -100,3 +104,27 @@ def test_views_are_the_same_for_every_arm(tmp_path: Path) -> None:
     crops = np.load(folder / "crops-000.npy")
     assert crops.shape[1:] == (64, 64)
     assert len(list(folder.iterdir())) == 2
+
+
+def test_a_run_goes_on_with_what_it_began_with_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*run_options(tmp_path, 64, 14), *TINY, "--backbone", "resnet18", "--latent", "mean"]
+    out = tmp_path / "out"
+    assert main([*options, "--out", str(out)]) == 0
+    others = {name: tmp_path / f"other-{name}.safetensors" for name in ("encoder", "directions")}
+    encoder = load_encoder(Path(options[options.index("--encoder") + 1]))
+    encoder.w_avg.add_(1)
+    save_encoder(encoder, others["encoder"], {})
+    directions = random_directions(10, 8)
+    other = dataclasses.replace(directions, scores=-directions.scores)
+    save_directions(other, others["directions"], {})
+    for name, path in others.items():
+        arguments = [*options, "--out", str(out), "--resume", f"--{name}", str(path)]
+        assert main(arguments) == 2
+        last = capsys.readouterr().err.strip().splitlines()[-1]
+        assert f"last.pt: was trained with another --{name} (SHA-256 " in last
+    state = load_checkpoint(out / "last.pt")
+    del state["began_with"]  # as an earlier version left it
+    save_checkpoint(out / "last.pt", state)
+    assert main([*options, "--out", str(out), "--resume"]) == 0

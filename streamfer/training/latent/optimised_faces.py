@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -27,6 +28,13 @@ class OptimisedFaces:
     """(n, R, R) uint8."""
     codes: Tensor = field(repr=False)
     """(n, num_ws, w_dim) float32."""
+
+    @property
+    def sha256(self) -> str:
+        """Of faces and codes (hex)."""
+        digest = hashlib.sha256(self.crops.cpu().numpy().tobytes())
+        digest.update(self.codes.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
 
 class CodeShards:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from streamfer.errors import ConfigError
+from streamfer.models.shipped import weights_sha256
 from streamfer.models.storage import read_tensors, write_tensors
 from streamfer.training.runs.loop import check_sound
 from streamfer.training.whole_file import write_whole
@@ -27,9 +29,12 @@ class RunFolder:
         faces: uint8, what it learns from; a run that goes on must learn from the same.
         resume: whether to go on from the last state, where there is one.
         free: names of options that may change between a run and its continuation.
+        made_from: SHA-256 of what else it learns from, such as other networks; a run that goes on
+            must learn from the same.
 
     Raises:
-        ConfigError: the options or the faces differ from those of the run that shall go on.
+        ConfigError: the options, the faces or what it is made from differ from those of the run
+            that shall go on.
     """
 
     def __init__(
@@ -40,20 +45,24 @@ class RunFolder:
         *,
         resume: bool,
         free: Iterable[str] = (),
+        made_from: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         saved = path / "config.json"
         wanted = json.loads(json.dumps(options))
         wanted["faces_sha256"] = hashlib.sha256(faces.cpu().numpy().tobytes()).hexdigest()
+        digests = {f"{name}_sha256": digest for name, digest in made_from.items()}
+        wanted |= digests
         self.resuming = resume and (path / "state.json").exists()
         if self.resuming:
-            before = json.loads(saved.read_text())
+            # A run of an earlier version did not note what it is made from: it goes on.
+            before = digests | json.loads(saved.read_text())
             differing = [k for k in wanted if k not in free and before.get(k) != wanted[k]]
             if differing:
                 raise ConfigError(
                     f"{path}: cannot resume: {differing[0]} was {before.get(differing[0])},"
-                    f" now {wanted[differing[0]]}"
+                    f" now {wanted[differing[0]]}; give the same, or another --out"
                 )
         else:
             (path / "metrics.jsonl").unlink(missing_ok=True)
@@ -107,6 +116,15 @@ class RunFolder:
             _restore_random(read_tensors(self.path / "random.safetensors")[1])
         progress: dict[str, Any] = json.loads((self.path / "state.json").read_text())
         return progress
+
+
+def digests_of(**files: Path | None) -> dict[str, str]:
+    """SHA-256 (hex) of files by the option that names them; `none` where it was not given.
+
+    Raises:
+        EngineError: a file cannot be read.
+    """
+    return {name: weights_sha256(path) if path else "none" for name, path in files.items()}
 
 
 def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -75,6 +75,27 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def demand_same_beginning(state: Mapping[str, Any], mine: Mapping[str, str], where: Path) -> None:
+    """Holds what a run begins with against what the run of a checkpoint began with.
+
+    Args:
+        state: of the checkpoint. What its run did not note, as those of earlier versions, may be
+            anything.
+        mine: SHA-256 of what the run begins with, by option.
+        where: the checkpoint, for messages.
+
+    Raises:
+        ConfigError: something else was given; says which.
+    """
+    theirs = state.get("began_with", {})
+    for name, digest in mine.items():
+        if (before := theirs.get(name, digest)) != digest:
+            raise ConfigError(
+                f"{where}: was trained with another --{name} (SHA-256 {before}, not {digest});"
+                " resume with the same"
+            )
+
+
 class MetricsFile:
     """One JSON object per epoch, in a JSONL file."""
 

@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from streamfer.models.encoder import Encoder, EncoderConfig
-from streamfer.models.storage import load_encoder, load_generator, save_encoder
+from streamfer.models.storage import load_encoder, load_generator, save_encoder, save_generator
+from streamfer.models.stylegan2 import Generator, GeneratorConfig
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from streamfer.training import autoencoder, encoder, generator
 from streamfer.training.faces.landmarks import LandmarkCache, picture_key
@@ -93,3 +95,51 @@ def test_errors_are_one_line_with_their_exit_code(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert message in line
+
+
+def _other_networks(folder: Path) -> dict[str, Path]:
+    folder.mkdir()
+    torch.manual_seed(len(folder.name))
+    paths = {
+        name: folder / f"{name}.safetensors" for name in ("classifier", "generator", "initial")
+    }
+    save_face_vgg(FaceVGG(FaceVGGConfig(width=0.05)), paths["classifier"])
+    save_generator(Generator(GeneratorConfig()), paths["generator"], {})
+    save_encoder(Encoder(EncoderConfig()), paths["initial"], {})
+    return paths
+
+
+def test_a_run_goes_on_with_the_networks_that_it_began_with_alone(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, others = _other_networks(tmp_path / "mine"), _other_networks(tmp_path / "others")
+    given = arguments(data, tmp_path / "e", *(f"--{name}={path}" for name, path in mine.items()))
+    assert encoder.main(given) == 0
+    saved = tmp_path / "e" / "config.json"
+    whole = json.loads(saved.read_text())
+    for name, path in others.items():
+        assert encoder.main([*given, "--resume", f"--{name}={path}"]) == 2
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert f"cannot resume: {name}_sha256 was " in told
+        assert told.endswith("; give the same, or another --out")
+    # As an earlier version left it.
+    later = ("codes_sha256", *(f"{name}_sha256" for name in mine))
+    earlier = {key: value for key, value in whole.items() if key not in later}
+    saved.write_text(json.dumps(earlier))
+    assert encoder.main([*given, "--resume"]) == 0
+    assert json.loads(saved.read_text()) == whole
+
+
+@pytest.mark.parametrize("main", [generator.main, autoencoder.main])
+def test_the_lens_is_one_that_a_run_goes_on_with(
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    main: Callable[[Sequence[str]], int],
+) -> None:
+    mine, others = _other_networks(tmp_path / "mine"), _other_networks(tmp_path / "others")
+    given = arguments(data, tmp_path / "out", "--projected")
+    assert main([*given, f"--classifier={mine['classifier']}"]) == 0
+    assert main([*given, "--resume", f"--classifier={others['classifier']}"]) == 2
+    assert "cannot resume: classifier_sha256 was " in capsys.readouterr().err.splitlines()[-1]
+    assert main([*given, "--resume", f"--classifier={mine['classifier']}"]) == 0
