@@ -99,8 +99,7 @@ def _begin_or_resume(
     )
     if folder.resuming:
         progress = folder.load(trainer.modules(), trainer.optimizers())
-        trainer.images_seen, trainer.steps = progress["images"], progress["steps"]
-        trainer.mean_length.fill_(progress["mean_length"])
+        trainer.go_on(progress["images"], progress["steps"], progress["mean_length"])
     return folder
 
 

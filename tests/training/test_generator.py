@@ -62,6 +62,23 @@ def test_resumed_it_goes_on_as_if_never_stopped(tmp_path: Path, faces: Tensor) -
         torch.testing.assert_close(actual, expected)
 
 
+def test_a_resumed_run_logs_as_if_never_stopped(tmp_path: Path, faces: Tensor) -> None:
+    train_generator(faces, TINY, tmp_path / "whole")
+    train_generator(faces, dataclasses.replace(TINY, images=32), tmp_path / "parts")
+    train_generator(faces, TINY, tmp_path / "parts", resume=True)
+    whole, parts = _rows(tmp_path / "whole"), _rows(tmp_path / "parts")
+    assert len(parts) == len(whole)
+    for expected, actual in zip(whole, parts, strict=True):
+        for name in ("images", "loss_G", "loss_D", "r1"):
+            assert actual[name] == pytest.approx(expected[name], rel=1e-3)
+    train_generator(faces, TINY, tmp_path / "parts", resume=True)  # nothing is left to do
+    assert _rows(tmp_path / "parts") == parts
+
+
+def _rows(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
 def test_on_other_faces_it_cannot_be_resumed(tmp_path: Path, faces: Tensor) -> None:
     train_generator(faces, TINY, tmp_path)
     with pytest.raises(ConfigError, match="cannot resume: faces_sha256 was"):

@@ -238,6 +238,17 @@ class GeneratorTrainer:
         w = self.G.mapping(torch.randn(2 * n, shape.z_dim, device=self.device))
         return mix_styles(w[:n], w[n:], shape.num_ws, self.config.style_mixing)
 
+    def go_on(self, images: int, steps: int, mean_length: float) -> None:
+        """Counts on from a run whose networks and optimisers were taken up.
+
+        Args:
+            images: shown in it.
+            steps: taken in it, all of which it has reported.
+            mean_length: of paths, where it ended.
+        """
+        self.images_seen, self.steps, self._reported = images, steps, steps
+        self.mean_length.fill_(mean_length)
+
     def modules(self) -> dict[str, torch.nn.Module]:
         """What a state holds."""
         return {"G": self.G, "G_ema": self.G_ema, "D": self.D, "augment": self.adaptive}
