@@ -200,9 +200,14 @@ def _prepared(
                 return EditedSet(kept["codes"], kept["strangers"])
         except NO_ARRAYS as error:
             raise ConfigError(f"{path}: damaged; delete it: {error}") from error
+    persons = read_faces(options.persons, "train")
+    if not persons.subjects:
+        raise ConfigError(
+            f"--persons {options.persons}: nothing says who is in its pictures; give a Parquet file"
+            " with a column person"
+        )
     public = read_faces(options.data, held_out_split(options.data))
     crops = _aligned(public, range(min(options.faces, len(public))), options.landmarks)
-    persons = read_faces(options.persons, "train")
     # One picture of each person.
     _, rows = np.unique(persons.subjects, return_index=True)
     others = _aligned(persons, rows.tolist(), options.landmarks)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from streamfer.errors import OutputError
+from streamfer.errors import ConfigError, OutputError
 from streamfer.evaluation.edit import (
+    _prepared,
     control,
     judge_direction,
     main,
@@ -19,6 +21,7 @@ from streamfer.evaluation.edit import (
 from streamfer.evaluation.edited_set import EditedSet, edited_set
 from streamfer.types import FloatArray, UInt8Array
 from tests.support.directions import random_directions
+from tests.support.labelled_faces import drawn_set, write_parquet
 
 HAPPY = 3
 
@@ -108,3 +111,11 @@ def test_wrong_options_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     lines = capsys.readouterr().err.splitlines()
     told = ["--faces 1", "--fit 2.0", f"--judge {tmp_path}"]
     assert [line.split(":")[1].strip() for line in lines] == told
+
+
+def test_strangers_have_to_be_known(tmp_path: Path) -> None:
+    persons = write_parquet(tmp_path / "persons.parquet", drawn_set(4))
+    options = Namespace(data=persons, persons=persons, faces=2, landmarks=None, fit=0.0)
+    editor = CodeEditor()
+    with pytest.raises(ConfigError, match=r"--persons .*: nothing says who is in its pictures"):
+        _prepared(options, editor, editor, tmp_path)

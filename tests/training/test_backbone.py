@@ -77,6 +77,7 @@ def test_wrong_settings_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     tree = write_tree(tmp_path / "tree", [(f"happy/{i}.png", 3) for i in range(6)])
     refused = {
         "was trained with learning_rate 0.05, not 0.1": ["--resume", "--learning-rate", "0.1"],
+        "--batch-size 1: needs at least 2 faces": ["--batch-size", "1"],
         "published checkpoints of DAN need --backbone dan": ["--initial", "x.pth"],
         "--augment 2.0 is not in": ["--augment", "2"],
         "are for codes of 10 × 8, the encoder's are 10 × 128": [

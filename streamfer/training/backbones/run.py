@@ -67,9 +67,14 @@ class BackboneRunConfig:
     """Torch's CPU threads; 0 leaves its default."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "views"):
+        for name in ("epochs", "views"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1")
+        if self.batch_size < 2:  # what is left over of an epoch is no batch: none is smaller
+            raise ConfigError(
+                f"--batch-size {self.batch_size}: needs at least 2 faces, whose spread the batch"
+                " normalisation takes"
+            )
         self.network("ferplus", EncoderShape())
 
     def network(self, labels: LabelSet, codes: EncoderShape) -> LatentPERConfig:
