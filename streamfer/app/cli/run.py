@@ -143,7 +143,7 @@ def _tick(
             job.stop() if acted == 1 else job.abort()
         elif signals.reread and followed is not None:
             signals.reread = False
-            followed.update(job)
+            followed.follow(job)
         view.refresh()
 
     return tick

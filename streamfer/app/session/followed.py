@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -42,6 +43,29 @@ class FollowedSources:
         self._streams = {_key(spec): spec.name for spec in expand_sources(sources)}
         """Stream names by what the list said last, also of streams that have ended since."""
         self._read = read
+        self._lock = threading.Lock()
+        self._busy = self._again = False
+
+    def follow(self, job: ChangingJob) -> None:
+        """Has `update` done in a thread: a file that does not answer, on a share that is away, say,
+        holds up neither the run nor its end."""
+        with self._lock:
+            if self._busy:
+                self._again = True
+                return
+            self._busy = True
+        threading.Thread(
+            target=self._follow, args=[job], name="followed sources", daemon=True
+        ).start()
+
+    def _follow(self, job: ChangingJob) -> None:
+        while True:
+            self.update(job)
+            with self._lock:
+                if not self._again:
+                    self._busy = False
+                    return
+                self._again = False
 
     def update(self, job: ChangingJob) -> None:
         """Reads the list and changes the run; what is wrong with it is logged."""

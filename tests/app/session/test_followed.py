@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
@@ -55,6 +56,31 @@ def test_what_vanishes_leaves_and_what_is_new_joins() -> None:
     listed.sources = ()
     followed.update(job)
     assert job.changes[3:] == ["-b-1"]
+
+
+def test_a_source_that_does_not_answer_holds_nobody_up() -> None:
+    entered, answers, added = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    class SlowJob(FakeJob):
+        def add_source(self, spec: SourceSpec) -> StreamInfo:
+            entered.set()
+            assert answers.wait(60)
+            info = super().add_source(spec)
+            added.release()
+            return info
+
+    job, listed = SlowJob(), List()
+    followed = FollowedSources(listed(), listed)
+    listed.sources = ("rtsp://a/1",)
+    followed.follow(job)
+    assert entered.wait(60)
+    listed.sources = ("rtsp://a/1", "rtsp://b/1")
+    followed.follow(job)
+    followed.follow(job)
+    answers.set()
+    assert added.acquire(timeout=60)
+    assert added.acquire(timeout=60)
+    assert job.changes == ["+a-1", "+b-1"]
 
 
 def test_a_list_that_cannot_be_read_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
