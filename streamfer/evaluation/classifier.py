@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,31 +10,29 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from streamfer.engine import Engine
-from streamfer.errors import ConfigError, EngineError
+from streamfer.errors import ConfigError
 from streamfer.evaluation.agreement import (
     FIGURES,
     accuracy_of,
     accuracy_per_subject,
     bootstrap_95,
 )
-from streamfer.evaluation.duplicates import Hashes, hash_pictures, near_duplicates
+from streamfer.evaluation.duplicates import hash_pictures, near_duplicates
 from streamfer.evaluation.metrics import (
     class_scores,
     confusion_matrix,
     expected_calibration_error,
 )
 from streamfer.evaluation.served import served_answers
+from streamfer.evaluation.training_hashes import training_hashes
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.served_classifier import load_served_classifier
 from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import (
     SHIPPED_FACE_WEIGHTS,
     FaceVGG,
-    read_training_hashes,
 )
 from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
@@ -43,9 +41,6 @@ from streamfer.training.faces.sketch import pencil_sketch
 from streamfer.training.faces.sources import Split, held_out_split, read_faces
 from streamfer.training.reading import Reading
 from streamfer.types import FloatArray, UInt8Array
-
-TRAINING_HASHES = SHIPPED_FACE_WEIGHTS.with_name("fer2013_training_hashes.safetensors")
-"""Perceptual hashes of the FER2013 pictures that the shipped weights learned from."""
 
 _DEFAULT = Reading()
 _BATCH = 256
@@ -227,46 +222,3 @@ def ten_views(crops: UInt8Array) -> list[UInt8Array]:
         view = padded[:, top : top + side, left : left + side]
         views += [np.ascontiguousarray(view), np.ascontiguousarray(view[:, :, ::-1])]
     return views
-
-
-def training_hashes(
-    data: Path | None, weights: Path = SHIPPED_FACE_WEIGHTS, reading: Reading = _DEFAULT
-) -> Hashes | None:
-    """Hashes of a training set: of the given data, or those that came with the weights.
-
-    Returns:
-        None where nobody knows what the weights learned from.
-
-    Raises:
-        ConfigError: the data is missing or malformed.
-        EngineError: the package's own hashes are missing or broken.
-    """
-    if data is not None:
-        return hash_pictures(read_faces(data, "train", reading).pictures)
-    if weights.resolve() != SHIPPED_FACE_WEIGHTS.resolve():
-        return read_training_hashes(weights)
-    try:
-        return load_file(TRAINING_HASHES)["hashes"].view(np.uint64)
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise EngineError(f"{TRAINING_HASHES.name}: cannot be read: {error}") from error
-
-
-def learned_hashes(pictures: Sequence[UInt8Array], initial: Path | None) -> Hashes | None:
-    """Hashes of all that weights have learned from once a training ends.
-
-    Args:
-        pictures: that it learns from.
-        initial: weights that it starts from, which have learned from others; None for random ones.
-
-    Returns:
-        None where nobody knows what the initial weights learned from: their pictures would count
-        as unseen.
-
-    Raises:
-        EngineError: the initial weights are missing or damaged.
-    """
-    hashes = hash_pictures(pictures)
-    if initial is None:
-        return hashes
-    before = training_hashes(None, initial)
-    return None if before is None else np.unique(np.concatenate([before, hashes]), axis=0)

@@ -22,12 +22,12 @@ from streamfer.evaluation.classifier import (
     EvaluationConfig,
     predict_probabilities,
     ten_views,
-    training_hashes,
     true_classes,
 )
 from streamfer.evaluation.duplicates import hash_pictures, near_duplicates
 from streamfer.evaluation.kept_folds import FoldsBy, KeptFolds
 from streamfer.evaluation.metrics import accuracy
+from streamfer.evaluation.training_hashes import training_hashes
 from streamfer.labels import NUM_LABELS, LabelSet
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, FaceVGG, load_face_vgg
 from streamfer.training.data_summary import DataSummary

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamfer.errors import ConfigError, OutputError, StreamferError
-from streamfer.evaluation.classifier import learned_hashes
 from streamfer.evaluation.duplicates import Hashes
+from streamfer.evaluation.training_hashes import learned_hashes
 from streamfer.labels import LABEL_SETS
 from streamfer.models.shipped import weights_sha256
 from streamfer.models.vgg import load_face_vgg, save_face_vgg

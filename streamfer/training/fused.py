@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from streamfer.evaluation.classifier import learned_hashes
 from streamfer.evaluation.duplicates import Hashes
 from streamfer.evaluation.mcnemar import PairedComparison, comparison_table
+from streamfer.evaluation.training_hashes import learned_hashes
 from streamfer.labels import LabelSet, in_order
 from streamfer.models.encoder import Encoder
 from streamfer.models.fused import FusedHeads, FusedHeadsConfig, FusedNetwork, save_fused_heads
@@ -50,6 +50,7 @@ from streamfer.training.runs.command import (
     splits_from,
     training_parser,
 )
+from streamfer.training.runs.loop import check_sound
 
 FUSED_NETWORK_FILE = "fused_vgg19.safetensors"
 """The whole network, in the folder of a run."""
@@ -91,8 +92,9 @@ def train_fused(
     frozen = FusedNetwork(network, encoder, fused).to(device).eval().requires_grad_(False)
     held_out, kept = split_held_out(training)
     bank = collect_features(frozen, kept, cache, config, device, advance)
-    # The spread must be known before anything is trained on it.
-    fused.spread.copy_((bank.ws.float() - encoder.w_avg.to(device)).square().mean().sqrt())
+    # The spread must be known before anything is trained on it; untaught encoders have none.
+    spread = (bank.ws.float() - encoder.w_avg.to(device)).square().mean().sqrt()
+    fused.spread.copy_(spread.clamp_min(1e-6))
     plain = _new_heads(replace(shape, use_latent=False), network, encoder, config.seed).to(device)
     calibration = _calibration(frozen, held_out, cache, device)
     for heads in (plain, fused):
@@ -101,8 +103,7 @@ def train_fused(
     exams = _exams(frozen, validation, cache, device)
     comparison = {style: compare_heads(plain, fused, exam) for style, exam in exams.items()}
     (out / "comparison.json").write_text(json.dumps(comparison, indent=1, default=asdict) + "\n")
-    notes = {"seed": str(config.seed)}
-    _save_heads(out, plain, fused, notes)
+    _save_heads(out, plain, fused, notes := {"seed": str(config.seed)})
     save_fused_network(network, encoder, fused, out / FUSED_NETWORK_FILE, notes, hashes)
     return comparison
 
@@ -124,6 +125,7 @@ def _teach(
     train_heads(bank, heads.requires_grad_(True), config)
     if calibration is not None:
         calibrate(heads, calibration)
+    check_sound([], heads)
 
 
 def _calibration(

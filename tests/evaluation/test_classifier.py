@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from streamfer.errors import ConfigError, EngineError
-from streamfer.evaluation import classifier
 from streamfer.evaluation.classifier import (
     EvaluationConfig,
     evaluate_classifier,
     ten_views,
-    training_hashes,
 )
 from streamfer.evaluation.duplicates import hash_pictures
+from streamfer.evaluation.training_hashes import training_hashes
 from streamfer.models.vgg import FaceVGG, FaceVGGConfig, save_face_vgg
 from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from tests.support.labelled_faces import drawn_set, write_parquet, write_tree
@@ -126,6 +125,8 @@ def test_near_duplicates_are_those_of_the_weights_own_training_set(
 def test_missing_hashes_are_an_engine_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier, "TRAINING_HASHES", tmp_path / "absent.safetensors")
+    monkeypatch.setattr(
+        "streamfer.evaluation.training_hashes.TRAINING_HASHES", tmp_path / "absent.safetensors"
+    )
     with pytest.raises(EngineError, match="cannot be read"):
         training_hashes(None)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamfer.evaluation.classifier import learned_hashes
 from streamfer.evaluation.duplicates import hash_pictures
+from streamfer.evaluation.training_hashes import learned_hashes
 from streamfer.models.vgg import (
     SHIPPED_FACE_WEIGHTS,
     FaceVGG,

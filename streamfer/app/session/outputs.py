@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -253,6 +254,11 @@ def _files_read(spec: SourceSpec) -> list[Path]:
 
 
 def _check_writable(flag: str, path: Path) -> None:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ConfigError(f"{flag} {path}: the name is too long") from error
     if os.path.isdir(path):
         raise OutputError(f"{flag} {path}: is a folder; name a file")
     try:

@@ -21,7 +21,8 @@ from streamfer.media.sources.sound import TravellingSound
 from streamfer.media.verify.outputs import verify_outputs
 from streamfer.media.verify.whole import WholeInput
 from streamfer.media.video.audio import AudioReader, AudioSpan
-from streamfer.media.video.clips import ClipFiles, FileClips
+from streamfer.media.video.clips import ClipFiles
+from streamfer.media.video.file_clips import FileClips
 from streamfer.media.video.stills import frame_times
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.transport_stream import with_more_sounds

@@ -16,7 +16,8 @@ from streamfer.media.sources.live import LiveSource
 from streamfer.media.sources.live_sound import LiveSound, describe
 from streamfer.media.sources.loss import ConnectionLost, LossKind
 from streamfer.media.sources.packets import PacketMemory
-from streamfer.media.video.clips import ClipFiles, FileClips, LiveClips
+from streamfer.media.video.clips import ClipFiles, LiveClips
+from streamfer.media.video.file_clips import FileClips
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.live import ENDPOINT, FakeClock, Recorder, ScriptedConnect, ScriptedConnection
 from tests.support.transport_stream import without_pid
@@ -61,6 +62,7 @@ def test_sound_that_cannot_be_used_costs_neither_pictures_nor_clips(
         assert len(list(connection.pictures())) == 25
     assert sound.stream is None
     assert memory.problem is None
+    memory.place(0.0, 0.0)  # its media times are its own
     clip = LiveClips(memory).write(ClipFiles(tmp_path / "clip", OutputClaims()), 0.0, 60.0)
     assert clip is not None
     with av.open(str(clip)) as container:
@@ -98,7 +100,8 @@ def test_video_is_kept_alone_where_its_sound_cannot_be_described(
     clip, memory = make_clip(tmp_path / "in.mkv", ClipSpec(frames=25, audio="aac")), PacketMemory(9)
     with Connection(endpoint(clip, memory), 60.0) as connection:
         assert len(list(connection.pictures())) == 25
-    _, packets, _ = memory.recent()
+    memory.place(0.0, 0.0)
+    _, packets = memory.recent()
     assert (len(packets), memory.problem) == (25, None)
     assert all(packet.is_video for packet in packets)
 
@@ -114,6 +117,7 @@ def test_a_name_in_an_old_encoding_is_no_hindrance(tmp_path: Path, kind: str) ->
     with Connection(replace(endpoint(path, memory), sound=sound), 60.0) as connection:
         assert len(list(connection.pictures())) == 25
     assert sound.stream is not None
+    memory.place(0.0, 0.0)
     clip = LiveClips(memory).write(ClipFiles(tmp_path / "clip", OutputClaims()), 0.0, 60.0)
     assert clip is not None
 
