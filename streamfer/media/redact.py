@@ -69,7 +69,7 @@ _MOST_RUNS = 4
 """Of letters and of digits in a part that people named: `h264Preview` has three."""
 _KEY_GROUPS = re.compile(r"(?:[a-z0-9]{4}-){3,}[a-z0-9]{4}", re.IGNORECASE)
 """Stream keys of the large platforms."""
-_ACCOUNT = re.compile(r"(?<![\w.+%-])(?:[^\W\d][\w.+%-]+|\d{4,}):(?!/|\*{3}(?:@|$))")
+_ACCOUNT = re.compile(r"(?<![\w.+%-])(?!mailto:)(?:[^\W\d][\w.+%-]+|\d{4,}):(?!/|\*{3}(?:@|$))")
 """A user's name and a colon; neither a drive, `C:`, nor a time, `12:30`."""
 _AT_HOST = re.compile(r"@(?=\[|[\w-]+(?:[/:]|(?:\.[\w-]+)+))")
 """Of an address rather than of any text: the host has a path, a port or a domain."""

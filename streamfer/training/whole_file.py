@@ -24,7 +24,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: it cannot be written.
     """
-    target = path.resolve() if path.is_file() else path
+    target = path.resolve() if path.is_symlink() else path
     # Of this process: several may write the same file, and the last one stays.
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:

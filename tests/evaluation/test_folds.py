@@ -88,6 +88,11 @@ def test_unknown_subjects(tmp_path: Path) -> None:
         cross_validate(_config(tmp_path, files, by="subject"))
 
 
+def test_a_name_that_looks_like_a_person_s_makes_no_set_of_persons(tmp_path: Path) -> None:
+    files = [("happy/S010_004_1.png", 3), *[(f"happy/{i}.png", 3) for i in range(5)]]
+    assert cross_validate(_config(tmp_path, files))["subject"] is None
+
+
 def test_one_fold_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2"):
         FoldsConfig(data=Path("tree"), folds=1)

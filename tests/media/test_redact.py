@@ -102,6 +102,7 @@ def test_url_loses_its_credentials_and_nothing_else(url: str, expected: str) -> 
             "at 12:30:01@cam.mp4, note:b@c, x = d[1:]@e.f",
             "at 12:30:01@cam.mp4, note:b@c, x = d[1:]@e.f",
         ),
+        ("mailto:info@example.com", "mailto:info@example.com"),
         ("really?yes=no, a ? b=c", "really?yes=no, a ? b=c"),
     ],
 )

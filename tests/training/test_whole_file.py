@@ -38,3 +38,10 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "absent" / "a", tmp_path / "file" / "a"):
         with pytest.raises(OutputError, match=f"{path}: cannot write: "):
             write_whole(path, "text")
+
+
+def test_a_link_to_what_is_not_there_yet_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("new")
+    write_whole(tmp_path / "link", "whole\n")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "new").read_text() == "whole\n"

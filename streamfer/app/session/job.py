@@ -192,7 +192,7 @@ class Job:
                         plan = stream_plan(parts, stream, models)
                     pipeline.add(plan)
                     self._streams.add(stream)
-            except StreamferError:
+            except BaseException:
                 stream.source.close()
                 raise
         return stream.info

@@ -59,8 +59,8 @@ class OwnThreads:
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, value, error)
 
-        self._under_way += 1
-        threading.Thread(target=run, name="web call", daemon=True).start()
+        threading.Thread(target=run, name="web call", daemon=True).start()  # may fail
+        self._under_way += 1  # on the loop, as `settle`, which comes later
         ending = asyncio.create_task(self._ending.wait())
         try:
             waited_for: set[asyncio.Future[Any]] = {result, ending}

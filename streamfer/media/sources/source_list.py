@@ -130,7 +130,7 @@ def _expand(argument: str) -> Iterator[tuple[SourceKind, str]]:
 def _parse(argument: str) -> tuple[SourceKind, str]:
     match = _SCHEME.match(argument.lstrip())
     if match is None:
-        if _ACCOUNT.match(argument.lstrip()):
+        if _names_account(argument):
             raise ConfigError(_unknown_kind(argument, ""))
         return SourceKind.FILE, argument
     scheme, slashes = match[1].lower(), match[2]
@@ -147,10 +147,20 @@ def _parse(argument: str) -> tuple[SourceKind, str]:
         if example and not location:
             raise ConfigError(f"{scheme}: says nothing more; write for example {example}")
         return kind, location
-    is_account = _ACCOUNT.match(argument.lstrip()) is not None
-    if _PLAYABLE.fullmatch(Path(argument).suffix) and not slashes and not is_account:
+    if _is_playable(argument) and not slashes and not _names_account(argument):
         return SourceKind.FILE, argument
     raise ConfigError(_unknown_kind(argument, scheme))
+
+
+def _is_playable(argument: str) -> bool:
+    return _PLAYABLE.fullmatch(Path(argument).suffix) is not None
+
+
+def _names_account(argument: str) -> bool:
+    """Whether an address begins with an account; a file's name may have a colon and an @, too."""
+    account = _ACCOUNT.match(argument.lstrip())
+    host = argument.rpartition("@")[2]
+    return account is not None and ("/" in host or ":" in host or not _is_playable(argument))
 
 
 def _check_url(url: str, scheme: str) -> None:

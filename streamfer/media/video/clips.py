@@ -22,6 +22,7 @@ from streamfer.types import Frame
 
 _CONTAINERS = ((".mp4", "mp4"), (".mkv", "matroska"))
 """Suffix and FFmpeg's name of the containers to try: some codecs fit only into the second."""
+_ROUNDING_S = 1e-4
 _AUDIO_LATE_S = 0.5
 """How much later than its video a file may hold the sound."""
 
@@ -246,7 +247,8 @@ def between(packets: Iterable[KeptPacket], begin_s: float, end_s: float) -> Iter
                 yield packet
         else:
             group.append(packet)
-    if group is not None and key_s is not None and group[-1].time_s >= begin_s:
+    # The last packet need not be the last picture, and sums of times differ in their last digits.
+    if group and key_s is not None and max(p.time_s for p in group) >= begin_s - _ROUNDING_S:
         yield from _whole(group, key_s, end_s)
 
 

@@ -120,16 +120,17 @@ class FileClips:
             SourceError: the file cannot be read on, which is no fault of the clip's, or no packet
                 has a time.
         """
-        timed = False
+        came = timed = False
         try:
             for packet in demuxed(self._container, streams):
+                came = came or packet.size > 0
                 kept = KeptPacket.of(packet, -self._origin_s)
                 if kept is not None:
                     timed = True
                     yield kept
         except FFmpegError as error:
             raise SourceError(f"it cannot be read on: {error.strerror}") from error
-        if not timed:  # such as bare H.264
+        if came and not timed:  # such as bare H.264
             raise SourceError("its packets have no times")
 
 

@@ -216,8 +216,9 @@ class RunStatistics:
     def _entry(self, stream: str) -> StreamCounts:
         """What is counted of a stream; a spare where it has been taken out while frames of it were
         under way."""
-        gone = StreamInfo(stream, "", None, None, live=False)
-        return self._streams.get(stream) or StreamCounts(gone)
+        if stream in self._streams:
+            return self._streams[stream]
+        return StreamCounts(StreamInfo(stream, "", None, None, live=False))
 
     @staticmethod
     def _snapshot_stream(entry: StreamCounts, now_s: float) -> StreamSnapshot:

@@ -58,29 +58,61 @@ def test_what_vanishes_leaves_and_what_is_new_joins() -> None:
     assert job.changes[3:] == ["-b-1"]
 
 
-def test_a_source_that_does_not_answer_holds_nobody_up() -> None:
-    entered, answers, added = threading.Event(), threading.Event(), threading.Semaphore(0)
+class SlowJob(FakeJob):
+    """Sources called `slow` answer once they may."""
 
-    class SlowJob(FakeJob):
-        def add_source(self, spec: SourceSpec) -> StreamInfo:
-            entered.set()
-            assert answers.wait(60)
-            info = super().add_source(spec)
-            added.release()
-            return info
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.may_answer = threading.Event(), threading.Event()
+        self.changed = threading.Semaphore(0)
 
+    def add_source(self, spec: SourceSpec) -> StreamInfo:
+        if "slow" in spec.location:
+            self.entered.set()
+            assert self.may_answer.wait(60)
+        info = super().add_source(spec)
+        self.changed.release()
+        return info
+
+    def remove(self, stream: str) -> bool:
+        super().remove(stream)
+        self.changed.release()
+        return True
+
+
+def test_a_source_that_does_not_answer_holds_up_no_other() -> None:
     job, listed = SlowJob(), List()
     followed = FollowedSources(listed(), listed)
-    listed.sources = ("rtsp://a/1",)
+    listed.sources = ("rtsp://slow/1",)
     followed.follow(job)
-    assert entered.wait(60)
-    listed.sources = ("rtsp://a/1", "rtsp://b/1")
+    assert job.entered.wait(60)
+    listed.sources = ("rtsp://slow/1", "rtsp://b/1")
     followed.follow(job)
-    followed.follow(job)
-    answers.set()
-    assert added.acquire(timeout=60)
-    assert added.acquire(timeout=60)
-    assert job.changes == ["+a-1", "+b-1"]
+    assert job.changed.acquire(timeout=60)
+    assert job.changes == ["+b-1"]
+    listed.sources = ("rtsp://b/1",)  # nobody wants it any more
+    followed.update(job)
+    job.may_answer.set()
+    assert job.changed.acquire(timeout=60)
+    assert job.changed.acquire(timeout=60)
+    assert job.changes == ["+b-1", "+slow-1", "-slow-1-as-added"]
+
+
+def test_what_nobody_expects_ends_no_following(caplog: pytest.LogCaptureFixture) -> None:
+    class OddJob(FakeJob):
+        def add_source(self, spec: SourceSpec) -> StreamInfo:
+            if "odd" in spec.location:
+                raise OSError(24, "Too many open files")
+            return super().add_source(spec)
+
+    job, listed = OddJob(), List()
+    followed = FollowedSources(listed(), listed)
+    listed.sources = ("rtsp://odd/1",)
+    followed.update(job)
+    assert "Too many open files" in caplog.text
+    listed.sources = ("rtsp://odd/1", "rtsp://b/1")
+    followed.update(job)
+    assert job.changes == ["+b-1"]
 
 
 def test_a_list_that_cannot_be_read_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -199,3 +199,9 @@ def test_a_link_to_nothing_is_called_one(tmp_path: Path) -> None:
     link.symlink_to("gone.mp4")
     with pytest.raises(SourceError, match=r"it is a link to gone\.mp4, which there is not"):
         expand_sources([str(link)])
+
+
+def test_a_missing_file_may_have_the_name_of_an_address(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    specs = expand_sources([str(tmp_path / "a.mp4"), "cam_12:30@home.mp4"])
+    assert [spec.kind for spec in specs] == [SourceKind.FILE] * 2

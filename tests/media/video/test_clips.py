@@ -199,3 +199,16 @@ def test_a_packet_without_time_is_not_kept(talk: Path) -> None:
         assert KeptPacket.of(packet) is not None
         packet.pts = packet.dts = None
         assert KeptPacket.of(packet) is None
+
+
+def test_the_last_picture_has_a_clip_though_others_follow_it_in_the_file(tmp_path: Path) -> None:
+    """The picture before is written after it: what is shown between two needs both."""
+    path = make_clip(tmp_path / "in.mp4", ClipSpec(frames=99, options=GOP))
+    last_s = max(time_s for time_s, _ in packets(path, "video"))
+    assert packets(path, "video")[-1][0] < last_s
+    assert clip(FileClips(path, 0.0), tmp_path, last_s, last_s + 5) is not None
+
+
+def test_what_lies_behind_the_end_is_said_to_have_no_clip_and_no_more(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "in.flv", ClipSpec(frames=99, options=GOP))
+    assert clip(FileClips(path, 0.0), tmp_path, 60.0, 65.0) is None
