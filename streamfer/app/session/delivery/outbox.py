@@ -84,12 +84,13 @@ class Outbox:
             return
         under_way = set(self._under_way.values())
         for topic in [topic for topic in self._due if topic not in under_way]:
+            del self._due[topic]  # first: while it is sent, other messages' ends are told
             number = self._publish(topic, self._kept[topic], retain=True)
             if number is None:
+                self._due[topic] = None
                 log.warning("%s: cannot be queued; trying again", topic)
                 return  # until the next acknowledgement, which makes room
             self._under_way[number] = topic
-            del self._due[topic]
 
     def _publish(self, topic: str, text: str, *, retain: bool) -> int | None:
         """The number of the message that is under way now; None where it was refused."""
@@ -98,6 +99,9 @@ class Outbox:
 
     def _acknowledged(self, _: Client, __: Any, number: int, ___: Any, ____: Any) -> None:
         with self._changed:
+            # The end of a result is told, too, by whoever sends it: in the midst of a message.
+            if number not in self._events and number not in self._under_way:
+                return
             self._events.discard(number)
             self._under_way.pop(number, None)
             self._send_due()

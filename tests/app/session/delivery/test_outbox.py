@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 import pytest
@@ -48,3 +49,24 @@ def test_so_many_events_wait_and_no_more() -> None:
         assert [received(broker) for _ in range(2)] == [(b"a", b"one"), (b"a", b"two")]
         outbox.wait_until_empty(60)
         assert outbox.send_event("a", "ten")
+
+
+def test_a_result_whose_end_leaves_with_a_kept_text_disturbs_nothing() -> None:
+    content = bytes(1000)
+    message = b"\x30\xeb\x07\x00\x01r" + content
+    with connected() as (connection, client, broker):
+        outbox = Outbox(client, connection, most_events=10)
+        with connection.lock:  # so that nobody else sends the end of the last result
+            count = 0
+            while not client.want_write():
+                connection.send_unacknowledged("r", content)
+                count += 1
+            assert receive(broker, (count - 1) * len(message)) == (count - 1) * message
+            select.select([], [client.socket()], [])
+            outbox.keep("a", "one")
+            assert not client.want_write()
+        assert receive(broker, len(message)) == message
+        assert received(broker) == (b"a", b"one")
+        outbox.wait_until_empty(60)
+        outbox.keep("a", "two")
+        assert received(broker) == (b"a", b"two")
