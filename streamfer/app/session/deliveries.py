@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,11 +48,14 @@ class Deliveries:
         return cls(webhook, _key(config.webhook_key), mqtt, tls)
 
     @contextmanager
-    def open(self, notes: list[str]) -> Iterator[list[Callable[[str], Sink]]]:
+    def open(
+        self, notes: list[str], streams: Iterable[str] = ()
+    ) -> Iterator[list[Callable[[str], Sink]]]:
         """Makes sinks, by a stream's name, until the run has ended.
 
         Args:
             notes: what the summary has to say is added here at the end.
+            streams: names of those that the run begins with.
 
         Raises:
             OutputError: the queue of the webhook cannot be opened.
@@ -72,7 +75,7 @@ class Deliveries:
             if self.mqtt is not None:
                 from streamfer.app.session.delivery.mqtt import Mqtt
 
-                mqtt = Mqtt(self.mqtt, self.tls)
+                mqtt = Mqtt(self.mqtt, self.tls, streams=streams)
                 stack.callback(lambda: notes.extend(mqtt.notes))
                 sinks.append(stack.enter_context(mqtt).sink)
             yield sinks

@@ -272,7 +272,8 @@ class Job:
         latents = stack.enter_context(latent_writer(config, self._streams.opened, self.claims))
         if self._resumption is not None:
             self._resumption.restore(records, latents)
-        delivered = stack.enter_context(self._deliveries.open(notes))
+        names = [info.stream for info in self.streams]
+        delivered = stack.enter_context(self._deliveries.open(notes, names))
         return RunParts(
             config,
             self.statistics,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import streamfer
 from streamfer.app.config import RunConfig
 from streamfer.app.session.deliveries import Deliveries
+from streamfer.app.session.delivery.home_assistant import ObjectIds
 from streamfer.errors import ConfigError
 from tests.support.webhook_server import webhook_server
 
@@ -54,6 +56,22 @@ def test_a_broker_and_a_webhook_that_are_absent_leave_the_run_alone(
         "--webhook http://***@127.0.0.1:1/: 2 events are left for the next run to deliver",
     ]
     assert "hunter2" not in caplog.text
+
+
+def test_a_broker_s_entities_have_their_ids_by_all_names_of_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: list[list[str]] = []
+
+    class Noted(ObjectIds):
+        def __init__(self, prefix: str, streams: Iterable[str] = ()) -> None:
+            known.append(list(streams))
+            super().__init__(prefix, known[-1])
+
+    monkeypatch.setattr("streamfer.app.session.delivery.mqtt.ObjectIds", Noted)
+    with streamfer.Session(refine=False) as session:
+        session.run("demo:", max_frames=1, mqtt="mqtt://127.0.0.1:1/x")
+    assert known == [["demo"]]
 
 
 def test_a_broker_s_sinks_know_their_stream() -> None:

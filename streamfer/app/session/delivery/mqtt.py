@@ -12,6 +12,7 @@ import logging
 import re
 import ssl
 import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from streamfer.app.session.delivery.addresses import MqttAddress
 from streamfer.app.session.delivery.broker_connection import BrokerConnection
-from streamfer.app.session.delivery.home_assistant import entities, short_hash
+from streamfer.app.session.delivery.home_assistant import ObjectIds, entities, short_hash
 from streamfer.app.session.delivery.outbox import Outbox
 from streamfer.pipeline.outlet import Sink
 from streamfer.types import FaceResult, FrameResult, StreamEvent
@@ -44,6 +45,7 @@ class Mqtt:
         address: of the broker.
         tls: how its certificate is checked, for `mqtts`.
         most_queued: events that wait for it at most.
+        streams: names of those that the run begins with.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Mqtt:
         address: MqttAddress,
         tls: ssl.SSLContext | None = None,
         most_queued: int = _MOST_QUEUED,
+        streams: Iterable[str] = (),
     ) -> None:
         self.name = f"--mqtt {address.label}"
         self._address = address
         self._lock = threading.Lock()
         self._states: dict[str, _State] = {}
         """By stream, what was last published as its state."""
+        self._ids = ObjectIds(address.prefix, streams)
         self._lost = 0
         self._complained = False
         self._client = self._make_client(tls)
@@ -155,8 +159,9 @@ class Mqtt:
 
     def _announce(self, stream: str) -> None:
         """Describes a stream's entities to Home Assistant."""
-        prefix = self._address.prefix
-        for topic, entity in entities(prefix, stream, self._topic(stream, "")).items():
+        place = self._topic(stream, "")
+        found = entities(self._address.prefix, stream, self._ids.of(stream), place)
+        for topic, entity in found.items():
             self._outbox.keep(topic, json.dumps(entity))
 
     def _topic(self, stream: str, kind: str) -> str:
