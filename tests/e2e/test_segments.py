@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
-from streamfer import analyze
+from streamfer import analyze, read_records
 from tests.support.clips import ClipSpec, make_clip
 from tests.support.program import frame_records, record_lines, streamfer
 
@@ -42,3 +42,29 @@ def test_video_and_records_roll_over_together(capfd: Capture, tmp_path: Path) ->
     indices = [record["frame"] for path in records for record in frame_records(path)]
     assert indices == list(range(70))
     assert not (tmp_path / "out.3.mp4").exists()
+
+
+def test_the_same_command_again_makes_a_run_of_its_own(capfd: Capture, tmp_path: Path) -> None:
+    records = tmp_path / "r.jsonl"
+    clip = make_clip(tmp_path / "clip.mp4", ClipSpec(frames=60))
+    for _ in range(2):
+        assert streamfer(capfd, "run", clip, "--segment", 1, "--records", records).code == 0
+    runs = [record_lines(tmp_path / f"r{part}.jsonl")[0]["run"] for part in ("", ".3", ".4")]
+    assert len(set(runs)) == 1
+    stale = [record_lines(tmp_path / f"r{part}.jsonl")[0]["run"] for part in (".1", ".2")]
+    assert len(set(stale) - set(runs)) == 1
+    read = read_records(records, segments=True)
+    assert [frame["frame"] for frame in read.frames] == list(range(60))
+    wanted = [frame_records(tmp_path / f"r{part}.jsonl") for part in ("", ".3", ".4")]
+    assert list(read.frames) == [frame for part in wanted for frame in part]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_all_files_of_a_run_name_it(capfd: Capture, tmp_path: Path, suffix: str) -> None:
+    clips = [make_clip(tmp_path / f"{name}.mp4", ClipSpec(frames=30)) for name in "ab"]
+    records = tmp_path / f"{{stream}}{suffix}"
+    ended = streamfer(capfd, "run", *clips, "--segment", 1, "--records", records)
+    assert ended.code == 0
+    names = [f"{name}{part}{suffix}" for name in "ab" for part in ("", ".1")]
+    (run,) = {read_records(tmp_path / name).header["run"] for name in names}
+    assert len(run) == 16

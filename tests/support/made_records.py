@@ -57,9 +57,10 @@ def write_records(
     faces: Sequence[Any] | None = None,
     source: str = "",
     first: int = 0,
+    run: str | None = None,
 ) -> Path:
     """Records with a frame at each time, numbered from the first; by default face 1 is neutral,
-    then happy from the half."""
+    then happy from the half. Without a run they are as older versions wrote them."""
     header = {
         "schema": "streamfer.records/1",
         "streams": [
@@ -70,6 +71,8 @@ def write_records(
         "models": {"face": {"name": "made", "sha256": "ab" * 32}},
         "backend": "openvino",
     }
+    if run is not None:
+        header["run"] = run
     lines = [header]
     for number, ms in enumerate(times_ms):
         emotion = "neutral" if number < len(times_ms) // 2 else "happy"

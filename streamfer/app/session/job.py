@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -264,8 +265,9 @@ class Job:
             face = models.face
             log.info("faces are read by %s on %s in %s", face.backend, face.device, face.precision)
             done = self._resumption.done if self._resumption else ()
+            run = secrets.token_hex(8)
             records = open_record_writer(
-                config, models, [*done, *self.streams], self.claims, self._heads
+                config, models, [*done, *self.streams], self.claims, run, self._heads
             )
         if records is not None:
             stack.callback(records.close)
@@ -282,6 +284,7 @@ class Job:
             records,
             self._feed,
             self.claims,
+            run,
             latents=latents,
             refiner=refiner,
             segments=Segments(config.segment or math.inf),

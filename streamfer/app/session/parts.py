@@ -55,6 +55,8 @@ class RunParts:
     """None where no window is shown."""
     claims: OutputClaims
     """What the run may write."""
+    run: str
+    """By which its records files know each other."""
     latents: LatentWriter | None = None
     refiner: Refiner | None = None
     notes: list[str] = field(default_factory=list)

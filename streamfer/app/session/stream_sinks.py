@@ -62,6 +62,7 @@ def open_record_writer(
     models: Models,
     infos: Sequence[StreamInfo],
     claims: OutputClaims,
+    run: str,
     heads: Sequence[FaceHead] = (),
 ) -> RecordWriter | None:
     """Opens the records that all streams share, if such are asked for, with their header.
@@ -72,11 +73,15 @@ def open_record_writer(
     """
     if config.records is None or STREAM_FIELD in str(config.records):
         return None
-    return open_records(config.records, _record_header(config, models, infos, heads), claims)
+    return open_records(config.records, _record_header(config, models, infos, heads, run), claims)
 
 
 def _record_header(
-    config: RunConfig, models: Models, infos: Sequence[StreamInfo], heads: Sequence[FaceHead]
+    config: RunConfig,
+    models: Models,
+    infos: Sequence[StreamInfo],
+    heads: Sequence[FaceHead],
+    run: str,
 ) -> RecordHeader:
     return RecordHeader(
         streams=tuple(infos),
@@ -89,6 +94,7 @@ def _record_header(
         fields=(*head_fields(heads), *(BASELINE_FIELDS if config.baseline else ())),
         faces=config.faces,
         taught=models.expressions,
+        run=run,
     )
 
 
@@ -176,7 +182,7 @@ def _own_records(
     parts: RunParts, models: Models, info: StreamInfo, template: Path
 ) -> StreamRecordSink:
     path = output_path(template, info.stream)
-    header = _record_header(parts.config, models, [info], parts.heads)
+    header = _record_header(parts.config, models, [info], parts.heads, parts.run)
     return StreamRecordSink(
         path,
         lambda: open_records(path, header, parts.claims),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamfer.errors import ConfigError, OutputError
 
-_CONTINUED = re.compile(r"(?<=.)(?:\.\d{8}T\d{6}Z)?(?:\.[1-9]\d*)?$")
+_CONTINUED = re.compile(r"(?<=.)(?:\.(\d{8}T\d{6}Z))?(?:\.([1-9]\d*))?$")
 """What continuations have at the end of their stems."""
 
 
@@ -44,6 +44,13 @@ def continued_path(path: Path) -> Path:
     """The file that a path may be a continuation of: `talk.mp4` for `talk.2.mp4`, `cam.mp4` for
     `cam.20261128T142200Z.1.mp4`; itself where its name is none of a continuation."""
     return path.with_name(_CONTINUED.sub("", path.stem, count=1) + path.suffix)
+
+
+def continuation_order(path: Path) -> tuple[str, int]:
+    """Sorts the files that continue one path by time; by their names alone, `talk.1.jsonl` and
+    `talk.10.jsonl` come before `talk.2.jsonl`, and all of them before `talk.jsonl`."""
+    match = _CONTINUED.search(path.stem)
+    return ("", 0) if match is None else (match[1] or "", int(match[2] or 0))
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -133,8 +133,9 @@ def read_records(*paths: str | Path, segments: bool = False) -> Records:
     Args:
         paths: one or several files, in the order of time; `.jsonl`, `.csv` or `.parquet`.
         segments: whether the files that `--segment` made follow each: `talk.1.jsonl`, …. Those of
-            an earlier run, which do not begin where the file before ends, are left out and named
-            in a warning; to know where that is, each file but the last is read to its end.
+            another run are left out and named in a warning. Files of older versions don't name
+            their run: of these, each but the last is read to its end, and what does not begin
+            after it is left out.
 
     Returns:
         The records; frames are read when they are asked for. A last line without its end, which a
@@ -244,7 +245,7 @@ def _parts_of(path: Path, segments: bool) -> list[_RecordFile]:
     parts = [_opened(path)]
     progress, read = Progress(parts[0].header), 0
     for _, following in continuations(path) if segments else ():
-        for part in parts[read:]:
+        for part in () if progress.knows_run else parts[read:]:
             with _readable(part.path):
                 for frame in part.frames():
                     progress.add(frame)

@@ -43,6 +43,8 @@ class RecordHeader:
     """How faces are in the pictures of the run."""
     taught: tuple[str, ...] = LABELS
     """The labels that the face network was taught; the others' probabilities are 0."""
+    run: str | None = None
+    """Tells the files of one run from those of others with the same names."""
 
     def to_json(self) -> dict[str, Any]:
         """The header as a JSON object."""
@@ -67,6 +69,8 @@ class RecordHeader:
             "backend": self.backend,
             "streamfer": self.version,
         }
+        if self.run is not None:
+            header["run"] = self.run
         if self.faces != "shown":
             header["faces"] = self.faces
         if self.taught != self.labels:

@@ -68,3 +68,53 @@ def test_a_file_asked_for_alone_is_read_alone(
     whole = part(tmp_path / "talk.jsonl", 0, 10)
     assert len(read_records(whole).frames) == 10
     assert caplog.messages == []
+
+
+def test_a_stale_file_that_would_fit_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    newer = part(tmp_path / "talk.jsonl", 0, 10, run="b")
+    part(tmp_path / "talk.1.jsonl", 10, 10, run="a")
+    part(tmp_path / "talk.2.jsonl", 20, 5, run="a")
+    part(tmp_path / "talk.3.jsonl", 10, 10, run="b")
+    part(tmp_path / "talk.4.jsonl", 20, 5, run="b")
+    read = read_records(newer, segments=True)
+    assert [frame["frame"] for frame in read.frames] == list(range(25))
+    assert read.header["run"] == "b"
+    assert [message.split(":")[0][-12:] for message in caplog.messages] == [
+        "talk.1.jsonl",
+        "talk.2.jsonl",
+    ]
+
+
+def test_an_interrupted_run_is_not_extended_by_an_earlier_one(tmp_path: Path) -> None:
+    newer = part(tmp_path / "talk.jsonl", 0, 7, run="b")
+    part(tmp_path / "talk.1.jsonl", 10, 10, run="a")
+    part(tmp_path / "talk.2.jsonl", 20, 5, run="a")
+    assert frames_of(newer) == list(range(7))
+
+
+@pytest.mark.parametrize("runs", [("a", None), (None, "a")], ids=["newer", "older"])
+def test_a_version_without_runs_did_not_go_on_with_one_that_has_them(
+    tmp_path: Path, runs: tuple[str | None, str | None]
+) -> None:
+    whole = part(tmp_path / "talk.jsonl", 0, 10, run=runs[0])
+    part(tmp_path / "talk.1.jsonl", 10, 10, run=runs[1])
+    assert frames_of(whole) == list(range(10))
+
+
+def test_a_stream_that_begins_anew_within_a_run_stays_part_of_it(tmp_path: Path) -> None:
+    """As one does that is taken out of a run and added again."""
+    whole = part(tmp_path / "talk.jsonl", 0, 10, run="a")
+    part(tmp_path / "talk.1.jsonl", 0, 10, run="a")
+    assert frames_of(whole) == [*range(10), *range(10)]
+
+
+def test_without_runs_and_numbers_times_tell(tmp_path: Path) -> None:
+    whole = part(tmp_path / "talk.jsonl", 0, 10)
+    part(tmp_path / "talk.1.jsonl", 9, 10)
+    part(tmp_path / "talk.2.jsonl", 10, 10)
+    for path in tmp_path.iterdir():
+        path.write_text(path.read_text().replace('"frame"', '"number"'))
+    frames = read_records(whole, segments=True).frames
+    assert [frame["number"] for frame in frames] == list(range(20))

@@ -40,7 +40,7 @@ def measure(
     """Measures recorded faces, into files or, without any, onto standard output as JSON.
 
     Args:
-        records: of one or several runs, each in the order of time.
+        records: of one or several runs, in any order.
         json_file: where the figures go as JSON.
         csv_file: where they go as CSV.
         baseline: seconds of each face to learn its usual look from, or `auto` for all of them.

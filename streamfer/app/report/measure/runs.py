@@ -9,7 +9,7 @@ from typing import Any
 from streamfer.app.report.faces import reading
 from streamfer.app.report.measure.tracks import Track
 from streamfer.labels import NUM_LABELS
-from streamfer.media.files.output_path import continued_path
+from streamfer.media.files.output_path import continuation_order, continued_path
 from streamfer.media.records.progress import Progress
 from streamfer.media.records.reader import read_records
 
@@ -18,8 +18,9 @@ def read_tracks(paths: Sequence[Path]) -> list[Track]:
     """The tracks of recorded runs, in the order in which they appear.
 
     Args:
-        paths: records files. One whose name continues that of the file before, and whose first
-            frame comes after that one's last, belongs to the same run.
+        paths: records files, in any order. Those whose names continue one path belong to one run
+            where their headers name the same; where they name none, where the first frame of one
+            comes after the last of the one before.
 
     Returns:
         The tracks, which name their run where there are several.
@@ -29,15 +30,28 @@ def read_tracks(paths: Sequence[Path]) -> list[Track]:
     """
     read_records(*paths)  # says which of them has other labels
     runs: list[_Run] = []
-    for path in paths:
+    for path in _in_order(paths):
         records = read_records(path)
         with reading(path):
             first = next(iter(records.frames), None)
-            if not runs or not runs[-1].goes_on(path, records.header, first):
-                runs.append(_Run(path, records.header))
+            # An earlier run may have left files of numbers between this one's.
+            found = (run for run in reversed(runs) if run.goes_on(path, records.header, first))
+            run = next(found, None)
+            if run is None:
+                run = _Run(path, records.header)
+                runs.append(run)
             for frame in records.frames:
-                runs[-1].add(frame)
+                run.add(frame)
     return [track for run in runs for track in run.tracks(named=len(runs) > 1)]
+
+
+def _in_order(paths: Sequence[Path]) -> list[Path]:
+    """Files that continue one path together and by time, where the first of them is named: a
+    shell names `talk.1.jsonl` before `talk.jsonl`."""
+    groups: dict[Path, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(continued_path(path), []).append(path)
+    return [path for group in groups.values() for path in sorted(group, key=continuation_order)]
 
 
 class _Run:

@@ -14,11 +14,11 @@ from streamfer.app.report.measure.runs import read_tracks
 from tests.support.made_records import made_face, write_records
 
 
-def of_one_face(path: Path, emotion: str, track: int = 1, first: int = 0, source: str = "") -> Path:
+def of_one_face(path: Path, emotion: str, track: int = 1, first: int = 0, **more: Any) -> Path:
     """Four seconds of a face at ten frames a second."""
     faces = [[made_face(track, emotion)]] * 40
     times = range(100 * first, 100 * first + 4000, 100)
-    return write_records(path, times, faces, source=source, first=first)
+    return write_records(path, times, faces, first=first, **more)
 
 
 def measured(tmp_path: Path, *records: Path) -> dict[str, Any]:
@@ -79,6 +79,52 @@ def test_what_does_not_go_on_is_another_run(
     one = of_one_face(tmp_path / "talk.jsonl", "happy")
     two = of_one_face(tmp_path / name, "sad", first=first, source=source)
     assert [track.run for track in read_tracks([one, two])] == [str(one), str(two)]
+
+
+@pytest.mark.parametrize("run", [None, "a"], ids=["older", "newer"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("talk.jsonl", "talk.1.jsonl", "talk.2.jsonl", "talk.10.jsonl"),
+        ("cam.jsonl", "cam.20261128T142204Z.jsonl", "cam.20261128T142204Z.1.jsonl"),
+    ],
+)
+def test_segments_are_joined_in_whatever_order_a_shell_names_them(
+    tmp_path: Path, names: tuple[str, ...], run: str | None
+) -> None:
+    for place, name in enumerate(names):
+        of_one_face(tmp_path / name, "happy", first=40 * place, run=run)
+    by_name = sorted(tmp_path.glob("*.jsonl"))
+    assert [path.name for path in by_name] != list(names)
+    (track,) = read_tracks(by_name)
+    assert track.run is None
+    assert track.times_s == sorted(track.times_s)
+    assert len(track.times_s) == 40 * len(names)
+
+
+def test_segments_of_two_runs_are_told_by_their_runs(tmp_path: Path) -> None:
+    """As the same command leaves them that is run twice, the first time for longer."""
+    runs = {"t.jsonl": "b", "t.1.jsonl": "a", "t.2.jsonl": "a", "t.3.jsonl": "b"}
+    for (name, run), first in zip(runs.items(), (0, 40, 80, 40), strict=True):
+        of_one_face(tmp_path / name, "happy", first=first, run=run)
+    tracks = read_tracks(sorted(tmp_path.glob("*.jsonl")))
+    assert [(track.run, track.times_s[0], len(track.times_s)) for track in tracks] == [
+        (str(tmp_path / "t.jsonl"), 0.0, 80),
+        (str(tmp_path / "t.1.jsonl"), 4.0, 80),
+    ]
+
+
+def test_records_without_numbers_of_frames_are_measured(tmp_path: Path) -> None:
+    one = of_one_face(tmp_path / "talk.jsonl", "happy")
+    two = of_one_face(tmp_path / "talk.1.jsonl", "sad", first=40)
+    three = of_one_face(tmp_path / "talk.2.jsonl", "sad", first=79)
+    for path in (one, two, three):
+        path.write_text(path.read_text().replace('"frame"', '"number"'))
+    tracks = read_tracks([one, two, three])
+    assert [(track.run, len(track.times_s)) for track in tracks] == [
+        (str(one), 80),
+        (str(three), 40),
+    ]
 
 
 def test_a_name_holds_within_a_run(tmp_path: Path) -> None:
