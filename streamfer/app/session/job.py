@@ -255,8 +255,7 @@ class Job:
         notes = search_notes(config, self.streams)
         rest_refiner(refiner, seen=draw_faces)
         budget = cpu_budget(config, refiner, notes, live=self.live, seen=draw_faces)
-        sizes_wh = frame_sizes_wh(self._streams.opened)
-        networks.build_better(sizes_wh)
+        networks.build_better(sizes_wh := frame_sizes_wh(self._streams.opened))
         networks.warm_up(sizes_wh)
         with networks.serving() as models:
             if self.live:
