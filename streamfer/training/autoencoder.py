@@ -46,7 +46,6 @@ from streamfer.training.runs.run_folder import RunFolder, digests_of
 from streamfer.vision.overlay.sheet import write_sheet
 
 _SHEET_FACES = 32
-_FREE_OPTIONS = ("images", "max_seconds", "tick_images")
 
 
 def train_autoencoder(
@@ -105,14 +104,8 @@ def _begin_or_resume(
     trainer: AutoencoderTrainer, out: Path, resume: bool, made_from: Mapping[str, str]
 ) -> RunFolder:
     """The folder of the run; the trainer takes up the state in it where it is resumed."""
-    folder = RunFolder(
-        out,
-        asdict(trainer.config),
-        trainer.faces,
-        resume=resume,
-        free=_FREE_OPTIONS,
-        made_from=made_from,
-    )
+    options = asdict(trainer.config)
+    folder = RunFolder(out, options, trainer.faces, resume=resume, made_from=made_from)
     if folder.resuming:
         progress = folder.load(_modules(trainer), _optimizers(trainer))
         trainer.images_seen, trainer.steps = progress["images"], progress["steps"]

@@ -34,7 +34,6 @@ from streamfer.vision.overlay.sheet import write_sheet
 
 _SHEET_SIZE = 64
 """Samples on a sheet."""
-_FREE_OPTIONS = ("images", "max_seconds", "tick_images", "cuda_graphs")
 
 
 def train_generator(
@@ -89,14 +88,8 @@ def _begin_or_resume(
     trainer: GeneratorTrainer, out: Path, resume: bool, made_from: Mapping[str, str]
 ) -> RunFolder:
     """The folder of the run; the trainer takes up the state in it where it is resumed."""
-    folder = RunFolder(
-        out,
-        asdict(trainer.config),
-        trainer.faces,
-        resume=resume,
-        free=_FREE_OPTIONS,
-        made_from=made_from,
-    )
+    options = asdict(trainer.config)
+    folder = RunFolder(out, options, trainer.faces, resume=resume, made_from=made_from)
     if folder.resuming:
         progress = folder.load(trainer.modules(), trainer.optimizers())
         trainer.go_on(progress["images"], progress["steps"], progress["mean_length"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,9 @@ from streamfer.models.storage import read_tensors, write_tensors
 from streamfer.training.runs.loop import check_sound
 from streamfer.training.whole_file import write_whole
 
+_LENGTH_AND_PACE = ("images", "max_seconds", "tick_images", "cuda_graphs")
+"""Options that may change between a run and its continuation: none decides what it learns."""
+
 
 class RunFolder:
     """The folder of one run.
@@ -28,7 +31,6 @@ class RunFolder:
         options: what the run was asked for; a run that goes on must ask for the same.
         faces: uint8, what it learns from; a run that goes on must learn from the same.
         resume: whether to go on from the last state, where there is one.
-        free: names of options that may change between a run and its continuation.
         made_from: SHA-256 of what else it learns from, such as other networks; a run that goes on
             must learn from the same.
 
@@ -44,7 +46,6 @@ class RunFolder:
         faces: Tensor,
         *,
         resume: bool,
-        free: Iterable[str] = (),
         made_from: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.path = path
@@ -58,7 +59,9 @@ class RunFolder:
         if self.resuming:
             # A run of an earlier version did not note what it is made from: it goes on.
             before = digests | json.loads(saved.read_text())
-            differing = [k for k in wanted if k not in free and before.get(k) != wanted[k]]
+            differing = [
+                k for k in wanted if k not in _LENGTH_AND_PACE and before.get(k) != wanted[k]
+            ]
             if differing:
                 raise ConfigError(
                     f"{path}: cannot resume: {differing[0]} was {before.get(differing[0])},"

@@ -16,7 +16,7 @@ from streamfer.training.runs.run_folder import RunFolder
 def test_a_run_that_comes_apart_is_not_written_over_what_it_was(
     tmp_path: Path, loss: float
 ) -> None:
-    folder = RunFolder(tmp_path, {}, torch.zeros(1, 2, 2), resume=False, free=())
+    folder = RunFolder(tmp_path, {}, torch.zeros(1, 2, 2), resume=False)
     folder.log({"images": 8, "loss": 0.5})
     with pytest.raises(ConfigError, match="come apart"):
         folder.log({"images": 16, "loss": loss})
