@@ -22,9 +22,9 @@ class EncoderConfig:
     img_channels: int = 1
     channels: tuple[int, ...] = (32, 64, 128, 256)
     """Feature maps of the stages; each halves the sides."""
-    blocks: tuple[int, ...] = (1, 2, 2, 1)
+    blocks: tuple[int, ...] = (1, 3, 4, 2)
     """Residual blocks per stage."""
-    code_dim: int = 512
+    code_dim: int = 1024
     """Size of the description of a face from which the styles are read."""
     num_ws: int = 10
     w_dim: int = 128

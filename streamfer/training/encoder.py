@@ -27,6 +27,7 @@ from streamfer.models.storage import load_encoder, load_generator, save_encoder
 from streamfer.models.stylegan2 import Generator
 from streamfer.models.vgg import SHIPPED_FACE_WEIGHTS, load_face_vgg
 from streamfer.training.latent.encoder_trainer import EncoderTrainer, EncoderTraining
+from streamfer.training.latent.grown import grown
 from streamfer.training.latent.optimised_faces import OptimisedFaces, read_optimised_faces
 from streamfer.training.runs.command import (
     ProgressLine,
@@ -128,6 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--codes", type=Path, help="folder of optimised codes to learn (streamfer.training.codes)"
     )
     parser.add_argument("--initial", type=Path, help="encoder.safetensors to start from")
+    parser.add_argument(
+        "--grow", action="store_true", help="enlarge --initial to the size of a new encoder first"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     return run_command(lambda: _train(parser.parse_args(arguments)))
 
@@ -139,6 +143,10 @@ def _train(options: argparse.Namespace) -> None:
     shape = EncoderConfig(num_ws=generator.config.num_ws, w_dim=generator.config.w_dim)
     known = read_optimised_faces(options.codes) if options.codes else None
     initial = load_encoder(options.initial) if options.initial else None
+    if options.grow:
+        if initial is None:
+            raise ConfigError("--grow needs an encoder to enlarge: --initial FILE")
+        initial = grown(initial, shape)
     if initial is not None:
         if (initial.config.num_ws, initial.config.w_dim) != (shape.num_ws, shape.w_dim):
             raise ConfigError(f"{options.initial}: its codes are not those of {options.generator}")

@@ -87,6 +87,9 @@ class EncoderTrainer:
         if initial is not None:
             self.encoder.load_state_dict(initial.state_dict())
         self.known = known
+        for module in (self.encoder, self.generator, self.lens):
+            # CPU convolutions are a sixth faster so.
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.encoder).eval().requires_grad_(False)
         rate = config.learning_rate
         self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=rate, betas=(0.9, 0.99))

@@ -130,6 +130,18 @@ def test_a_run_goes_on_with_the_networks_that_it_began_with_alone(
     assert json.loads(saved.read_text()) == whole
 
 
+def test_an_encoder_is_enlarged_before_it_goes_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    networks = _other_networks(tmp_path / "given")
+    save_encoder(Encoder(EncoderConfig(blocks=(1, 1, 1, 1))), networks["initial"], {})
+    given = arguments(data, tmp_path / "e", f"--generator={networks['generator']}", "--grow")
+    assert encoder.main(given) == 2
+    assert "--initial FILE" in capsys.readouterr().err.splitlines()[-1]
+    assert encoder.main([*given, f"--initial={networks['initial']}"]) == 0
+    assert load_encoder(tmp_path / "e" / "encoder.safetensors").config == EncoderConfig()
+
+
 @pytest.mark.parametrize("main", [generator.main, autoencoder.main])
 def test_the_lens_is_one_that_a_run_goes_on_with(
     data: Path,
