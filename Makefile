@@ -15,6 +15,7 @@ SOURCE ?= demo:
 VIDEO ?= ../shared/media/WolfgangLanger_Pexels.mp4
 DATA ?= ../shared/data
 TABLES ?= runs/latent-per
+ARMS ?= --shared-trunk --bf16  # of the tables; empty: backbones of their own, in float32
 
 .PHONY: demo test check fmt bench bench-peer bench-cluster soak inputs drawing web-load latent-per clean
 
@@ -73,13 +74,13 @@ $(TABLES)/directions-ica/directions_faces64.safetensors:
 		--data $(DATA)/persons/same_person.parquet $(DATA)/fer/train-0.parquet \
 		--landmarks $(TABLES)/landmarks.npz
 
-# Needs `make test`'s installation, and about 27 hours of one core; goes on where it stopped.
+# Needs `make test`'s installation, and hours of one core (27 with ARMS=); goes on where it stopped.
 latent-per: $(TABLES)/directions-ica/directions_faces64.safetensors  ## the tables of docs/latent-per.md
 	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m streamfer eval latent-per --train \
 		--data $(DATA)/fer --persons $(DATA)/persons/same_person.parquet --style sketch \
 		--landmarks $(TABLES)/landmarks.npz --directions $< --runs $(TABLES) \
 		--backbones vgg19,resnet18,dan,rul --once resnet50,dacl --seeds 3 \
-		--width 0.25 --input-size 40 --epochs 10 --views 5 --threads 1 --device cpu \
+		--width 0.25 --input-size 40 --epochs 10 --views 5 --threads 1 --device cpu $(ARMS) \
 		--json $(TABLES)/tables.json --confusion $(TABLES)/confusion
 
 fmt: $(INSTALLED_DEV)  ## rewrite the code in the project's format

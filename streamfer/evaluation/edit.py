@@ -43,7 +43,7 @@ from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import open_landmarks
 from streamfer.training.faces.sources import held_out_split, read_faces
 from streamfer.training.runs.command import ProgressLine, pick_device, run_command
-from streamfer.training.whole_file import whole_file
+from streamfer.training.whole_file import make_folder, whole_file, write_whole
 from streamfer.types import FloatArray, UInt8Array
 
 ORDERED = tuple(float(s) for s in np.linspace(-3, 3, 13))
@@ -128,16 +128,14 @@ def resumed(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]
     Raises:
         OutputError: it cannot be read or written.
     """
-    try:
-        if os.path.exists(path):
+    if os.path.exists(path):
+        try:
             found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            return found
-        result = compute()
-        unfinished = path.with_suffix(".partial")
-        unfinished.write_text(json.dumps(result, indent=1), "utf-8")
-        unfinished.replace(path)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot keep the results: {error}") from error
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{path}: cannot read earlier results: {error}") from error
+        return found
+    result = compute()
+    write_whole(path, json.dumps(result, indent=1))
     return result
 
 
@@ -159,10 +157,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     judge = OutsideJudge(options.judge)
     editor = _editor(options)
     folder = options.out / _task(options)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot write: {error.strerror or error}") from error
+    make_folder(folder)
     faces = _prepared(options, editor, judge, folder)
     results: dict[str, Any] = {}
     with ProgressLine(len(sets) * len(options.emotions), "directions") as line:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from streamfer.errors import ConfigError, OutputError
+from streamfer.errors import ConfigError
 from streamfer.media.files.array_file import NO_ARRAYS
+from streamfer.training.whole_file import make_folder, whole_file
 from streamfer.types import FloatArray
 
 FoldsBy = Literal["image", "subject"]
@@ -59,14 +59,9 @@ class KeptFolds:
         if self._folder is None:
             return
         path = self._path(self._folder, number)
-        partial = path.with_suffix(".partial")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                np.savez(file, probs=probs, beginning=self._beginning)
-            os.replace(partial, path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+        make_folder(self._folder)
+        with whole_file(path) as file:
+            np.savez(file, probs=probs, beginning=self._beginning)
 
     def _path(self, folder: Path, number: int) -> Path:
         return folder / f"{self.by}-{number}.npz"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamfer.errors import ConfigError, OutputError
+from streamfer.errors import ConfigError
 from streamfer.evaluation.classifier import true_classes
 from streamfer.evaluation.conditions import CONDITIONS, most_turned, under
 from streamfer.labels import LabelSet
@@ -21,6 +20,7 @@ from streamfer.training.backbones.teaching_faces import ExamFaces, labelled
 from streamfer.training.backbones.views import CodeReader, Style, in_style
 from streamfer.training.faces.data import LabelledFaces
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, picture_key
+from streamfer.training.whole_file import make_folder, whole_file
 from streamfer.types import FloatArray, UInt8Array
 
 _Make = Callable[[], tuple[UInt8Array, NDArray[np.int64]]]
@@ -116,14 +116,9 @@ def _kept(
         crops, classes = make()
         notify(f"encoding {len(crops)} faces of the exam: {name} (once)")
         codes = reader.codes(crops)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                np.savez(file, crops=crops, codes=codes, classes=classes)
-            partial.replace(path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+        make_folder(folder)
+        with whole_file(path) as file:
+            np.savez(file, crops=crops, codes=codes, classes=classes)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return ExamFaces(arrays["crops"], arrays["codes"], arrays["classes"])

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_TRUNKS = {
+    "own": "Each arm has a backbone of its own, trained with the two layers.\n",
+    "shared": "The arms of a backbone and seed share it, trained without codes; the two layers are"
+    " each arm's own.\n",
+}
+
 
 def as_markdown(tables: Mapping[str, Any]) -> str:
     """Tables 1 to 5 and where the latent helps, from what `latent_tables.all_tables` made."""
     parts = [
+        _TRUNKS[tables["trunk"]],
         _table_1(tables["table_1"]),
         _tables_2_4(tables["tables_2_4"]),
         _where(tables["where"], tables["faces"]),

@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,17 @@ from rich.console import Console
 
 from streamfer.errors import ConfigError
 from streamfer.evaluation.branch_cost import branch_cost
-from streamfer.evaluation.latent_exams import Exams, make_exams
-from streamfer.evaluation.latent_files import draw_confusions, write_whole
+from streamfer.evaluation.latent_exams import make_exams
+from streamfer.evaluation.latent_files import draw_confusions
 from streamfer.evaluation.latent_markdown import as_markdown
-from streamfer.evaluation.latent_runs import Answers, Arm, answer_exams, planned, read_answers
+from streamfer.evaluation.latent_runs import Answers, Arm, planned
 from streamfer.evaluation.latent_tables import WITH, all_tables
+from streamfer.evaluation.latent_training import Tables, collect, train_missing
 from streamfer.models.backbones.backbone import BACKBONES, BackboneName
-from streamfer.models.directions import Directions, load_directions
-from streamfer.models.latent_per import LATENTS, Latent, LatentPERConfig, load_latent_per
-from streamfer.training.backbone import add_faces_options, faces_from, train_backbone, weights_name
+from streamfer.models.directions import load_directions
+from streamfer.models.latent_per import LATENTS, Latent, LatentPERConfig
+from streamfer.training.backbone import add_faces_options, faces_from
 from streamfer.training.backbones.run import BackboneRunConfig, EncoderShape
-from streamfer.training.backbones.teaching_faces import TeachingFaces
 from streamfer.training.backbones.views import CodeReader
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks
 from streamfer.training.faces.sources import read_faces
@@ -41,6 +41,7 @@ from streamfer.training.runs.command import (
     run_command,
     splits_from,
 )
+from streamfer.training.whole_file import write_whole
 from streamfer.types import UInt8Array
 
 SCHEMA = "streamfer.latent_per_tables/1"
@@ -48,79 +49,6 @@ _KEPT_EVERY = 2000
 """Pictures between two savings of the landmarks."""
 RUNS = Path("runs/latent-per")
 """Where runs are kept, unless told otherwise."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tables:
-    """What the tables are made of."""
-
-    arms: tuple[Arm, ...]
-    recipe: BackboneRunConfig
-    """Of all arms, but for what an arm says of itself."""
-    faces: TeachingFaces
-    exams: Exams
-    reader: CodeReader
-    directions: Directions = field(repr=False)
-    runs: Path
-    """Holds a folder for every arm."""
-
-    def config(self, arm: Arm) -> BackboneRunConfig:
-        """The run of an arm."""
-        return replace(self.recipe, backbone=arm.backbone, latent=arm.latent, seed=arm.seed)
-
-    def answers_path(self, arm: Arm) -> Path:
-        """Where an arm's answers are kept."""
-        return self.runs / arm.folder / "answers.npz"
-
-
-def collect(tables: Tables) -> dict[Arm, Answers]:
-    """The answers of all arms that are trained; weights that were not examined are now.
-
-    Raises:
-        ConfigError: a file is damaged.
-        EngineError: weights are damaged.
-    """
-    answered: dict[Arm, Answers] = {}
-    for arm in tables.arms:
-        path = tables.answers_path(arm)
-        weights = path.with_name(weights_name(tables.config(arm)))
-        answers = read_answers(path, tables.exams)
-        if answers is None and weights.exists():
-            network = load_latent_per(weights).network.to(tables.reader.device)
-            answer_exams(network, tables.exams, tables.reader.device, path)
-            answers = read_answers(path, tables.exams)
-        if answers is not None:
-            answered[arm] = answers
-    return answered
-
-
-def train_missing(
-    tables: Tables, answered: dict[Arm, Answers], report: Callable[[Arm, str], None]
-) -> None:
-    """Trains the arms that are missing, in their order, each from where it stopped.
-
-    Args:
-        tables: what they are made of.
-        answered: gets the answers of every arm once it is trained.
-        report: told of every epoch, and of every arm that is `done`.
-
-    Raises:
-        ConfigError, EngineError, OutputError: as `train_backbone`.
-    """
-    for arm in tables.arms:
-        if arm in answered:
-            continue
-        train_backbone(
-            tables.config(arm),
-            tables.faces,
-            tables.reader,
-            tables.directions,
-            tables.runs / arm.folder,
-            resume=True,
-            report=lambda row, arm=arm: report(arm, _line(row)),  # type: ignore[misc]
-        )
-        answered |= collect(replace(tables, arms=(arm,)))
-        report(arm, "done")
 
 
 def figures_of(tables: Tables, answered: dict[Arm, Answers]) -> dict[str, Any]:
@@ -135,6 +63,7 @@ def figures_of(tables: Tables, answered: dict[Arm, Answers]) -> dict[str, Any]:
         "style": tables.faces.style,
         "label_set": tables.faces.labels,
         "training_faces": len(tables.faces.classes),
+        "trunk": "shared" if tables.shared_trunk else "own",
         "recipe": recipe,
         **all_tables(answered, tables.exams, backbones, latents),
         "planned": len(tables.arms),
@@ -160,6 +89,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_faces_options(parser)
     add_numbers(parser, BackboneRunConfig, without=("seed",))
     parser.add_argument("--loss", choices=("ce", "mse"), default="ce", help="default: ce")
+    _add_arms(parser)
+    parser.add_argument("--train", action="store_true", help="train what is missing")
+    parser.add_argument(
+        "--shared-trunk",
+        action="store_true",
+        help="train each backbone once, without codes, and on it the two layers of every arm",
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=RUNS, metavar="DIR", help=f"of the runs; default: {RUNS}"
+    )
+    parser.add_argument("--cost", action="store_true", help="measure Table 5: an idle machine's")
+    parser.add_argument("--confusion", type=Path, metavar="DIR", help="draw the matrices there")
+    parser.add_argument("--json", type=Path, help="write the tables as JSON")
+    return run_command(lambda: _evaluate(parser.parse_args(arguments)))
+
+
+def _add_arms(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of which classifiers there are."""
     parser.add_argument(
         "--backbones",
         type=_names_of(BACKBONES),
@@ -182,14 +129,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="in the order in which they are trained; default: none,mean,full,median",
     )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="default: 3")
-    parser.add_argument("--train", action="store_true", help="train what is missing")
-    parser.add_argument(
-        "--runs", type=Path, default=RUNS, metavar="DIR", help=f"of the runs; default: {RUNS}"
-    )
-    parser.add_argument("--cost", action="store_true", help="measure Table 5: an idle machine's")
-    parser.add_argument("--confusion", type=Path, metavar="DIR", help="draw the matrices there")
-    parser.add_argument("--json", type=Path, help="write the tables as JSON")
-    return run_command(lambda: _evaluate(parser.parse_args(arguments)))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -245,7 +184,7 @@ def _tables_from(options: argparse.Namespace, console: Console) -> Tables:
         notify,
     )
     arms = tuple(planned(options.backbones, options.once, options.latents, options.seeds))
-    return Tables(arms, recipe, faces, exams, reader, directions, runs)
+    return Tables(arms, recipe, options.shared_trunk, faces, exams, reader, directions, runs)
 
 
 def _landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> LandmarkCache:
@@ -265,12 +204,6 @@ def _cost(tables: Tables) -> dict[str, Any]:
 
     backbones = tuple(dict.fromkeys(arm.backbone for arm in tables.arms))
     return branch_cost(shape_of, backbones, tables.reader.network)
-
-
-def _line(row: dict[str, Any]) -> str:
-    accuracy = row["accuracy"]
-    shown = "–" if accuracy is None else f"{accuracy:.4f}"
-    return f"epoch {row['epoch']}, loss {row['loss']:.3f}, accuracy {shown}, {row['seconds']:.0f} s"
 
 
 def _names_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,13 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from streamfer.errors import ConfigError, OutputError
+from streamfer.errors import ConfigError
 from streamfer.evaluation.latent_exams import Exams
 from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.models.backbones.backbone import BackboneName
 from streamfer.models.latent_per import Latent, LatentPER
-from streamfer.training.backbones.run import exam_logits
+from streamfer.training.backbones.exam import exam_logits
+from streamfer.training.whole_file import whole_file
 from streamfer.types import FloatArray
 
 
@@ -73,13 +73,8 @@ def answer_exams(network: LatentPER, exams: Exams, device: torch.device, path: P
         for name, faces in exams.faces.items()
     }
     indices = int(network.mask.sum()) if network.reads_codes else 0
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, exams=np.str_(exams.sha256), indices=indices, **probs)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+    with whole_file(path) as file:
+        np.savez(file, exams=np.str_(exams.sha256), indices=indices, **probs)
 
 
 def read_answers(path: Path, exams: Exams) -> Answers | None:

@@ -24,12 +24,8 @@ from streamfer.models.latent_per import LATENTS, save_latent_per
 from streamfer.models.shipped import SHIPPED
 from streamfer.training.backbones.beginning import beginning_of
 from streamfer.training.backbones.card import write_card
-from streamfer.training.backbones.run import (
-    BackboneRun,
-    BackboneRunConfig,
-    accuracy_of,
-    exam_logits,
-)
+from streamfer.training.backbones.exam import accuracy_of, exam_logits
+from streamfer.training.backbones.run import BackboneRun, BackboneRunConfig
 from streamfer.training.backbones.teaching_faces import TeachingFaces, teaching_faces
 from streamfer.training.backbones.views import CodeReader
 from streamfer.training.faces.landmarks import LandmarkCache, open_landmarks

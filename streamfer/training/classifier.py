@@ -41,6 +41,7 @@ from streamfer.training.vgg.card import Learned, write_card
 from streamfer.training.vgg.classifier_options import parse_arguments
 from streamfer.training.vgg.classifier_run import ClassifierConfig, ClassifierRun, TrainingFiles
 from streamfer.training.vgg.scoring import EvaluationFaces, calibrate, evaluation_faces, score
+from streamfer.training.whole_file import make_folder
 from streamfer.vision.overlay.sheet import write_png
 
 _HELD_OUT_OF = 32
@@ -131,10 +132,7 @@ def _limit_threads(threads: int) -> None:
 
 def _begin_folder(path: Path, run: ClassifierRun) -> MetricsFile:
     """Makes the folder of a run, and opens its metrics at its epoch."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot make the folder: {error.strerror}") from error
+    make_folder(path)
     (path / "config.json").write_text(json.dumps(asdict(run.config), indent=2) + "\n", "utf-8")
     return MetricsFile(path / "metrics.jsonl", keep=run.epoch)
 

@@ -9,16 +9,15 @@ values do.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from streamfer.errors import OutputError
 from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.models.structure_networks import make_structure
 from streamfer.models.structures import FILES_OF, structure_path
 from streamfer.training.runs.command import run_command
+from streamfer.training.whole_file import whole_file
 
 
 def structure_files(weights: WeightFiles) -> dict[str, Path]:
@@ -50,12 +49,8 @@ def write_structures(names: Iterable[str], files: Mapping[str, Path], folder: Pa
     for name in names:
         path = structure_path(name, folder)
         made = make_structure(name, {key: files[key] for key in FILES_OF[name]})
-        partial = path.with_suffix(".partial")
-        try:
-            partial.write_bytes(made)
-            os.replace(partial, path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+        with whole_file(path) as file:
+            file.write(made)
         written.append(path)
     return written
 

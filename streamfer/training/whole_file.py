@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Folders, and files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from streamfer.errors import OutputError
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those that it lies in, where they are missing.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{path}: cannot make the folder: {reason}") from error
 
 
 @contextmanager

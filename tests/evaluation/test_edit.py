@@ -99,7 +99,7 @@ def test_what_is_finished_is_not_computed_again(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == {"a": 1}
     assert resumed(path, lambda: {"a": 2}) == {"a": 1}
     path.write_text("{")
-    with pytest.raises(OutputError, match="cannot keep the results"):
+    with pytest.raises(OutputError, match="cannot read earlier results"):
         resumed(path, dict)
 
 

@@ -87,7 +87,7 @@ def test_what_is_not_trained_is_null() -> None:
     assert tables["faces"] == {PLAIN: 80, "turned": 20}
     # All that are wrong are among the turned faces, which come first.
     assert tables["where"]["turned"]["dan"]["together"]["accuracy_b"] == pytest.approx(0.5)
-    text = as_markdown({**tables, "missing": ["x"], "planned": 8, "table_5": None})
+    text = as_markdown({**tables, "missing": ["x"], "planned": 8, "table_5": None, "trunk": "own"})
     assert "| dan | 1 | 75.00 % | 87.50 % | +12.50 | 0.002 | fewer than three seeds |" in text
     assert "| 0 | 9 | 81.25 % | – |" in text
     assert "Not trained yet: 1 of 8 runs." in text
@@ -155,6 +155,27 @@ def test_the_command_trains_what_is_missing_and_then_collects(
     assert main(options) == 0
     assert json.loads((tmp_path / "t.json").read_text()) == trained
     assert "epoch" not in capsys.readouterr().err
+
+
+def test_arms_may_share_a_trunk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [*run_options(tmp_path, 64, 28), *TINY, "--seeds", "1", "--bf16", "--shared-trunk"]
+    options += ["--runs", str(tmp_path / "runs"), "--json", str(tmp_path / "t.json")]
+    options += ["--backbones", "vgg19", "--latents", "none,full,mean"]
+    assert main([*options, "--train"]) == 0
+    said = capsys.readouterr()
+    assert "share it, trained without codes" in said.out
+    # One backbone is trained; the arms on it take no epochs that are worth a line.
+    assert said.err.count("epoch 1, loss") == 1
+    trained = json.loads((tmp_path / "t.json").read_text())
+    assert (trained["trunk"], trained["missing"]) == ("shared", [])
+    folders = {path.name for path in (tmp_path / "runs/photo").iterdir()}
+    arms = {f"vgg19-{latent}-seed0-shared" for latent in ("none", "full", "mean")}
+    assert folders == {"vgg19-none-seed0", *arms}
+    # A trunk that is trained, here as an arm with a backbone of its own, is taken as it is.
+    (tmp_path / "runs/photo/vgg19-full-seed0-shared/answers.npz").unlink()
+    assert main([*options, "--train"]) == 0
+    assert "epoch" not in capsys.readouterr().err
+    assert json.loads((tmp_path / "t.json").read_text()) == trained
 
 
 def test_wrong_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

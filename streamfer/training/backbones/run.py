@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamfer.errors import ConfigError
@@ -20,8 +20,9 @@ from streamfer.models.backbones.published_dan import PUBLISHED_SHAPE, load_publi
 from streamfer.models.directions import Directions
 from streamfer.models.encoder import Encoder
 from streamfer.models.latent_per import Latent, LatentPER, LatentPERConfig, latent_mask
+from streamfer.training.backbones.exam import exam_logits
 from streamfer.training.backbones.objectives import make_objective
-from streamfer.training.backbones.teaching_faces import ExamFaces, TeachingFaces
+from streamfer.training.backbones.teaching_faces import TeachingFaces
 from streamfer.training.runs.run_state import AveragedModel
 from streamfer.training.vgg.objective import (
     Loss,
@@ -29,9 +30,7 @@ from streamfer.training.vgg.objective import (
     fit_temperature,
     learning_rate_factor,
 )
-from streamfer.types import FloatArray
 
-_EXAM_BATCH = 128
 _LEAST_SPREAD = 1e-6
 """Of codes that are all the same, as an encoder's are that was never trained."""
 _FREE = frozenset({"threads"})
@@ -62,6 +61,8 @@ class BackboneRunConfig:
     views: int = 8
     """Augmented views of every face; epochs take them in turn."""
     ema_decay: float = 0.999
+    bf16: bool = False
+    """Whether the networks work in bfloat16."""
     seed: int = 0
     threads: int = 0
     """Torch's CPU threads; 0 leaves its default."""
@@ -133,6 +134,7 @@ class BackboneRun:
             _start_from(self.network, shape.backbone, initial)
         self.network.to(device)
         self.objective.to(device)
+        self.half = torch.autocast(device.type, torch.bfloat16, enabled=config.bf16)
         self.average = AveragedModel(self.network, config.ema_decay)
         self.optimizer = self._make_optimizer()
         self.epoch = 0
@@ -164,12 +166,12 @@ class BackboneRun:
         self.network.train()
         self.objective.train()
         total = torch.zeros((), device=self.device)
-        for step, (crops, ws, classes) in enumerate(self._batches()):
+        for step, (shown, ws, classes) in enumerate(self._batches()):
             position = self.epoch + step / self.steps_per_epoch
             factor = learning_rate_factor(position, config.epochs, config.warmup, config.cooldown)
             for group in self.optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
-            total += self._step(crops, ws, classes)
+            total += self._step(shown, ws, classes)
             advance()
         self.epoch += 1
         return float(total) / self.steps_per_epoch
@@ -177,40 +179,53 @@ class BackboneRun:
     def _batches(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         config, faces = self.config, self.faces
         view = self.epoch % config.views
-        crops = faces.views.crops(view)
+        shown = self._shown(view)
         codes = faces.views.codes(view) if self.network.reads_codes else None
-        order = np.random.default_rng((config.seed, self.epoch)).permutation(len(crops))
+        order = np.random.default_rng((config.seed, self.epoch)).permutation(len(shown))
         for step in range(self.steps_per_epoch):
             # In the file's order, which reads faster; within a batch it makes no difference.
             rows = np.sort(order[step * config.batch_size : (step + 1) * config.batch_size])
             ws = None if codes is None else torch.from_numpy(codes[rows]).to(self.device).float()
             yield (
-                torch.from_numpy(crops[rows]).to(self.device),
+                torch.from_numpy(shown[rows]).to(self.device),
                 ws,
                 torch.from_numpy(faces.classes[rows]).to(self.device),
             )
 
-    def _step(self, crops: Tensor, ws: Tensor | None, classes: Tensor) -> Tensor:
+    def _shown(self, view: int) -> NDArray[Any]:
+        """What the network is shown of the faces in a view: their crops."""
+        return self.faces.views.crops(view)
+
+    def _step(self, shown: Tensor, ws: Tensor | None, classes: Tensor) -> Tensor:
         network = self.network
-        maps = network.backbone.maps(network.pictures(crops))
-        lesson = self.objective(network.backbone, maps, classes)
-        codes = None if ws is None else lesson.mixed(network.codes(ws))
-        logits = network.logits(lesson.description, codes)
-        targets = F.one_hot(classes, NUM_LABELS).float()
-        loss = distribution_loss(logits, targets, self.config.loss)
+        with self.half:
+            maps = network.backbone.maps(network.pictures(shown))
+            lesson = self.objective(network.backbone, maps, classes)
+            codes = None if ws is None else lesson.mixed(network.codes(ws))
+            logits = network.logits(lesson.description, codes).float()
+        loss = self._loss(logits, classes)
         if lesson.partner is not None:
-            other = distribution_loss(logits, targets[lesson.partner], self.config.loss)
-            loss = (loss + other) / 2
-        loss = loss + lesson.loss
+            loss = (loss + self._loss(logits, classes[lesson.partner])) / 2
+        return self._learn(loss + lesson.loss)
+
+    def _loss(self, logits: Tensor, classes: Tensor) -> Tensor:
+        targets = F.one_hot(classes, NUM_LABELS).float()
+        return distribution_loss(logits, targets, self.config.loss)
+
+    def _learn(self, loss: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimizer.step()
-        self.average.update(network)
+        self.average.update(self.network)
         return loss.detach()
+
+    def _learned(self) -> list[nn.Parameter]:
+        """What the optimiser moves."""
+        return [*self.network.parameters(), *self.objective.parameters()]
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         config = self.config
-        learned = [*self.network.parameters(), *self.objective.parameters()]
+        learned = self._learned()
         groups = [
             {"params": [p for p in learned if p.ndim >= 2], "weight_decay": config.weight_decay},
             {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
@@ -244,7 +259,8 @@ class BackboneRun:
         Raises:
             ConfigError: that run had other settings or faces; says which.
         """
-        mine, theirs = asdict(self.config), state.get("config", {})
+        # An earlier version's run had what is usual where it knew no choice.
+        mine, theirs = asdict(self.config), asdict(BackboneRunConfig()) | state.get("config", {})
         for name in mine:
             if name not in _FREE and mine[name] != theirs.get(name):
                 raise ConfigError(
@@ -262,25 +278,6 @@ class BackboneRun:
         self.average.updates = state["average_updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch = state["epoch"]
-
-
-@torch.inference_mode()
-def exam_logits(network: LatentPER, faces: ExamFaces, device: torch.device) -> FloatArray:
-    """(n, 7) float32 logits of a classifier in evaluation mode."""
-    parts = [np.empty((0, NUM_LABELS), np.float32)]
-    for start in range(0, len(faces), _EXAM_BATCH):
-        rows = slice(start, start + _EXAM_BATCH)
-        crops = torch.from_numpy(np.array(faces.crops[rows])).to(device)
-        ws = None
-        if network.reads_codes:
-            ws = torch.from_numpy(np.array(faces.codes[rows])).to(device).float()
-        parts.append(network(crops, ws).float().cpu().numpy())
-    return np.concatenate(parts)
-
-
-def accuracy_of(logits: FloatArray, classes: NDArray[np.int64]) -> float | None:
-    """Share of right answers; None without faces."""
-    return float((logits.argmax(axis=1) == classes).mean()) if len(classes) else None
 
 
 def _start_from(network: LatentPER, shape: BackboneConfig, initial: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamfer.errors import ConfigError, OutputError
+from streamfer.errors import ConfigError
 from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.models.encoder import Encoder
 from streamfer.models.shipped import weights_sha256
@@ -29,6 +28,7 @@ from streamfer.training.faces.augment import AugmentConfig, augment_face
 from streamfer.training.faces.batches import TrainingFaces
 from streamfer.training.faces.landmarks import picture_key
 from streamfer.training.faces.sketch import pencil_sketch
+from streamfer.training.whole_file import make_folder, whole_file
 from streamfer.types import UInt8Array
 
 Style = Literal["photo", "sketch"]
@@ -108,10 +108,7 @@ class Views:
         wanted = json.dumps({**asdict(self._augment), "seed": seed}, sort_keys=True)
         self._folder = folder / (_digest_of(faces, wanted)[:16])
         self._code_name = weights_sha256(reader.path)[:12]
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from error
+        make_folder(self._folder)
 
     def crops(self, view: int) -> UInt8Array:
         """(n, 64, 64) uint8, the faces as this view shows them."""
@@ -149,14 +146,8 @@ class Views:
         path = self._folder / name
         if not path.exists():
             made = make()
-            # Of this process: several may make the same view, and the last one stays.
-            partial = path.with_name(f"{name}.{os.getpid()}.partial")
-            try:
-                with partial.open("wb") as file:
-                    np.save(file, made)
-                partial.replace(path)
-            except OSError as error:
-                raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+            with whole_file(path) as file:
+                np.save(file, made)
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except NO_ARRAYS as error:

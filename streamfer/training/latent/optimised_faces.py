@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import cat as concatenate
 
 from streamfer.errors import ConfigError, OutputError
 from streamfer.media.files.array_file import NO_ARRAYS
-from streamfer.training.whole_file import write_whole
+from streamfer.training.whole_file import whole_file, write_whole
 
 _BEGINNING = "config.json"
 
@@ -76,15 +75,9 @@ class CodeShards:
         Raises:
             OutputError: it cannot be written.
         """
-        path = self._path(number)
-        partial = path.with_suffix(".partial")
-        try:
-            with partial.open("wb") as file:
-                codes = faces.codes.numpy().astype(np.float16)
-                np.savez(file, crops=faces.crops.numpy(), codes=codes)
-            os.replace(partial, path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write: {error.strerror}") from error
+        codes = faces.codes.numpy().astype(np.float16)
+        with whole_file(self._path(number)) as file:
+            np.savez(file, crops=faces.crops.numpy(), codes=codes)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"codes-{number:05d}.npz"

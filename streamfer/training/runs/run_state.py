@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.training.whole_file import write_whole
+from streamfer.training.whole_file import whole_file, write_whole
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -51,11 +51,10 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    partial = path.with_suffix(".partial")
     try:
-        torch.save(dict(state), partial)
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:
+        with whole_file(path) as file:
+            torch.save(dict(state), file)
+    except RuntimeError as error:  # its writer's own, of a full disk
         raise OutputError(f"{path}: cannot write the checkpoint: {error}") from error
 
 
