@@ -17,21 +17,31 @@ from rich.console import Console
 from streamfer.errors import ConfigError, OutputError
 from streamfer.labels import LABELS, NUM_LABELS
 from streamfer.models.directions import Directions, index_mask, save_directions
+from streamfer.models.inversion.lens import Lens
 from streamfer.models.shipped import SHIPPED
-from streamfer.models.storage import load_encoder
+from streamfer.models.storage import load_encoder, load_generator
 from streamfer.models.stylegan2 import from_uint8
+from streamfer.models.vgg import load_face_vgg
 from streamfer.training.data_summary import print_summary
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
 from streamfer.training.faces.sources import read_faces
+from streamfer.training.latent.direction_descent import DrawnDirections, drawn_directions
 from streamfer.training.latent.direction_fit import (
     CodedFaces,
+    Method,
     circumstances,
     expression_effects,
     fit_directions,
     stability,
 )
-from streamfer.training.runs.command import pick_device, run_command, show_faceless
+from streamfer.training.runs.command import (
+    ProgressLine,
+    pick_device,
+    run_command,
+    show_faceless,
+    use_bf16,
+)
 from streamfer.training.vgg.card import commit_of_checkout
 from streamfer.types import FloatArray
 from streamfer.vision.align import crop_matrix
@@ -89,7 +99,10 @@ def learn(options: argparse.Namespace) -> None:
         raise ConfigError(f"--seeds {options.seeds}: stability needs at least 2")
     device = pick_device(options.device)
     coded = encode_sets(options.data, options.landmarks, options.encoder, device, options.faces)
-    directions = fit_directions(coded, options.method, layers, options.seed)
+    method: Method = "matched" if options.method == "drawn" else options.method
+    directions = fit_directions(coded, method, layers, options.seed)
+    if options.method == "drawn":
+        directions = _drawn(directions, coded, options, device)
     effects, _ = expression_effects(coded)
     settled = stability(effects, options.seeds)
     path = options.out / FILE_NAME
@@ -100,6 +113,20 @@ def learn(options: argparse.Namespace) -> None:
     except OSError as error:
         raise OutputError(f"{options.out}: cannot write: {error.strerror or error}") from error
     print(f"{path}: {options.method}, {len(coded.codes)} faces")
+
+
+def _drawn(
+    directions: Directions, coded: CodedFaces, options: argparse.Namespace, device: torch.device
+) -> Directions:
+    if options.layers != "all":
+        raise ConfigError("--layers: directions learned from drawings move all layers")
+    generator = load_generator(options.generator).to(device)
+    lens = Lens(load_face_vgg(options.classifier)).to(device)
+    if generator.config.num_ws * generator.config.w_dim != coded.codes[0].size:
+        raise ConfigError(f"{options.generator}: does not draw codes of {options.encoder}")
+    with ProgressLine(NUM_LABELS, "expressions") as line:
+        recipe = DrawnDirections(bf16=use_bf16("auto", device), seed=options.seed)
+        return drawn_directions(directions, coded, generator, lens, recipe, lambda: line.advance(1))
 
 
 def parse_layers(text: str) -> tuple[int, int] | None:
@@ -235,7 +262,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--encoder", type=Path, default=SHIPPED.encoder, help="its weights")
-    parser.add_argument("--method", choices=("ica", "matched", "means"), default="matched")
+    for name, what in (("generator", "draws"), ("classifier", "reads what is drawn")):
+        default = getattr(SHIPPED, name)
+        parser.add_argument(f"--{name}", type=Path, default=default, help=f"{what} (drawn)")
+    parser.add_argument(
+        "--method",
+        choices=("drawn", "matched", "ica", "means"),
+        default="matched",
+        help="default: %(default)s",
+    )
     parser.add_argument("--layers", default="all", help="all, or first and last, as 2-6")
     parser.add_argument("--faces", type=int, help="at most this many of each set")
     parser.add_argument("--seed", type=int, default=0, help="of the independent components")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,13 @@ from streamfer.app.cli.main import main
 from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
 from streamfer.models.directions import load_directions
-from streamfer.models.storage import load_encoder, save_encoder
+from streamfer.models.shipped import WeightFiles
+from streamfer.models.storage import load_encoder, save_encoder, save_generator
+from streamfer.models.stylegan2 import Generator, GeneratorConfig
 from streamfer.training.directions import FILE_NAME, encode_sets, parse_layers
 from streamfer.training.faces.landmarks import LandmarkCache, picture_key
 from streamfer.training.faces.sources import read_faces
+from streamfer.training.latent.direction_descent import DrawnDirections
 from streamfer.training.runs.command import pick_device
 from tests.support.latent import save_latent_networks
 
@@ -70,6 +74,30 @@ def test_directions_are_written_with_their_card(tmp_path: Path, method: str) -> 
     card = (tmp_path / "out" / FILE_NAME).with_suffix(".md").read_text()
     assert f"Method `{method}`, layers 0-3" in card
     assert "28 faces of 1 data sets, 4 persons" in card
+
+
+def test_directions_are_learned_from_drawings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = partial(DrawnDirections, steps=2, batch_size=4)
+    monkeypatch.setattr("streamfer.training.directions.DrawnDirections", short)
+    data = write_persons(tmp_path / "persons.parquet")
+    lively_encoder(tmp_path)
+    files = WeightFiles(tmp_path)
+    arguments = ["train", "directions", "--data", str(data), "--device", "cpu", "--seeds", "2"]
+    arguments += ["--landmarks", str(cache_without_faces(tmp_path, data)), "--method", "drawn"]
+    arguments += ["--encoder", str(files.encoder), "--classifier", str(files.classifier)]
+    fitting = [*arguments, "--generator", str(files.generator), "--out", str(tmp_path / "out")]
+    assert main([*fitting, "--layers", "0-3"]) == 2
+    assert "--layers" in capsys.readouterr().err
+    assert main(fitting) == 0
+    directions = load_directions(tmp_path / "out" / FILE_NAME)
+    assert directions.code_shape == (10, 8)
+    assert "Method `drawn`" in (tmp_path / "out" / FILE_NAME).with_suffix(".md").read_text()
+    larger = tmp_path / "larger.safetensors"
+    save_generator(Generator(GeneratorConfig()), larger, {})
+    assert main([*arguments, "--generator", str(larger), "--out", str(tmp_path / "out")]) == 2
+    assert "does not draw codes of" in capsys.readouterr().err
 
 
 def test_persons_of_different_sets_are_different_persons(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def fit_directions(
         raw = effects if method == "matched" else components(effects, seed)
         raw = without(raw, nuisance)
     scores = np.concatenate([raw, nuisance[: len(POSE)]])
-    vectors = np.stack([_one_deviation(row, flat) for row in _in_layers(scores, shape, layers)])
+    vectors = np.stack([one_deviation(row, flat) for row in _in_layers(scores, shape, layers)])
     scores /= scores.std(axis=1, keepdims=True) + 1e-12
     return Directions(
         names=(*LABELS, *POSE),
@@ -113,9 +113,9 @@ def expression_effects(faces: CodedFaces) -> tuple[NDArray[np.float64], NDArray[
     around = faces.circumstances.astype(np.float64)
     around = (around - around.mean(axis=0)) / (around.std(axis=0) + 1e-9)
     known = np.eye(NUM_LABELS)[faces.classes]
-    design = _within(np.concatenate([known, around], axis=1), faces.groups)
+    design = within(np.concatenate([known, around], axis=1), faces.groups)
     pull = _RIDGE * len(design) * np.eye(design.shape[1]) / design.shape[1]
-    fitted = np.linalg.solve(design.T @ design + pull, design.T @ _within(flat, faces.groups))
+    fitted = np.linalg.solve(design.T @ design + pull, design.T @ within(flat, faces.groups))
     effects = fitted[:NUM_LABELS]
     return effects - effects.mean(axis=0), fitted[NUM_LABELS:]
 
@@ -173,7 +173,7 @@ def _class_means(flat: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArr
     return means - flat.mean(axis=0)
 
 
-def _within(values: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+def within(values: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
     """Rows less the mean of their group."""
     _, index = np.unique(groups, return_inverse=True)
     sums = np.zeros((index.max() + 1, values.shape[1]))
@@ -192,7 +192,7 @@ def _in_layers(
     return kept.reshape(len(rows), -1)
 
 
-def _one_deviation(row: NDArray[np.float64], flat: NDArray[np.float64]) -> NDArray[np.float64]:
+def one_deviation(row: NDArray[np.float64], flat: NDArray[np.float64]) -> NDArray[np.float64]:
     """The direction, as long as the codes' standard deviation along it."""
     unit = row / (np.linalg.norm(row) + 1e-12)
     return unit * (flat @ unit).std()

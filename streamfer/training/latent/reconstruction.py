@@ -16,11 +16,11 @@ from streamfer.models.inversion.search import feature_distance, pixel_mse
 class ReconstructionWeights:
     """Weights of the parts of the loss."""
 
-    pixel: float = 60.0
+    pixel: float = 100.0
     """Of the MSE on a [0, 1] scale."""
     feature: float = 1.0
     """Of the distance through the lens."""
-    expression: float = 8.0
+    expression: float = 10.0
     """Of the divergence between the expressions read from face and reconstruction."""
     delta: float = 0.01
     """Of the later layers' mean squared departure from the first, in units of the spread."""
