@@ -63,7 +63,7 @@ def _happiness(
     with torch.inference_mode():
         drawn = generator.synthesis(torch.from_numpy(faces.codes + 12 * vector))
         pictures = ((drawn[:, 0].clamp(-1, 1) + 1) * 127.5).to(torch.uint8)
-        return float(network(pictures)[0].softmax(dim=1)[:, HAPPY].mean())
+        return float(network(pictures)[0].log_softmax(dim=1)[:, HAPPY].mean())
 
 
 def test_faces_are_read_as_wanted_and_the_rest_stays(
@@ -81,8 +81,8 @@ def test_faces_are_read_as_wanted_and_the_rest_stays(
     assert np.linalg.norm(vector) == pytest.approx(along.std(), rel=1e-3)
     first = before.vector("happy") / np.linalg.norm(before.vector("happy"))
     first *= np.linalg.norm(vector)
-    moved = [_happiness(faces, generator, network, v) for v in (0 * first, first, vector)]
-    assert moved[2] > max(moved[0], 1.2 * moved[1])
+    moved = [_happiness(faces, generator, network, v) for v in (first, vector)]
+    assert moved[1] > moved[0] + 0.1
     again = drawn_directions(before, faces, generator, Lens(network), free)
     assert np.array_equal(again.vectors, after.vectors)
 
