@@ -138,10 +138,8 @@ class _Trunks:
         without = replace(arm, latent="none")
         if self._trunk is None or self._arm != without:
             tables = self._tables
-            weights = tables.runs / without.folder / weights_name(tables.config(without))
-            if not weights.exists():
-                weights = _train(tables, without, self._report)
-            network = load_latent_per(weights).network
+            # One that is trained is not trained again, but held against what is asked for.
+            network = load_latent_per(_train(tables, without, self._report)).network
             views, device = min(tables.recipe.views, tables.recipe.epochs), tables.reader.device
             self._trunk = describe_views(network, tables.faces, views, device)
             self._arm = without

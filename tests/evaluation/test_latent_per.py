@@ -176,6 +176,10 @@ def test_arms_may_share_a_trunk(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main([*options, "--train"]) == 0
     assert "epoch" not in capsys.readouterr().err
     assert json.loads((tmp_path / "t.json").read_text()) == trained
+    # Not where it is of another recipe.
+    (tmp_path / "runs/photo/vgg19-full-seed0-shared/answers.npz").unlink()
+    assert main([*options, "--train", "--width", "0.1"]) == 2
+    assert "was trained with width 0.03, not 0.1" in capsys.readouterr().err
 
 
 def test_wrong_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
