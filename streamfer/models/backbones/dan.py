@@ -70,7 +70,11 @@ class CrossAttentionHead(nn.Module):
 
 
 class DAN(ResNet):
-    """ResNet-18 whose description is the sum of four heads' answers.
+    """ResNet-18 whose description is the sum of four heads' answers, standardised.
+
+    Log-softmax answers of alike heads all lie near log ¼, so that what faces differ in is small
+    beside what they have in common, and dropout of the latter drowns it. The authors, who have no
+    dropout, standardise what their one layer makes of the sum.
 
     Args:
         config: its shape.
@@ -86,6 +90,7 @@ class DAN(ResNet):
             _initialise(head)
             channels_last(head)
             self.add_module(f"cat_head{index}", head)
+        self.norm: nn.Module = nn.BatchNorm1d(self.num_features, affine=False)
 
     def heads(self, maps: Tensor) -> Tensor:
         """Feature maps to the heads' answers (N, 4, num_features): log-softmax across the heads."""
@@ -94,7 +99,11 @@ class DAN(ResNet):
 
     def read(self, maps: Tensor) -> Tensor:
         """Feature maps to descriptions (N, num_features)."""
-        return self.heads(maps).sum(dim=1)
+        return self.described(self.heads(maps))
+
+    def described(self, heads: Tensor) -> Tensor:
+        """The heads' answers to descriptions (N, num_features)."""
+        return self.norm(heads.sum(dim=1))
 
 
 def _convolution(in_channels: int, out_channels: int, kernel: tuple[int, int]) -> nn.Sequential:

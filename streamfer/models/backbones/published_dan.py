@@ -31,6 +31,7 @@ class PublishedDAN(DAN):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(PUBLISHED_SHAPE)
+        self.norm = nn.Identity()
         self.fc = nn.Linear(self.num_features, num_classes)
         self.bn = nn.BatchNorm1d(num_classes)
 
@@ -39,9 +40,10 @@ class PublishedDAN(DAN):
         return self.bn(self.fc(super().forward(pictures)))
 
     def backbone_state(self) -> dict[str, Tensor]:
-        """The tensors of the backbone alone."""
-        tensors = self.state_dict()
-        return {k: v for k, v in tensors.items() if not k.startswith(_CLASSIFIER)}
+        """The tensors of the backbone alone; what standardises its descriptions is new."""
+        tensors = {k: v for k, v in self.state_dict().items() if not k.startswith(_CLASSIFIER)}
+        norm = nn.BatchNorm1d(self.num_features, affine=False)
+        return tensors | {f"norm.{name}": value for name, value in norm.state_dict().items()}
 
 
 def load_published_dan(path: Path) -> PublishedDAN:

@@ -83,7 +83,7 @@ class DANObjective(Objective):
         affinity = (distances / spread).mean()
         apart = heads.var(dim=1).mean() + sys.float_info.epsilon
         partition = torch.log(1 + heads.shape[1] / apart)
-        return Lesson(heads.sum(dim=1), affinity + partition)
+        return Lesson(backbone.described(heads), affinity + partition)
 
 
 class DACLObjective(Objective):

@@ -15,6 +15,7 @@ import torch
 
 from streamfer.errors import ConfigError, EngineError
 from streamfer.models.backbones.backbone import BACKBONES, BackboneConfig, BackboneName
+from streamfer.models.backbones.dan import DAN
 from streamfer.models.backbones.published_dan import PublishedDAN, load_published_dan
 from streamfer.models.backbones.registry import make_backbone
 from streamfer.training.backbones.objectives import make_objective
@@ -64,6 +65,18 @@ def test_dan_has_the_published_keys_and_answers() -> None:
     np.testing.assert_allclose(heads[:, :, ::16], theirs["heads"], rtol=1e-5)
 
 
+def test_descriptions_of_dan_differ_as_much_as_dropout_can_bear() -> None:
+    """As the heads answer, alike at first, all lie near −4 log 4."""
+    torch.manual_seed(0)
+    backbone = make_backbone(BackboneConfig("dan", width=0.1, input_size=48))
+    assert isinstance(backbone, DAN)
+    maps = backbone.maps(torch.randn(64, 1, 48, 48))
+    plain, description = backbone.heads(maps).sum(dim=1), backbone.read(maps)
+    assert plain.std() < 1 < 5 < plain.mean().abs()
+    torch.testing.assert_close(description.mean(dim=0), torch.zeros(backbone.num_features))
+    assert (description.std(dim=0) > 0.5).all()
+
+
 def test_published_checkpoints_are_read_strictly(tmp_path: Path) -> None:
     weights = {
         k: v.float() if v.is_floating_point() else v for k, v in plain_weights(dan_keys()).items()
@@ -72,7 +85,7 @@ def test_published_checkpoints_are_read_strictly(tmp_path: Path) -> None:
     torch.save({"iter": 21, "model_state_dict": weights, "optimizer_state_dict": {}}, path)
     network = load_published_dan(path)
     state = network.backbone_state()
-    assert len(state) == 275 - 7
+    assert len(state) == 275 - 7 + 3  # without their classifier, with what standardises
     shape = BackboneConfig("dan", width=1.0, stem="imagenet", input_size=224)
     make_backbone(shape).load_state_dict(state)
     del weights["cat_head3.ca.attention.3.bias"]

@@ -49,7 +49,7 @@ def test_dan_has_affinity_and_partition() -> None:
     expected = distances / centres.var(dim=0).sum()
     expected = expected + torch.log(1 + 4 / heads.var(dim=1).mean())
     assert torch.allclose(lesson.loss, expected, rtol=1e-4)
-    assert torch.equal(lesson.description, heads.sum(dim=1))
+    assert torch.equal(lesson.description, backbone.described(heads))
 
 
 def test_dacl_draws_features_to_centres_and_centres_to_features() -> None:
