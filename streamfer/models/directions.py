@@ -93,12 +93,11 @@ def index_mask(scores: FloatArray, threshold: Threshold) -> FloatArray:
 
 def save_directions(directions: Directions, path: Path, notes: Mapping[str, str]) -> None:
     """Writes directions in half precision; `notes` are more metadata, such as the recipe."""
-    tensors = {
-        "vectors": directions.vectors.astype(np.float16),
-        "scores": directions.scores.astype(np.float16),
-    }
+    arrays = {"vectors": directions.vectors, "scores": directions.scores}
     if directions.mean is not None:
-        tensors["mean"] = directions.mean.astype(np.float16)
+        arrays["mean"] = directions.mean
+    # What is not in order in memory would be written in the order in which it lies there.
+    tensors = {name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()}
     partial = path.with_suffix(path.suffix + ".partial")
     metadata = {"schema": SCHEMA, "names": json.dumps(directions.names), **notes}
     save_file(tensors, partial, metadata)

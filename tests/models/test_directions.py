@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,14 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert found.names == directions.names
     np.testing.assert_allclose(found.vectors, directions.vectors, atol=2e-3)
     assert found.vectors.dtype == found.scores.dtype == np.float32
+
+
+def test_a_file_gives_back_what_lies_otherwise_in_memory(tmp_path: Path) -> None:
+    plain = random_directions(10, 8)
+    turned = replace(plain, vectors=np.asfortranarray(plain.vectors))
+    save_directions(turned, tmp_path / "d.safetensors", {"method": "matched"})
+    found = load_directions(tmp_path / "d.safetensors")
+    np.testing.assert_allclose(found.vectors, plain.vectors, atol=2e-3)
 
 
 @pytest.mark.parametrize("kind", ["missing", "damaged", "other"])
