@@ -45,6 +45,11 @@ class WeightFiles:
         return self.folder / "directions_faces64.safetensors"
 
     @property
+    def curvature(self) -> Path:
+        """How steeply the loss of a search rises; without it searches take more steps."""
+        return self.folder / "curvature_faces64.safetensors"
+
+    @property
     def face_network(self) -> tuple[Path, ...]:
         """The files that the served face network is made of: the fused one where it is whole."""
         if self.missing_latent:

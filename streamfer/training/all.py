@@ -1,10 +1,10 @@
 """Everything that follows from a change of one network, in one command: `python -m
 streamfer.training.all`.
 
-The fused heads, the measurements, the cards, the directions, int8, trust and which faces stand
-upright each belong to the networks that they were made with. Given what has changed, this makes
-them anew in a folder that holds what ships, whole. A step whose networks and options are those of
-the last time is passed over, so the command goes on where it was stopped.
+The fused heads, the measurements, the cards, the directions, int8, the curvature of the search,
+trust and which faces stand upright each belong to the networks that they were made with. Given what
+has changed, this makes them anew in a folder that holds what ships, whole. A step whose networks
+and options are those of the last time is passed over, so the command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamfer.evaluation import latent
 from streamfer.models.fused import load_fused
 from streamfer.models.shipped import SHIPPED, WeightFiles, digest, file_digest
 from streamfer.models.structures import FILES_OF, structure_path
-from streamfer.training import directions, fused, int8, trust, upright
+from streamfer.training import curvature, directions, fused, int8, trust, upright
 from streamfer.training.gather import Changed, gather
 from streamfer.training.runs.command import run_command
 from streamfer.training.runs.latent_cards import LatentRun, kept_recipe, read_json, trained_recipe
@@ -30,7 +30,7 @@ from streamfer.training.vgg.card import commit_of_checkout
 
 _EPOCHS, _FEATURE_VIEWS, _TRUST_VIEWS = 8, 4, 4
 _FACES, _SAMPLES, _STEPS, _REFINED, _JUDGED, _RANGES = 100, 5000, 100, 200, 3600, 512
-_TURNED_VIEWS = 12_000
+_TURNED_VIEWS, _STEEP_FACES = 12_000, 4096
 """The usual lengths of the steps."""
 
 
@@ -63,6 +63,7 @@ class _Plan:
             self._write_cards(),
             self._learn_directions(),
             self._calibrate_int8(),
+            self._measure_curvature(),
             self._fit_trust(),
             self._fit_upright(),
             self._write_structures(),
@@ -113,13 +114,22 @@ class _Plan:
         made_from = (weights.classifier, weights.encoder, self._new_heads)
         return module_step("int8", int8.main, arguments, made_from, (weights.int8,))
 
+    def _measure_curvature(self) -> Step:
+        weights = self._weights
+        arguments = [*self._data, *self._seed, *self._cache, *self._device]
+        arguments += ["--weights", str(weights.folder), "--out", str(weights.curvature)]
+        arguments += self._scaled("faces", _STEEP_FACES)
+        return module_step(
+            "curvature", curvature.main, arguments, self._networks, (weights.curvature,)
+        )
+
     def _fit_trust(self) -> Step:
         arguments = [*self._data, *self._seed, *self._device]
         arguments += ["--weights", str(self._weights.folder), "--out", str(self._weights.trust)]
         arguments += self._scaled("views", _TRUST_VIEWS)
         arguments += self._scaled("evaluation-faces", _JUDGED, 30)
         arguments += self._scaled("refined", _REFINED, 8)
-        made_from = (*self._networks, self._new_heads)
+        made_from = (*self._networks, self._new_heads, self._weights.curvature)
         return module_step("trust", trust.main, arguments, made_from, (self._weights.trust,))
 
     def _fit_upright(self) -> Step:

@@ -23,6 +23,7 @@ from streamfer.errors import OutputError
 from streamfer.evaluation.inverted import BATCH, LatentModels, invert_faces, load_latent_models
 from streamfer.labels import LABEL_SETS, LabelSet
 from streamfer.models.export import served_face_network
+from streamfer.models.inversion.curvature import curvature_of
 from streamfer.models.inversion.descent import STEPS_OF_A_RUN, InversionConfig, search_of_a_run
 from streamfer.models.shipped import WeightFiles, digest
 from streamfer.training.faces.aligned import split_held_out
@@ -197,7 +198,8 @@ def _examine(
     errors = np.full(len(seen.crops), np.nan)
     if not weights.missing_latent:
         latent = load_latent_models(weights.generator, weights.encoder, weights.classifier, device)
-        inversion = search_of_a_run(config.steps)
+        known = curvature_of(weights.generator, weights.classifier, weights.curvature)
+        inversion = search_of_a_run(config.steps, curvature=known)
         with ProgressLine(config.refined, "refined") as line:
             errors = reconstruction_errors(
                 latent, seen.crops, config.refined, inversion, config.seed, line.advance

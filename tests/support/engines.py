@@ -34,7 +34,7 @@ class FakeEngine:
         self._answer = answer
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        self.calls.append(dict(inputs))
+        self.calls.append({name: np.array(value) for name, value in inputs.items()})
         return self._answer(inputs)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from streamfer.models.inversion.curvature import curvature_of
 from streamfer.models.shipped import WeightFiles, digest, file_digest, weights_sha256
 from streamfer.models.storage import load_encoder, save_encoder
 from streamfer.models.structures import structure_path
@@ -19,7 +20,17 @@ from tests.support.labelled_faces import drawn_set, write_parquet
 from tests.support.latent import save_all_networks, write_card
 from tests.training.test_trust import EveryOther
 
-_NEEDED = ("heads", "measurements", "cards", "directions", "int8", "trust", "upright", "structures")
+_NEEDED = (
+    "heads",
+    "measurements",
+    "cards",
+    "directions",
+    "int8",
+    "curvature",
+    "trust",
+    "upright",
+    "structures",
+)
 
 
 def _with_cards(weights: WeightFiles) -> None:
@@ -77,6 +88,7 @@ def test_a_changed_classifier_is_one_command(
     assert json.loads(weights.trust.read_text())["face_sha256"] == digest(weights.face_network)
     assert json.loads(weights.upright.read_text())["encoder_sha256"] == file_digest(weights.encoder)
     assert json.loads(weights.int8.read_text())["network_sha256"] == digest(weights.face_network)
+    assert curvature_of(weights.generator, weights.classifier, weights.curvature) is not None
 
     assert main(_options(folder)) == 0
     assert capsys.readouterr().out.count("done before") == len(_NEEDED)

@@ -38,6 +38,9 @@ _TRAIN = Group(
             "streamfer.training.directions", "Learn the directions of expressions."
         ),
         "fused": Command("streamfer.training.fused", "Train the heads of the fused classifier."),
+        "curvature": Command(
+            "streamfer.training.curvature", "Measure how steeply the loss of a search rises."
+        ),
         "trust": Command("streamfer.training.trust", "Fit how far answers can be trusted."),
         "upright": Command("streamfer.training.upright", "Fit which faces do not stand upright."),
     },

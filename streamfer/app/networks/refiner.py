@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.face_network import LatentFiles
 from streamfer.errors import EngineError
+from streamfer.models.inversion.curvature import curvature_of
 from streamfer.models.inversion.descent import STEPS_OF_A_RUN, search_of_a_run
 from streamfer.models.inversion.engines import are_exported, open_refine_engines
 from streamfer.models.shipped import SHIPPED
@@ -136,7 +137,8 @@ def open_refine_backend(config: RefinementConfig) -> RefineBackend:
     if config.device.startswith("cuda"):
         from streamfer.models.inversion.refinement import load_refiner  # loads torch
 
-        settings = search_of_a_run(config.steps, config.budget_ms)
+        known = curvature_of(config.generator, config.classifier)
+        settings = search_of_a_run(config.steps, config.budget_ms, known)
         return load_refiner(config.generator, config.classifier, settings, config.device)
     command = [
         # -P: nothing that lies in the folder where the program is started is imported.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-BETAS = (0.9, 0.99)
-"""Adam's decay rates of the gradient's mean and of its square's."""
-EPSILON = 1e-8
-"""Added under Adam's root."""
+if TYPE_CHECKING:
+    from streamfer.models.inversion.curvature import Curvature
 
 STEPS_OF_A_RUN = 15
 """So many for one face while a video plays, where the next search goes on from what this one found:
@@ -18,6 +17,9 @@ what is found late is of no use to a face that has moved (docs/latent.md)."""
 _RATE_OF_A_RUN = 0.3
 """Adam's step in a run: a search that goes on from a good code overshoots with the larger one that
 a long search profits by."""
+
+_NEWTON_RATE = 0.4
+"""Part of the step that the mean curvature suggests: that of a face may be larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,14 @@ class InversionConfig:
     """Steps without progress after which it stops."""
     min_progress: float = 0.005
     """Relative gain of the summed loss that counts as progress."""
+    curvature: Curvature | None = field(default=None, compare=False)
+    """With it Newton's steps are taken instead of Adam's: a short search gains, a long one does
+    not."""
 
     def rate(self, taken: int) -> float:
         """The learning rate of the step after so many."""
+        if self.curvature is not None:
+            return _NEWTON_RATE
         return self.learning_rate * schedule(taken / self.steps)
 
     def is_over(self, totals: Sequence[float], elapsed_s: float) -> bool:
@@ -69,9 +76,21 @@ class InversionConfig:
         return recent > before * (1 - self.min_progress)
 
 
-def search_of_a_run(steps: int = STEPS_OF_A_RUN, budget_ms: float | None = None) -> InversionConfig:
-    """How a face is looked for while a video plays."""
-    return InversionConfig(steps=steps, budget_ms=budget_ms, learning_rate=_RATE_OF_A_RUN)
+def search_of_a_run(
+    steps: int = STEPS_OF_A_RUN,
+    budget_ms: float | None = None,
+    curvature: Curvature | None = None,
+) -> InversionConfig:
+    """How a face is looked for while a video plays.
+
+    Args:
+        steps: at most.
+        budget_ms: no step is begun after so many milliseconds.
+        curvature: of the networks' loss, where it is known.
+    """
+    return InversionConfig(
+        steps=steps, budget_ms=budget_ms, learning_rate=_RATE_OF_A_RUN, curvature=curvature
+    )
 
 
 def schedule(progress: float) -> float:

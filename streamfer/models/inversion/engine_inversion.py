@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamfer.engine import Array, Engine
-from streamfer.models.inversion.descent import BETAS, EPSILON, InversionConfig
+from streamfer.models.inversion.descent import InversionConfig
+from streamfer.models.inversion.optimisers import optimiser_for
 from streamfer.types import FloatArray, Refinement, UInt8Array
 
 
@@ -66,20 +67,22 @@ class EngineSearch:
         began = self._clock()
         config = self._config
         fixed = {"start": code[None], **self._target.run({"faces": crop[None]})}
-        descent = _Descent(np.zeros_like(code[None]))
+        offset, rate = np.zeros_like(code[None]), np.zeros(1, np.float32)
+        optimiser = optimiser_for(config, offset, rate)
         totals: list[float] = []
         first: dict[str, Array] = {}
         best: dict[str, Array] = {}
         for taken in itertools.count():
             last = config.is_over(totals, self._clock() - began)
-            found = self._step.run({"offset": descent.offset, **fixed})
+            found = self._step.run({"offset": offset, **fixed})
             totals.append(float(found["total"][0]))
             first = first or found
             if not best or found["total"] < best["total"]:
                 best = found
             if last:
                 break
-            descent.move(found["gradient"], config.rate(taken))
+            rate[...] = config.rate(taken)
+            optimiser.move(found["gradient"])
         return Found(first, best, tuple(totals), self._clock() - began)
 
 
@@ -117,20 +120,3 @@ class EngineRefiner:
 def drawn(answer: dict[str, Array]) -> UInt8Array:
     """The picture in what a step answered, (S, S) uint8 gray."""
     return np.clip(np.rint((answer["image"][0, 0] + 1) * 127.5), 0, 255).astype(np.uint8)
-
-
-class _Descent:
-    """Adam (Kingma and Ba, 2015) on the offset of one face's code."""
-
-    def __init__(self, offset: FloatArray) -> None:
-        self.offset = offset
-        self._mean, self._square = np.zeros_like(offset), np.zeros_like(offset)
-        self._count = 0
-
-    def move(self, gradient: FloatArray, rate: float) -> None:
-        self._count += 1
-        self._mean += (1 - BETAS[0]) * (gradient - self._mean)
-        self._square += (1 - BETAS[1]) * (gradient * gradient - self._square)
-        mean = self._mean / (1 - BETAS[0] ** self._count)
-        square = self._square / (1 - BETAS[1] ** self._count)
-        self.offset = self.offset - np.float32(rate) * mean / (np.sqrt(square) + EPSILON)

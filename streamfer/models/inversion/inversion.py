@@ -1,18 +1,20 @@
 """Finding the code of a face by optimisation (paper A, algorithm 1).
 
-The generator's weights are fixed; Adam moves codes in W+, started at the encoder's estimate, until
-the generator draws the face. The loss of each face is the L2 distance in the features of a cut
-VGG19 (the lens), the pixels' L2 distance, and a pull towards the start.
+The generator's weights are fixed; Adam, or in short searches Newton's method, moves codes in W+,
+started at the encoder's estimate, until the generator draws the face. The loss of each face is the
+L2 distance in the features of a cut VGG19 (the lens), the pixels' L2 distance, and a pull towards
+the start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from streamfer.models.inversion.curvature import Curvature
 from streamfer.models.inversion.descent import InversionConfig
 from streamfer.models.inversion.search import Lens, Search
 from streamfer.models.stylegan2 import Generator, from_uint8, style_spread, to_pictures
@@ -63,7 +65,7 @@ class Inverter:
     ) -> None:
         self._generator = generator
         self._lens = lens
-        self._config = config
+        self._config = replace(config, curvature=_on_device(config.curvature, generator))
         self._clock = clock
         self._dtype = dtype
         self._stop = stop
@@ -113,9 +115,18 @@ class Inverter:
         """The search for this many faces: that of an earlier batch of as many, or a new one."""
         search = self._searches.get(len(start))
         if search is None:
-            weights = self._config.weights
             search = self._searches[len(start)] = Search(
-                self._generator, self._lens, weights, self._spread, target, start, self._dtype
+                self._generator, self._lens, self._config, self._spread, target, start, self._dtype
             )
         search.begin(target, start)
         return search
+
+
+def _on_device(curvature: Curvature | None, generator: Generator) -> Curvature | None:
+    if curvature is None:
+        return None
+    device = generator.mapping.w_avg.device
+    axes, values = (
+        torch.as_tensor(part, device=device) for part in (curvature.axes, curvature.values)
+    )
+    return replace(curvature, axes=axes, values=values)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamfer.models.inversion.descent import BETAS, EPSILON, LossWeights
+from streamfer.models.inversion.descent import InversionConfig, LossWeights
+from streamfer.models.inversion.optimisers import EPSILON, optimiser_for
 from streamfer.models.inversion.replay import replayed
 from streamfer.models.stylegan2 import Generator
 
@@ -49,7 +50,7 @@ class Losses(NamedTuple):
 
 
 class Search:
-    """Codes of N faces and Adam on them.
+    """Codes of N faces and what moves them.
 
     All tensors stay where they are from one batch to the next, so that on a GPU the step is
     recorded once and replayed.
@@ -57,7 +58,7 @@ class Search:
     Args:
         generator: frozen.
         lens: frozen.
-        weights: of the loss.
+        config: the weights of the loss, and the curvature, of tensors, if there is one.
         spread: () unit of distances in W+.
         target: (N, C, S, S) of −1…1: the first faces; their number is fixed. The generator draws
             at this size or at a multiple of it.
@@ -69,7 +70,7 @@ class Search:
         self,
         generator: Generator,
         lens: Lens,
-        weights: LossWeights,
+        config: InversionConfig,
         spread: Tensor,
         target: Tensor,
         start: Tensor,
@@ -77,7 +78,7 @@ class Search:
     ) -> None:
         self._generator = generator
         self._lens = lens
-        self._weights = weights
+        self._weights = config.weights
         self._spread = spread
         self._dtype = dtype
         self._target = target.clone()
@@ -85,9 +86,9 @@ class Search:
         with torch.no_grad():
             self._features = [feature.clone() for feature in lens(target)]
         self._offset = torch.zeros_like(start, requires_grad=True)
-        self._mean, self._square = torch.zeros_like(start), torch.zeros_like(start)
-        self._count = torch.zeros((), device=start.device)
-        self.learning_rate = torch.zeros((), device=start.device)
+        self.learning_rate = torch.zeros(1, device=start.device)
+        with torch.no_grad():
+            self._optimiser = optimiser_for(config, self._offset, self.learning_rate)
         n = len(start)
         self.total = torch.zeros(n, device=start.device)
         self.feature, self.mse = torch.zeros_like(self.total), torch.zeros_like(self.total)
@@ -103,8 +104,8 @@ class Search:
         self._start.copy_(start)
         for own, new in zip(self._features, self._lens(target), strict=True):
             own.copy_(new)
-        for tensor in (self._offset, self._mean, self._square, self._count):
-            tensor.zero_()
+        self._offset.zero_()
+        self._optimiser.begin()
         self.best_total.fill_(math.inf)
 
     @property
@@ -121,13 +122,7 @@ class Search:
         """Evaluates the present codes, then moves them."""
         (gradient,) = torch.autograd.grad(self._evaluate().sum(), self._offset)
         with torch.no_grad():
-            # Adam, by hand: its state must be reset and its step size changed in place.
-            self._count += 1
-            self._mean.lerp_(gradient, 1 - BETAS[0])
-            self._square.lerp_(gradient.square(), 1 - BETAS[1])
-            mean = self._mean / (1 - BETAS[0] ** self._count)
-            square = self._square / (1 - BETAS[1] ** self._count)
-            self._offset -= self.learning_rate * mean / (square.sqrt() + EPSILON)
+            self._optimiser.move(gradient)
 
     def _evaluate(self) -> Tensor:
         """(N,) total losses of the present codes; the best so far are kept."""

@@ -99,9 +99,11 @@ def _serve(options: argparse.Namespace, requests: Requests, answers: BinaryIO) -
 
 def _load(options: argparse.Namespace) -> _Refines:
     """Imports here, so that a parent that ends meanwhile is noticed."""
+    from streamfer.models.inversion.curvature import curvature_of
     from streamfer.models.inversion.descent import search_of_a_run
 
-    config = search_of_a_run(options.steps, options.budget_ms)
+    known = curvature_of(options.generator, options.classifier)
+    config = search_of_a_run(options.steps, options.budget_ms, known)
     if options.backend == "torch":
         import torch
 

@@ -109,6 +109,7 @@ def test_missing_data_is_one_line_and_exit_code_2(
         ["train", "autoencoder", "--out=run"],
         ["train", "fused", "--out=run", "--encoder=e.safetensors"],
         ["train", "trust", "--out=trust.json"],
+        ["train", "curvature", "--out=curvature.safetensors"],
         ["train", "upright", "--out=upright.json"],
         ["eval", "latent"],
         ["eval", "fused"],
