@@ -14,6 +14,7 @@ import torch
 from streamfer.errors import EngineError
 from streamfer.evaluation.engine_inverted import invert_on_engines, open_latent_engines
 from streamfer.evaluation.inverted import invert_faces, load_latent_models
+from streamfer.models.inversion.curvature import curvature_of
 from streamfer.models.inversion.descent import InversionConfig, search_of_a_run
 from streamfer.models.inversion.engine_inversion import EngineRefiner, EngineSearch
 from streamfer.models.shipped import SHIPPED
@@ -65,12 +66,36 @@ def test_it_finds_what_torch_finds(crops: UInt8Array) -> None:
         assert np.abs(difference).mean() <= 1, kind
 
 
-def test_from_a_good_code_on_the_pace_of_a_run_gains_more_than_that_of_a_long_search() -> None:
+@pytest.fixture(scope="module")
+def training_crops() -> UInt8Array:
+    """Twelve faces, for of a single one any search may win by chance."""
+    pictures = read_faces(shared_file("data/fer/train-0.parquet"), "train").pictures[:12]
+    return np.stack([cv2.resize(p, (64, 64), None, 0, 0, cv2.INTER_CUBIC) for p in pictures])
+
+
+def test_five_of_newton_s_steps_lead_further_than_ten_of_adam_s(training_crops: UInt8Array) -> None:
+    known = curvature_of(SHIPPED.generator, SHIPPED.classifier)
+    names = [str(number) for number in range(len(training_crops))]
+    with closing(open_latent_engines(SHIPPED_FILES, EngineStore(), "onnxruntime")) as engines:
+        newton, adam = (
+            invert_on_engines(engines, training_crops, names, config)
+            for config in (search_of_a_run(5, curvature=known), search_of_a_run(10))
+        )
+    assert all(face.history.min() < face.history[0] for face in newton)
+    assert np.mean([face.history.min() for face in newton]) < np.mean(
+        [face.history.min() for face in adam]
+    )
+    assert np.mean([face.mse_refined for face in newton]) < np.mean(
+        [face.mse_refined for face in adam]
+    )
+
+
+def test_from_a_good_code_on_the_pace_of_a_run_gains_more_than_that_of_a_long_search(
+    training_crops: UInt8Array,
+) -> None:
     run, long = search_of_a_run(8), InversionConfig(steps=8)
     assert run == replace(long, learning_rate=run.learning_rate)
-    # Of a single face either may win by chance.
-    pictures = read_faces(shared_file("data/fer/train-0.parquet"), "train").pictures[:12]
-    crops = np.stack([cv2.resize(p, (64, 64), None, 0, 0, cv2.INTER_CUBIC) for p in pictures])
+    crops = training_crops
     names = [str(number) for number in range(len(crops))]
     with closing(open_latent_engines(SHIPPED_FILES, EngineStore(), "onnxruntime")) as engines:
         good = invert_on_engines(engines, crops, names, InversionConfig(steps=25))
