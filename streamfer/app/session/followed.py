@@ -54,16 +54,20 @@ class FollowedSources:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
 
-    def follow(self, job: ChangingJob) -> None:
-        """Has `update` done in the background."""
-        _in_thread(partial(self._update, job))
+    def follow(self, job: ChangingJob) -> threading.Thread:
+        """Has the list read and the run changed in the background; what is wrong is logged.
 
-    def update(self, job: ChangingJob) -> None:
-        """Reads the list and changes the run; what is wrong with it is logged."""
-        for thread in self._update(job):
+        Returns:
+            Who does it, who ends when every new source has joined or failed to.
+        """
+        return _in_thread(partial(self._update, job))
+
+    def _update(self, job: ChangingJob) -> None:
+        for thread in self._changed(job):
             thread.join()
 
-    def _update(self, job: ChangingJob) -> list[threading.Thread]:
+    def _changed(self, job: ChangingJob) -> list[threading.Thread]:
+        """Those in whom new sources join."""
         with self._reading:
             try:
                 specs = expand_sources(self._read())

@@ -45,16 +45,16 @@ class List:
 def test_what_vanishes_leaves_and_what_is_new_joins() -> None:
     job, listed = FakeJob(), List("rtsp://a/1", "rtsp://b/1")
     followed = FollowedSources(listed(), listed)
-    followed.update(job)
+    followed.follow(job).join()
     assert job.changes == []
     listed.sources = ("rtsp://b/1", "rtsp://c/1")
-    followed.update(job)
+    followed.follow(job).join()
     assert job.changes == ["-a-1", "+c-1"]
     listed.sources = ("rtsp://b/1",)
-    followed.update(job)
+    followed.follow(job).join()
     assert job.changes[2:] == ["-c-1-as-added"]
     listed.sources = ()
-    followed.update(job)
+    followed.follow(job).join()
     assert job.changes[3:] == ["-b-1"]
 
 
@@ -91,7 +91,7 @@ def test_a_source_that_does_not_answer_holds_up_no_other() -> None:
     assert job.changed.acquire(timeout=60)
     assert job.changes == ["+b-1"]
     listed.sources = ("rtsp://b/1",)  # nobody wants it any more
-    followed.update(job)
+    followed.follow(job).join()
     job.may_answer.set()
     assert job.changed.acquire(timeout=60)
     assert job.changed.acquire(timeout=60)
@@ -108,10 +108,10 @@ def test_what_nobody_expects_ends_no_following(caplog: pytest.LogCaptureFixture)
     job, listed = OddJob(), List()
     followed = FollowedSources(listed(), listed)
     listed.sources = ("rtsp://odd/1",)
-    followed.update(job)
+    followed.follow(job).join()
     assert "Too many open files" in caplog.text
     listed.sources = ("rtsp://odd/1", "rtsp://b/1")
-    followed.update(job)
+    followed.follow(job).join()
     assert job.changes == ["+b-1"]
 
 
@@ -119,9 +119,9 @@ def test_a_list_that_cannot_be_read_changes_nothing(caplog: pytest.LogCaptureFix
     job, listed = FakeJob(), List("rtsp://a/1")
     followed = FollowedSources(listed(), listed)
     listed.error = ConfigError("--config run.toml: not TOML")
-    followed.update(job)
+    followed.follow(job).join()
     listed.error, listed.sources = None, ("nonsense://x",)
-    followed.update(job)
+    followed.follow(job).join()
     assert job.changes == []
     assert "not TOML; the sources stay as they are" in caplog.text
     assert "nonsense" in caplog.text
@@ -134,8 +134,8 @@ def test_one_that_cannot_be_opened_keeps_nobody_out_and_is_tried_again(
     job, listed = FakeJob(), List("rtsp://a/1")
     followed = FollowedSources(listed(), listed)
     listed.sources = ("rtsp://a/1", "rtsp://broken/1", "rtsp://c/1")
-    followed.update(job)
+    followed.follow(job).join()
     assert job.changes == ["+c-1"]
-    followed.update(job)
+    followed.follow(job).join()
     assert caplog.text.count("broken-1: cannot be opened") == 2
     assert caplog.text.count(": added") == 1
