@@ -107,7 +107,9 @@ def test_refinement_that_fails_is_given_up_and_the_run_goes_on(
     summary = tmp_path / "summary.json"
 
     def broken(config: RunConfig, _: object, progress: Progress, **how: bool) -> Models:
-        models = open_models(config, store, progress, weights, **how)
+        models = open_models(
+            config, store, progress, weights, **{**how, "on_refinement": lambda _: None}
+        )
         assert models.refinement is not None
         files = {"generator": lame.generator, "classifier": lame.classifier}
         return replace(models, refinement=replace(models.refinement, **files))

@@ -14,7 +14,7 @@ import numpy as np
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.detectors import detector_model, make_detector
 from streamfer.app.networks.drawer import EngineDrawer, open_draw_engine
-from streamfer.app.networks.face_network import choose_face_network
+from streamfer.app.networks.face_network import FaceNetwork, choose_face_network
 from streamfer.app.networks.face_reader import open_face_reader
 from streamfer.app.networks.own_weights import OwnWeights
 from streamfer.app.networks.refiner import (
@@ -23,11 +23,12 @@ from streamfer.app.networks.refiner import (
     refinement_config,
 )
 from streamfer.engine import Engine
-from streamfer.errors import ConfigError, EngineError
+from streamfer.errors import ConfigError
 from streamfer.labels import LABELS, LabelSet
 from streamfer.models.shipped import SHIPPED, WeightFiles
 from streamfer.runtime.model import OnnxModel, Progress
 from streamfer.runtime.open_engine import open_engine, open_serving_engine
+from streamfer.runtime.planning import find_machine
 from streamfer.runtime.store.store import EngineStore
 from streamfer.types import Detection
 from streamfer.vision.detection.detector import Detector
@@ -131,8 +132,9 @@ def open_models(
     weights: WeightFiles | None = None,
     *,
     at_once: bool = False,
+    on_refinement: Callable[[RefinementConfig], None] = lambda _: None,
 ) -> Models:
-    """Opens the detector and the face network on the configured backend.
+    """Opens the face network and the detector on the configured backend.
 
     Args:
         config: names detector, backend, device, precision.
@@ -141,6 +143,8 @@ def open_models(
         weights: of the face network; None for the shipped ones.
         at_once: for live streams: what takes long to compile is left to `Models.better`, and what
             is ready serves meanwhile.
+        on_refinement: told how codes will be refined as soon as that is known, before the other
+            networks are opened: what refines may load beside them.
 
     Raises:
         ConfigError: the detector is not to be had, or the latent codes that are asked for.
@@ -148,18 +152,15 @@ def open_models(
     """
     chosen = choose_face_network(config, weights or SHIPPED, store, on_progress)
     networks = _Networks(config, store, on_progress, at_once)
-    detector = networks.open_detector()
+    face, refinement = networks.open_face(chosen, on_refinement)
     try:
-        face = networks.open_face(chosen.make())
-    except EngineError:
-        detector.close()
+        detector = networks.open_detector()
+    except BaseException:
+        face.close()
         raise
-    refinement = refinement_config(config, chosen.latent, face.device, store.root)
     better = tuple(networks.better)
     models = Models(detector, face, refinement, chosen.trust, better, chosen.own)
     try:
-        if refinement is not None and not at_once:
-            prepare_refinement(refinement, store, on_progress)
         if not draws_faces(config):
             return models
         if chosen.latent is None:
@@ -209,10 +210,28 @@ class _Networks:
             _warm_up_detector,
         )
 
-    def open_face(self, model: OnnxModel) -> Engine:
-        return self._open(
-            "face", model, self._config.precision, lambda engine: engine, _warm_up_face
-        )
+    def open_face(
+        self, chosen: FaceNetwork, on_refinement: Callable[[RefinementConfig], None]
+    ) -> tuple[Engine, RefinementConfig | None]:
+        """The face network, and how its codes are refined, which is told as soon as it is known."""
+
+        def begin(device: str) -> RefinementConfig | None:
+            found = refinement_config(self._config, chosen.latent, device, self._store.root)
+            if found is not None:
+                if not self._at_once:
+                    prepare_refinement(found, self._store, self._on_progress)
+                on_refinement(found)
+            return found
+
+        on_cpu = self._config.device == "cpu" or not find_machine().gpu_is_usable
+        refinement = begin("cpu") if on_cpu else None
+        precision = self._config.precision
+        face = self._open("face", chosen.make(), precision, lambda engine: engine, _warm_up_face)
+        try:
+            return face, refinement if on_cpu else begin(face.device)
+        except BaseException:
+            face.close()
+            raise
 
     def _open(
         self,

@@ -40,7 +40,7 @@ class RefinementConfig:
     engines: Path = field(default_factory=default_root)
     """Folder of compiled engines."""
     steps: int = STEPS_OF_A_RUN
-    budget_ms: float = 160.0
+    budget_ms: float = 100.0
     """No step is begun after this many milliseconds: on a machine that has other work a long search
     is known too late. The next one goes on from there."""
     generator: Path = SHIPPED.generator

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from streamfer.app.config import RunConfig
 from streamfer.app.networks.models import open_models
-from streamfer.app.networks.refiner import open_refiner
+from streamfer.app.networks.refiner import RefinementConfig, open_refiner
 from streamfer.app.networks.takeover import ServingNetworks
 from streamfer.errors import ConfigError
 from streamfer.pipeline.refine.refiner import Refiner
@@ -61,7 +61,13 @@ class SessionNetworks:
                 raise ConfigError("the session is closed; open a new one")
             if self._serving is None:
                 config = replace(self._config, threads=self._threads(spare_core))
-                models = open_models(config, self._store, self._on_progress, at_once=at_once)
+                models = open_models(
+                    config,
+                    self._store,
+                    self._on_progress,
+                    at_once=at_once,
+                    on_refinement=lambda found: self._idle.append(_started(found)),
+                )
                 self._serving = ServingNetworks(models)
             return self._serving
 
@@ -83,8 +89,7 @@ class SessionNetworks:
         with self._lock:
             refiner = self._idle.pop() if self._idle else None
         if refiner is None:
-            refiner = open_refiner(refinement)
-            refiner.start()
+            refiner = _started(refinement)
         try:
             yield refiner
         finally:
@@ -116,3 +121,9 @@ class SessionNetworks:
                 self._idle.append(refiner)
                 return
         refiner.close()
+
+
+def _started(refinement: RefinementConfig) -> Refiner:
+    refiner = open_refiner(refinement)
+    refiner.start()
+    return refiner

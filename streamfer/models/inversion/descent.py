@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamfer.models.inversion.curvature import Curvature
 
-STEPS_OF_A_RUN = 15
+STEPS_OF_A_RUN = 10
 """So many for one face while a video plays, where the next search goes on from what this one found:
 what is found late is of no use to a face that has moved (docs/latent.md)."""
 

@@ -30,7 +30,7 @@ def test_files_wait_for_what_must_be_compiled(
 ) -> None:
     asked: list[bool] = []
 
-    def opened(*_: object, at_once: bool) -> Models:
+    def opened(*_: object, at_once: bool, **_how: object) -> Models:
         asked.append(at_once)
         return models()
 
@@ -43,7 +43,12 @@ def test_a_signal_ends_a_long_build(config: RunConfig, monkeypatch: pytest.Monke
     cancelled: list[bool] = []
 
     def opened(
-        config: RunConfig, store: EngineStore, on_progress: Progress, *, at_once: bool
+        config: RunConfig,
+        store: EngineStore,
+        on_progress: Progress,
+        *,
+        at_once: bool,
+        **_how: object,
     ) -> Models:
         on_progress("compiling", 0.1)
         cancelled.append(store.cancelled.is_set())

@@ -49,7 +49,7 @@ def test_no_frame_of_a_live_run_is_lost_or_doubled(
         assert go.wait(60)
         return new
 
-    def opened(*_: object, at_once: bool) -> Models:
+    def opened(*_: object, at_once: bool, **_how: object) -> Models:
         asked.append(at_once)
         return Models(FakeDetector(detection(10, 10, 30)), old, better=(better("face", open_it),))
 
@@ -105,8 +105,8 @@ def test_the_shipped_networks_change_to_tensorrt_in_mid_stream(
     picture = sample_inputs([TensorSpec("images", np.dtype(np.uint8), (1, 240, 320, 3))])["images"]
     with closing(open_models(config, store, lambda *_: None, at_once=True)) as models:
         assert [(b.part, b.backend) for b in models.better] == [
-            ("detector", "tensorrt"),
             ("face", "tensorrt"),
+            ("detector", "tensorrt"),
         ]
         with Desk(models, sizes_wh=[(320, 240)]) as desk:
             (before,) = desk.analyzer([make_frame(0, picture[0].copy())])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +27,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Models]:
     """Collects what is opened; the first entry says what a session opens."""
     made: list[Models] = []
 
-    def open_them(config: RunConfig, *_: object, at_once: bool) -> Models:
+    def open_them(config: RunConfig, *_: object, at_once: bool, **_how: object) -> Models:
         refinement = RefinementConfig() if config.refine else None
         made.append(Models(FakeDetector(), FakeEngine(lambda inputs: {}), refinement))
         return made[-1]
@@ -67,6 +69,32 @@ def test_runs_one_after_the_other_share_a_refiner(opened: list[Models], tmp_path
         with session.refiner() as at_the_same_time:
             assert at_the_same_time is not first
     session.close()
+
+
+def test_a_refiner_loads_while_other_networks_open(
+    opened: list[Models], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backends = [FakeBackend()]
+    loading = threading.Event()
+    monkeypatch.setattr(backends[0], "start", loading.set)
+
+    def open_them(
+        *_: object, at_once: bool, on_refinement: Callable[[RefinementConfig], None]
+    ) -> Models:
+        on_refinement(RefinementConfig())
+        assert loading.wait(60)
+        return Models(FakeDetector(), FakeEngine(lambda inputs: {}), RefinementConfig())
+
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", open_them)
+    monkeypatch.setattr(
+        "streamfer.app.session.networks.open_refiner", lambda _: Refiner(backends.pop())
+    )
+    session = networks(tmp_path)
+    session.open()
+    with session.refiner() as refiner:
+        assert refiner is not None
+    session.close()
+    assert not backends
 
 
 def test_a_refiner_keeps_nothing_of_a_run(opened: list[Models], tmp_path: Path) -> None:
@@ -127,7 +155,7 @@ def test_a_core_is_left_to_an_encoder_and_a_budget_kept_where_nobody_says_otherw
 ) -> None:
     threads = []
 
-    def open_them(config: RunConfig, *_: object, at_once: bool) -> Models:
+    def open_them(config: RunConfig, *_: object, at_once: bool, **_how: object) -> Models:
         threads.append(config.threads)
         return Models(FakeDetector(), FakeEngine(lambda inputs: {}), None)
 
