@@ -119,9 +119,9 @@ class _Plan:
         arguments = [*self._data, *self._seed, *self._cache, *self._device]
         arguments += ["--weights", str(weights.folder), "--out", str(weights.curvature)]
         arguments += self._scaled("faces", _STEEP_FACES)
-        return module_step(
-            "curvature", curvature.main, arguments, self._networks, (weights.curvature,)
-        )
+        made = weights.curvature
+        makes = (made, made.with_suffix(".md"))
+        return module_step("curvature", curvature.main, arguments, self._networks, makes)
 
     def _fit_trust(self) -> Step:
         arguments = [*self._data, *self._seed, *self._device]

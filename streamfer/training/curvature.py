@@ -24,7 +24,7 @@ from streamfer.models.inversion.curvature import Curvature, curvature_bytes, net
 from streamfer.models.inversion.descent import LossWeights
 from streamfer.models.inversion.optimisers import EPSILON
 from streamfer.models.inversion.search import fitted
-from streamfer.models.shipped import SHIPPED, WeightFiles
+from streamfer.models.shipped import SHIPPED, WeightFiles, weights_sha256
 from streamfer.models.stylegan2 import from_uint8, style_spread
 from streamfer.training.runs.command import (
     ProgressLine,
@@ -34,10 +34,22 @@ from streamfer.training.runs.command import (
     read_training,
     run_command,
 )
-from streamfer.training.whole_file import whole_file
+from streamfer.training.vgg.card import commit_of_checkout
+from streamfer.training.whole_file import whole_file, write_whole
 from streamfer.types import UInt8Array
 
 _BATCH = 32
+_CARD = """# {name}: how steeply the loss of the search for a code rises
+
+The mean curvature of the loss of generator and lens at the encoder's codes: its {axes} steepest
+axes, along which a search that has little time takes Newton's steps
+(`streamfer.models.inversion.curvature`). A mean over faces, from which none can be redrawn.
+
+- SHA-256: `{sha256}`
+
+Measured by `streamfer train curvature` on {faces:,} training faces, seed {seed}; code at commit
+`{commit}`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +178,14 @@ def _fit(options: argparse.Namespace) -> None:
     networks = networks_digest(weights.generator, weights.classifier)
     with whole_file(options.out) as file:
         file.write(curvature_bytes(curvature, networks, asdict(config)))
+    write_whole(options.out.with_suffix(".md"), card(options.out, config))
+
+
+def card(path: Path, config: CurvatureFitting) -> str:
+    """The card of a curvature, by whose SHA-256 damage is noticed."""
+    return _CARD.format(
+        name=path.stem, sha256=weights_sha256(path), **asdict(config), commit=commit_of_checkout()
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from streamfer.evaluation.inverted import LatentModels, load_latent_models
 from streamfer.models.inversion.curvature import curvature_of
 from streamfer.models.inversion.descent import LossWeights
 from streamfer.models.inversion.search import Place, evaluate
+from streamfer.models.shipped import file_digest
 from streamfer.models.stylegan2 import from_uint8, style_spread, to_uint8
 from streamfer.training.curvature import (
     CurvatureFitting,
@@ -89,6 +90,7 @@ def test_the_command_measures_the_networks_of_a_folder(
     found = curvature_of(weights.generator, weights.classifier, weights.curvature)
     assert found is not None
     assert found.axes.shape == (5, 80)
+    assert file_digest(weights.curvature) in weights.curvature.with_suffix(".md").read_text()
     assert main([*given, f"--out={tmp_path / 'absent' / 'curvature'}"]) == 4
     assert "cannot write" in capsys.readouterr().err
 
