@@ -124,7 +124,8 @@ class Job:
     def open_networks(self) -> ServingNetworks:
         """The networks as the run needs them, opened if they are not yet; see `Session.open`."""
         encodes = self.config.output is not None
-        return self._networks.open(at_once=self.live, spare_core=encodes and not self.live)
+        spare_core = encodes and not self.live
+        return self._networks.open(at_once=self.live, spare_core=spare_core, for_run=True)
 
     def run(self, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Runs to the end; blocks.

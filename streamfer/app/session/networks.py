@@ -42,7 +42,9 @@ class SessionNetworks:
         self._idle: list[Refiner] = []
         """Refiners that no run uses now; each is used by one at a time."""
 
-    def open(self, *, at_once: bool = False, spare_core: bool = False) -> ServingNetworks:
+    def open(
+        self, *, at_once: bool = False, spare_core: bool = False, for_run: bool = False
+    ) -> ServingNetworks:
         """The networks, opened if they are not yet.
 
         Args:
@@ -51,6 +53,7 @@ class SessionNetworks:
             spare_core: whether an encoder keeps a core busy all the time, so that they leave it
                 one, where nobody has said how many threads they get: a network's threads wait for
                 each other, and in vain for one that has no core.
+            for_run: whether a run will want a refiner, which then loads beside them.
 
         Raises:
             ConfigError: the session is closed, or a network is not to be had.
@@ -61,12 +64,13 @@ class SessionNetworks:
                 raise ConfigError("the session is closed; open a new one")
             if self._serving is None:
                 config = replace(self._config, threads=self._threads(spare_core))
+
+                def begin(refinement: RefinementConfig) -> None:
+                    if for_run:
+                        self._idle.append(_started(refinement))
+
                 models = open_models(
-                    config,
-                    self._store,
-                    self._on_progress,
-                    at_once=at_once,
-                    on_refinement=lambda found: self._idle.append(_started(found)),
+                    config, self._store, self._on_progress, at_once=at_once, on_refinement=begin
                 )
                 self._serving = ServingNetworks(models)
             return self._serving

@@ -90,11 +90,29 @@ def test_a_refiner_loads_while_other_networks_open(
         "streamfer.app.session.networks.open_refiner", lambda _: Refiner(backends.pop())
     )
     session = networks(tmp_path)
-    session.open()
+    session.open(for_run=True)
     with session.refiner() as refiner:
         assert refiner is not None
     session.close()
     assert not backends
+
+
+def test_where_no_run_follows_nothing_is_begun(
+    opened: list[Models], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_them(
+        *_: object, at_once: bool, on_refinement: Callable[[RefinementConfig], None]
+    ) -> Models:
+        on_refinement(RefinementConfig())
+        return Models(FakeDetector(), FakeEngine(lambda inputs: {}), RefinementConfig())
+
+    monkeypatch.setattr("streamfer.app.session.networks.open_models", open_them)
+    asked: list[RefinementConfig] = []
+    monkeypatch.setattr("streamfer.app.session.networks.open_refiner", asked.append)
+    session = networks(tmp_path)
+    session.open()  # for pictures, say
+    session.close()
+    assert not asked
 
 
 def test_a_refiner_keeps_nothing_of_a_run(opened: list[Models], tmp_path: Path) -> None:
