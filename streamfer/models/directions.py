@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from streamfer.errors import ConfigError, EngineError
+from streamfer.models.plain_arrays import plain_arrays, plain_bytes
 from streamfer.types import FloatArray
 
 SCHEMA = "streamfer.directions/1"
@@ -96,11 +95,11 @@ def save_directions(directions: Directions, path: Path, notes: Mapping[str, str]
     arrays = {"vectors": directions.vectors, "scores": directions.scores}
     if directions.mean is not None:
         arrays["mean"] = directions.mean
-    # What is not in order in memory would be written in the order in which it lies there.
-    tensors = {name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()}
+    halves = {name: array.astype(np.float16) for name, array in arrays.items()}
     partial = path.with_suffix(path.suffix + ".partial")
-    metadata = {"schema": SCHEMA, "names": json.dumps(directions.names), **notes}
-    save_file(tensors, partial, metadata)
+    partial.write_bytes(
+        plain_bytes(halves, SCHEMA, {"names": json.dumps(directions.names), **notes})
+    )
     partial.replace(path)
 
 
@@ -110,19 +109,10 @@ def load_directions(path: Path) -> Directions:
     Raises:
         EngineError: the file is missing, damaged or of another kind.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("schema") != SCHEMA:
-                found = metadata.get("schema", "none")
-                raise EngineError(f"{path.name}: expected schema {SCHEMA}, found {found}")
-            names = tuple(json.loads(metadata["names"]))
-            vectors = file.get_tensor("vectors").astype(np.float32)
-            scores = file.get_tensor("scores").astype(np.float32)
-            kept = list(file.keys())
-            mean = file.get_tensor("mean").astype(np.float32) if "mean" in kept else None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise EngineError(f"{path.name}: cannot read the directions: {error}") from error
+    with plain_arrays(path, SCHEMA, "directions") as found:
+        names = tuple(json.loads(found.metadata["names"]))
+        vectors, scores = found.arrays["vectors"], found.arrays["scores"]
+        mean = found.arrays.get("mean")
     if vectors.ndim != 3 or not len(names) == len(vectors) == len(scores):
         raise EngineError(f"{path.name}: names and directions do not match")
     return Directions(names, vectors, scores, mean)

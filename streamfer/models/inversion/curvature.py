@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from streamfer.errors import EngineError
+from streamfer.models.plain_arrays import plain_arrays, plain_bytes
 from streamfer.models.shipped import SHIPPED, weights_sha256
 
 SCHEMA = "streamfer.curvature/1"
@@ -60,14 +59,9 @@ def curvature_bytes(curvature: Curvature, networks: str, notes: Mapping[str, obj
         networks: whose loss it is; see `networks_digest`.
         notes: more metadata, such as the recipe.
     """
-    metadata = {
-        "schema": SCHEMA,
-        "networks": networks,
-        "rest": repr(curvature.rest),
-        "notes": json.dumps(notes),
-    }
-    axes = np.ascontiguousarray(curvature.axes, np.float16)
-    return save({"axes": axes, "values": curvature.values}, metadata)
+    metadata = {"networks": networks, "rest": repr(curvature.rest), "notes": json.dumps(notes)}
+    arrays = {"axes": curvature.axes.astype(np.float16), "values": curvature.values}
+    return plain_bytes(arrays, SCHEMA, metadata)
 
 
 def networks_digest(generator: Path, classifier: Path) -> str:
@@ -95,18 +89,9 @@ def curvature_of(
     """
     if not path.exists():
         return None
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("schema") != SCHEMA:
-                found = metadata.get("schema", "none")
-                raise EngineError(f"{path.name}: expected schema {SCHEMA}, found {found}")
-            axes = file.get_tensor("axes").astype(np.float32)
-            values = file.get_tensor("values").astype(np.float32)
-            rest = float(metadata["rest"])
-            networks = metadata["networks"]
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise EngineError(f"{path.name}: cannot read the curvature: {error}") from error
+    with plain_arrays(path, SCHEMA, "curvature") as found:
+        axes, values = found.arrays["axes"], found.arrays["values"]
+        rest, networks = float(found.metadata["rest"]), found.metadata["networks"]
     known = axes.ndim == 2 and values.shape == axes.shape[:1]
     if not (known and np.isfinite(axes).all() and (values >= 0).all() and 0 <= rest < np.inf):
         raise EngineError(f"{path.name}: is no curvature")
