@@ -36,7 +36,8 @@ from streamfer.evaluation.report import write_json
 from streamfer.labels import LABELS
 from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.models.directions import Directions, load_directions
-from streamfer.models.inversion.descent import InversionConfig, LossWeights
+from streamfer.models.inversion.curvature import curvature_of
+from streamfer.models.inversion.descent import FIT_OF_AN_EDIT, LossWeights, search_of_an_edit
 from streamfer.models.shipped import SHIPPED, digest
 from streamfer.training.faces.aligned import aligned
 from streamfer.training.faces.data import LabelledFaces
@@ -55,32 +56,35 @@ SHARE = 0.8
 
 
 def judge_direction(
-    editor: Editor, judge: OutsideJudge, faces: EditedSet, vector: FloatArray, target: int
+    editor: Editor, judge: OutsideJudge, faces: EditedSet, directions: Directions, wanted: str
 ) -> dict[str, Any]:
-    """Edits all faces along one direction.
+    """Edits all faces towards one expression.
 
     Args:
         editor: draws, and reads with the networks at home here.
         judge: from outside.
         faces: to edit.
-        vector: (num_ws, w_dim), one unit of strength.
-        target: index of the wanted expression.
+        directions: of the generator.
+        wanted: name of the expression.
 
     Returns:
         Figures by both judges, identity and brightness where the outside judge finds 80 % changed.
     """
     strengths = np.array((*ORDERED, *_FURTHER), np.float32)
     answers: dict[str, list[FloatArray]] = {"home": [], "outside": []}
-    for code in faces.codes:
+    shown = editor.read(editor.draw(faces.codes))
+    vectors = np.stack([directions.towards(wanted, probs) for probs in shown])
+    for code, vector in zip(faces.codes, vectors, strict=True):
         pictures = editor.draw(code + strengths[:, None, None] * vector)
         answers["home"].append(editor.read(pictures))
         answers["outside"].append(judge.read(pictures))
     probs = {name: np.stack(rows) for name, rows in answers.items()}
+    target = LABELS.index(wanted)
     figures: dict[str, Any] = {
         name: _curve(rows, strengths, target) for name, rows in probs.items()
     }
     at = figures["outside"]["strength"]
-    figures["identity"] = _identity(editor, judge, faces, vector, at or float(strengths[-1]))
+    figures["identity"] = _identity(editor, judge, faces, vectors, at or float(strengths[-1]))
     return figures
 
 
@@ -100,10 +104,10 @@ def _curve(probs: FloatArray, strengths: FloatArray, target: int) -> dict[str, A
 
 
 def _identity(
-    editor: Editor, judge: OutsideJudge, faces: EditedSet, vector: FloatArray, strength: float
+    editor: Editor, judge: OutsideJudge, faces: EditedSet, vectors: FloatArray, strength: float
 ) -> dict[str, Any]:
     before = editor.draw(faces.codes)
-    after = editor.draw((faces.codes + np.float32(strength) * vector).astype(np.float32))
+    after = editor.draw((faces.codes + np.float32(strength) * vectors).astype(np.float32))
     rank1, medians = nearest_is_own(judge.embed(after), judge.embed(before), faces.strangers)
     lighter = after.astype(np.float32).mean() - before.astype(np.float32).mean()
     return {
@@ -163,9 +167,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     with ProgressLine(len(sets) * len(options.emotions), "directions") as line:
         for name, directions in sets.items():
             for emotion in options.emotions:
-                vector, target = directions.vector(emotion), LABELS.index(emotion)
-                compute = partial(judge_direction, editor, judge, faces, vector, target)
-                path = folder / f"{name}.{_digest(vector)}.{emotion}.json"
+                compute = partial(judge_direction, editor, judge, faces, directions, emotion)
+                path = folder / f"{name}.{_digest(directions)}.{emotion}.json"
                 figures = resumed(path, compute)
                 results.setdefault(name, {})[emotion] = figures
                 line.advance(1)
@@ -182,7 +185,8 @@ def _editor(options: argparse.Namespace) -> Editor:
 
     device = pick_device(options.device)
     models = load_latent_models(SHIPPED.generator, SHIPPED.encoder, SHIPPED.classifier, device)
-    return TorchEditor(models, InversionConfig(weights=LossWeights(pull=options.pull)))
+    curvature = curvature_of(SHIPPED.generator, SHIPPED.classifier)
+    return TorchEditor(models, search_of_an_edit(curvature, pull=options.pull))
 
 
 def _prepared(
@@ -220,14 +224,16 @@ def _aligned(faces: LabelledFaces, rows: Sequence[int], landmarks: Path | None) 
 def _task(options: argparse.Namespace) -> str:
     """Names the folder by all that the codes depend on."""
     pull = f"-pull{options.pull:g}" if options.fit else ""
-    networks = digest((SHIPPED.generator, SHIPPED.encoder, SHIPPED.classifier))
+    networks = digest((SHIPPED.generator, SHIPPED.encoder, SHIPPED.classifier, SHIPPED.curvature))
     places = [str(path.resolve()) for path in (options.data, options.persons, options.judge)]
     known = hashlib.sha256("\n".join((networks, *places)).encode()).hexdigest()[:8]
     return f"faces{options.faces}-fit{options.fit:g}{pull}-{known}"
 
 
-def _digest(vector: FloatArray) -> str:
-    return hashlib.sha256(vector.tobytes()).hexdigest()[:8]
+def _digest(directions: Directions) -> str:
+    """Of what `Directions.towards` answers, for any face."""
+    told = np.stack([directions.towards(name, np.full(7, 1 / 7)) for name in directions.names])
+    return hashlib.sha256(directions.vectors.tobytes() + told.tobytes()).hexdigest()[:8]
 
 
 def table(results: dict[str, Any]) -> str:
@@ -271,7 +277,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--fit",
         type=float,
-        default=0.0,
+        default=FIT_OF_AN_EDIT,
         help="share of the way from the encoder's code to the refined one; default: %(default)s",
     )
     add(

@@ -47,6 +47,7 @@ class Edit:
         code: FloatArray,
         strength: float,
         directions: Directions,
+        shown: FloatArray,
         other: FloatArray | None = None,
     ) -> FloatArray:
         """The edited code.
@@ -55,6 +56,8 @@ class Edit:
             code: (num_ws, w_dim).
             strength: see `strengths`.
             directions: of the generator.
+            shown: (7,) probabilities of the expressions that the face shows; see
+                `Directions.towards`.
             other: the other face's code, where the edit needs one.
 
         Raises:
@@ -63,7 +66,7 @@ class Edit:
         if self.kind == "direction":
             if self.own_vector is not None:
                 return (code + np.float32(strength) * self.own_vector).astype(np.float32)
-            return directions.moved(code, self.direction, strength)
+            return directions.moved(code, self.direction, strength, shown)
         if other is None:
             raise ConfigError(f"--{self.kind} needs another face")
         if self.kind == "transfer":
@@ -163,7 +166,8 @@ def edit_faces(
     strengths = _written(edit.strengths)
     faces = []
     for row, name in enumerate(names):
-        moved = np.stack([edit.moved(codes[row], s, directions, other) for s in edit.strengths])
+        code, shown = codes[row], probs_before[row]
+        moved = np.stack([edit.moved(code, s, directions, shown, other) for s in edit.strengths])
         pictures = editor.draw(moved)
         probs = editor.read(pictures)
         steps = tuple(

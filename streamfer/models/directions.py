@@ -14,12 +14,16 @@ from typing import Literal
 import numpy as np
 
 from streamfer.errors import ConfigError, EngineError
+from streamfer.labels import LABELS
 from streamfer.models.plain_arrays import plain_arrays, plain_bytes
 from streamfer.types import FloatArray
 
 SCHEMA = "streamfer.directions/1"
 Threshold = Literal["zero", "median", "mean"]
 """Of index scores: paper B, eq. 11, keeps what reaches it."""
+_GIVEN_UP = 0.5
+"""Of every standard deviation towards an expression, so much of those that the face shows now is
+taken back (docs/latent-per.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,18 +54,42 @@ class Directions:
             raise ConfigError(f"{name}: no such direction; there are {', '.join(self.names)}")
         return self.vectors[self.names.index(name)]
 
-    def moved(self, code: FloatArray, name: str, strength: float) -> FloatArray:
+    def towards(self, name: str, shown: FloatArray | None = None) -> FloatArray:
+        """One unit of strength for a face that shows something already, (num_ws, w_dim).
+
+        A smile that is moved along `surprise` alone stays a smile for long, and the face is
+        another one before it looks surprised.
+
+        Args:
+            name: of the direction.
+            shown: (7,) probabilities of the expressions that the face shows, in the order of
+                LABELS; None, and a direction that is no expression, take the direction alone.
+
+        Raises:
+            ConfigError: there is no such direction.
+        """
+        vector = self.vector(name)
+        if shown is None or name not in LABELS:
+            return vector
+        others = [other for other in LABELS if other != name and other in self.names]
+        left = sum(shown[LABELS.index(other)] * self.vector(other) for other in others)
+        return (vector - np.float32(_GIVEN_UP) * left).astype(np.float32)
+
+    def moved(
+        self, code: FloatArray, name: str, strength: float, shown: FloatArray | None = None
+    ) -> FloatArray:
         """A code moved along a direction (paper B, Fig. 13).
 
         Args:
             code: (…, num_ws, w_dim).
             name: of the direction.
             strength: in standard deviations; negative moves away.
+            shown: see `towards`.
 
         Raises:
             ConfigError: there is no such direction, or the code is of another generator.
         """
-        vector = self.vector(name)
+        vector = self.towards(name, shown)
         if code.shape[-2:] != vector.shape:
             raise ConfigError(
                 f"these directions are for codes of {vector.shape[0]} × {vector.shape[1]},"

@@ -19,6 +19,8 @@ from streamfer.evaluation.edit import (
     table,
 )
 from streamfer.evaluation.edited_set import EditedSet, edited_set
+from streamfer.labels import LABELS
+from streamfer.models.directions import Directions
 from streamfer.types import FloatArray, UInt8Array
 from tests.support.directions import random_directions
 from tests.support.labelled_faces import drawn_set, write_parquet
@@ -56,10 +58,11 @@ def test_a_direction_is_judged_by_what_its_pictures_show() -> None:
     editor = CodeEditor()
     codes = np.zeros((4, 2, 3), np.float32)
     codes[3, 0, 0] = -1
-    vector = np.zeros((2, 3), np.float32)
-    vector[0, 0] = 1
+    vectors = np.zeros((7, 2, 3), np.float32)
+    vectors[HAPPY, 0, 0] = 1
+    directions = Directions(LABELS, vectors, vectors.reshape(7, -1))
     strangers = np.array([[0.0], [170.0]], np.float32)
-    figures = judge_direction(editor, editor, EditedSet(codes, strangers), vector, HAPPY)
+    figures = judge_direction(editor, editor, EditedSet(codes, strangers), directions, "happy")
     outside = figures["outside"]
     assert outside["faces"] == 4
     assert outside["success"]["1"] == 0  # 120 of 255

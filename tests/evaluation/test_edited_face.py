@@ -16,6 +16,7 @@ from tests.support.directions import random_directions
 _DIRECTIONS = random_directions(10, 8)
 _CODE = np.zeros((10, 8), np.float32)
 _OTHER = np.ones((10, 8), np.float32)
+_NEUTRAL = np.eye(7, dtype=np.float32)[6]
 
 
 class PlainEditor:
@@ -41,12 +42,12 @@ class PlainEditor:
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_a_morph_goes_from_this_face_to_the_other(strength: float) -> None:
-    moved = Edit("morph", (strength,)).moved(_CODE, strength, _DIRECTIONS, _OTHER)
+    moved = Edit("morph", (strength,)).moved(_CODE, strength, _DIRECTIONS, _NEUTRAL, _OTHER)
     np.testing.assert_allclose(moved, strength)
 
 
 def test_a_mix_keeps_the_coarse_layers() -> None:
-    moved = Edit("mix", (1.0,)).moved(_CODE, 1.0, _DIRECTIONS, _OTHER)
+    moved = Edit("mix", (1.0,)).moved(_CODE, 1.0, _DIRECTIONS, _NEUTRAL, _OTHER)
     assert not moved[:COARSE_LAYERS].any()
     assert (moved[COARSE_LAYERS:] == 1).all()
 
@@ -56,13 +57,13 @@ def test_a_transfer_takes_the_expression_only() -> None:
     np.testing.assert_allclose(in_span(expression, _DIRECTIONS), expression, atol=1e-4)
     random = np.random.default_rng(5).normal(size=(10, 8)).astype(np.float32)
     identity = random - in_span(random, _DIRECTIONS)
-    moved = Edit("transfer", (1.0,)).moved(_CODE, 1.0, _DIRECTIONS, expression + identity)
+    moved = Edit("transfer", (1.0,)).moved(_CODE, 1.0, _DIRECTIONS, _NEUTRAL, expression + identity)
     np.testing.assert_allclose(moved, expression, atol=1e-3)
 
 
 def test_what_needs_another_face_says_so() -> None:
     with pytest.raises(ConfigError, match="--morph needs another face"):
-        Edit("morph", (1.0,)).moved(_CODE, 1.0, _DIRECTIONS)
+        Edit("morph", (1.0,)).moved(_CODE, 1.0, _DIRECTIONS, _NEUTRAL)
 
 
 def test_every_strength_is_a_row_with_both_answers() -> None:
@@ -78,6 +79,22 @@ def test_every_strength_is_a_row_with_both_answers() -> None:
     assert Edit("direction", (1.0,), "sad").emotion == "sad"
     assert edit_sheet([face]).shape == (130, 4 * 116, 3)
     assert "+2 happy" in face.told
+
+
+def test_a_face_gives_up_what_it_is_read_as() -> None:
+    class Seen(PlainEditor):
+        drawn: FloatArray
+
+        def draw(self, codes: FloatArray) -> UInt8Array:
+            self.drawn = codes
+            return super().draw(codes)
+
+    editor, edit = Seen(), Edit("direction", (1.0,), "sad")
+    bright = np.ones((1, 10, 8), np.float32)  # read as happy
+    edit_faces(editor, _DIRECTIONS, ["a"], np.zeros((1, 64, 64), np.uint8), bright, edit)
+    change = editor.drawn[0] - bright[0]
+    expected = _DIRECTIONS.vector("sad") - 0.5 * _DIRECTIONS.vector("happy")
+    np.testing.assert_allclose(change, expected, atol=1e-5)
 
 
 def test_fit_is_the_share_of_the_way_to_the_refined_code() -> None:

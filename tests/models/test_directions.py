@@ -56,6 +56,27 @@ def test_a_code_moves_by_strength_along_the_direction() -> None:
     np.testing.assert_array_equal(directions.moved(code, "happy", 0), code)
 
 
+def test_towards_an_expression_half_of_what_a_face_shows_is_given_up() -> None:
+    directions = random_directions(10, 8)
+    shown = np.zeros(7, np.float32)
+    shown[[LABELS.index("happy"), LABELS.index("surprise")]] = 0.8, 0.2
+    happy, surprise = directions.vector("happy"), directions.vector("surprise")
+    unit = directions.towards("surprise", shown)
+    np.testing.assert_allclose(unit, surprise - 0.4 * happy, atol=1e-6)
+    assert unit.dtype == np.float32
+    code = np.ones((10, 8), np.float32)
+    np.testing.assert_allclose(
+        directions.moved(code, "surprise", -2, shown), code - 2 * unit, atol=1e-5
+    )
+
+
+def test_the_pose_and_faces_of_which_nothing_is_known_move_along_the_direction_alone() -> None:
+    directions = random_directions(10, 8)
+    happy = np.eye(7, dtype=np.float32)[LABELS.index("happy")]
+    for name, shown in (("yaw", happy), ("surprise", None), ("happy", happy)):
+        np.testing.assert_array_equal(directions.towards(name, shown), directions.vector(name))
+
+
 def test_wrong_names_and_codes_of_other_generators_are_refused() -> None:
     directions = random_directions(10, 8)
     with pytest.raises(ConfigError, match="there are angry"):

@@ -29,7 +29,8 @@ from streamfer.media.sources.source_list import SourceSpec, expand_sources
 from streamfer.media.video.audio import AudioSpan
 from streamfer.media.video.writer import VideoWriter
 from streamfer.models.directions import load_directions
-from streamfer.models.inversion.descent import InversionConfig
+from streamfer.models.inversion.curvature import curvature_of
+from streamfer.models.inversion.descent import search_of_an_edit
 from streamfer.models.structures import CLASSIFIER, ENCODER, STEP, fits
 from streamfer.runtime.planning import find_machine
 from streamfer.types import AlignedFace, FloatArray, FrameResult, UInt8Array
@@ -106,12 +107,13 @@ def open_editor(config: EditConfig) -> Editor:
         ConfigError: there is no such device.
         EngineError: a network is missing or broken.
     """
-    settings = InversionConfig(steps=config.steps)
     files = config.files
     on_cpu = config.device == "cpu" or (
         config.device == "auto" and not find_machine().torch_sees_gpu
     )
     shipped = config.face_model == "shipped"
+    curvature = curvature_of(config.generator, config.classifier) if shipped else None
+    settings = search_of_an_edit(curvature, config.steps)
     if shipped and on_cpu and all(fits(name, files) for name in (CLASSIFIER, ENCODER, STEP)):
         return open_engine_editor(files, settings)
     # Loads torch.
@@ -181,9 +183,14 @@ class _FaceEditor:
         if not aligned:
             return image
         codes = self._editor.encode(np.stack([face.image for face in aligned]))
-        edit, strength = self._edit, self._edit.strengths[0]
-        moved = np.stack([edit.moved(c, strength, self._directions, self._other) for c in codes])
-        before, after = self._editor.draw(codes), self._editor.draw(moved)
+        before = self._editor.draw(codes)
+        # The tracks' answers, where there are tracks: they don't jump from frame to frame.
+        shown = [face.smoothed for face in result.faces] or self._editor.read(before)
+        moved = [
+            self._edit.moved(code, self._edit.strengths[0], self._directions, probs, self._other)
+            for code, probs in zip(codes, shown, strict=True)
+        ]
+        after = self._editor.draw(np.stack(moved))
         for face, old, new in zip(aligned, before, after, strict=True):
             image = paste_difference(image, old, new, face.frame_to_crop, len(face.image))
         return image

@@ -13,6 +13,11 @@ from streamfer.app.cli.options import with_options
 from streamfer.app.config_fields import REQUIRED, argument, option
 from streamfer.errors import ConfigError
 from streamfer.labels import LABELS
+from streamfer.models.inversion.descent import (
+    ADAM_STEPS_OF_AN_EDIT,
+    FIT_OF_AN_EDIT,
+    NEWTON_STEPS_OF_AN_EDIT,
+)
 from streamfer.models.shipped import SHIPPED
 
 _MOST_STRENGTHS, _LARGEST_STRENGTH = 101, 1000
@@ -46,9 +51,14 @@ class EditConfig(LatentOptions):
         metavar="FILE.csv",
     )
     fit: float = option(
-        0.5, "Codes: 0 as encoded (edits best), 1 refined (fits best).", low=0, high=1
+        FIT_OF_AN_EDIT, "Codes: 0 as encoded (edits best), 1 refined (fits best).", low=0, high=1
     )
-    steps: int = option(60, "Steps of the refinement.", low=1)
+    steps: int | None = option(
+        None,
+        f"Steps of the refinement. [{NEWTON_STEPS_OF_AN_EDIT};"
+        f" {ADAM_STEPS_OF_AN_EDIT} for networks of your own]",
+        low=1,
+    )
     directions: Path = option(
         SHIPPED.directions, "Instead of the shipped ones.", show_default=False
     )

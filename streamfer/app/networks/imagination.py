@@ -50,8 +50,7 @@ def otherwise(directions: Directions, show: Show) -> Imagine:
         wanted = LABELS[second] if show == "runner-up" else "neutral"
         if wanted == LABELS[first]:
             return None
-        away = directions.moved(code, LABELS[first], -_STRENGTH / 2)
-        return wanted, directions.moved(away, wanted, _STRENGTH)
+        return wanted, directions.moved(code, wanted, _STRENGTH, face.smoothed)
 
     return imagine
 

@@ -14,6 +14,12 @@ STEPS_OF_A_RUN = 10
 """So many for one face while a video plays, where the next search goes on from what this one found:
 what is found late is of no use to a face that has moved (docs/latent.md)."""
 
+NEWTON_STEPS_OF_AN_EDIT, ADAM_STEPS_OF_AN_EDIT = 10, 60
+"""For a code that is to be edited, with the curvature of the loss and without."""
+
+FIT_OF_AN_EDIT = 0.75
+"""Share of that search's way that such codes go (docs/latent-per.md)."""
+
 _RATE_OF_A_RUN = 0.3
 """Adam's step in a run: a search that goes on from a good code overshoots with the larger one that
 a long search profits by."""
@@ -90,6 +96,25 @@ def search_of_a_run(
     """
     return InversionConfig(
         steps=steps, budget_ms=budget_ms, learning_rate=_RATE_OF_A_RUN, curvature=curvature
+    )
+
+
+def search_of_an_edit(
+    curvature: Curvature | None, steps: int | None = None, pull: float = LossWeights().pull
+) -> InversionConfig:
+    """How a code that is to be edited is looked for.
+
+    A few of Newton's steps change a code along the few axes that pictures hang on, and leave the
+    others, in which directions were learned, where the encoder put them.
+
+    Args:
+        curvature: of the networks' loss; None, where it is not known, takes more of Adam's steps.
+        steps: at most; None for the usual number.
+        pull: towards the encoder's code, see `LossWeights`.
+    """
+    usual = ADAM_STEPS_OF_AN_EDIT if curvature is None else NEWTON_STEPS_OF_AN_EDIT
+    return InversionConfig(
+        steps=steps or usual, weights=LossWeights(pull=pull), curvature=curvature
     )
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 from rich.console import Console
 
-from streamfer.app.cli.edit import edit
+from streamfer.app.cli.edit import _FaceEditor, edit
 from streamfer.app.cli.edit_options import EditConfig, read_strengths
 from streamfer.app.cli.main import main
+from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError
 from streamfer.evaluation.attribute import learn_attribute, read_attribute
+from streamfer.evaluation.editor import Editor
 from streamfer.models.directions import save_directions
+from streamfer.types import FloatArray, FrameResult, UInt8Array
+from tests.support.analysed import make_frame
 from tests.support.directions import random_directions
 from tests.support.latent import save_latent_networks
+from tests.support.results import face_result, probabilities
 from tests.support.shared import shared_file
 
 
@@ -48,6 +54,28 @@ def test_every_face_gets_pictures_and_rows(tmp_path: Path) -> None:
         for key in ("before", "after"):
             assert cv2.imread(str(config.out / row[key])) is not None
     assert (config.out / "contact_sheet.png").is_file()
+
+
+def test_a_face_of_a_video_gives_up_what_its_track_is_read_as(tmp_path: Path) -> None:
+    class Drawing:
+        """Draws nothing, and keeps the codes that it was asked for."""
+
+        def __init__(self) -> None:
+            self.drawn: list[FloatArray] = []
+
+        def encode(self, crops: UInt8Array) -> FloatArray:
+            return np.zeros((len(crops), 10, 8), np.float32)
+
+        def draw(self, codes: FloatArray) -> UInt8Array:
+            self.drawn.append(codes)
+            return np.zeros((len(codes), 64, 64), np.uint8)
+
+    config = edit_config(tmp_path, tmp_path, emotion="sad", strength=1.0)
+    editor = Drawing()
+    maker = _FaceEditor(config, cast(Editor, editor), cast(Session, None), set())
+    maker.frame(FrameResult(make_frame(0), (face_result(emotion="happy"),)))
+    expected = random_directions(10, 8).towards("sad", probabilities("happy"))
+    np.testing.assert_allclose(editor.drawn[1][0], expected, atol=0.01)
 
 
 def test_pictures_without_faces_are_exit_3(tmp_path: Path) -> None:
