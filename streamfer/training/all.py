@@ -30,8 +30,10 @@ from streamfer.training.vgg.card import commit_of_checkout
 
 _EPOCHS, _FEATURE_VIEWS, _TRUST_VIEWS = 8, 4, 4
 _FACES, _SAMPLES, _STEPS, _REFINED, _JUDGED, _RANGES = 100, 5000, 100, 200, 3600, 512
-_TURNED_VIEWS, _STEEP_FACES = 12_000, 4096
+_TURNED_VIEWS, _STEEP_FACES, _DRAWINGS = 12_000, 4096, 150
 """The usual lengths of the steps."""
+_DRAWN = ("sad", "neutral")
+"""Expressions whose directions are learned from drawings (docs/latent-per.md)."""
 
 
 class _Plan:
@@ -100,12 +102,13 @@ class _Plan:
     def _learn_directions(self) -> Step:
         sets = [str(path) for path in (self._options.data, *self._options.persons)]
         arguments = ["--data", *sets, *self._seed, *self._cache, *self._device]
-        arguments += ["--encoder", str(self._weights.encoder), "--out", str(self._weights.folder)]
+        arguments += [*self._parts, "--generator", str(self._weights.generator)]
+        arguments += ["--method", "drawn", "--expressions", *_DRAWN]
+        arguments += self._scaled("steps", _DRAWINGS, 2)
+        arguments += ["--out", str(self._weights.folder)]
         made = self._weights.directions
         makes = (made, made.with_suffix(".md"))
-        return module_step(
-            "directions", directions.main, arguments, (self._weights.encoder,), makes
-        )
+        return module_step("directions", directions.main, arguments, self._networks, makes)
 
     def _calibrate_int8(self) -> Step:
         weights = self._weights

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 
 from streamfer.errors import ConfigError, OutputError
-from streamfer.labels import LABELS, NUM_LABELS
-from streamfer.models.directions import Directions, index_mask, save_directions
+from streamfer.labels import LABELS
+from streamfer.models.directions import Directions, save_directions
 from streamfer.models.inversion.lens import Lens
 from streamfer.models.shipped import SHIPPED
 from streamfer.models.storage import load_encoder, load_generator
 from streamfer.models.stylegan2 import from_uint8
 from streamfer.models.vgg import load_face_vgg
 from streamfer.training.data_summary import print_summary
+from streamfer.training.direction_card import card
 from streamfer.training.faces.data import NO_LABEL, LabelledFaces, majority_class
 from streamfer.training.faces.landmarks import LandmarkCache, align_pictures, open_landmarks
 from streamfer.training.faces.sources import read_faces
@@ -42,42 +41,11 @@ from streamfer.training.runs.command import (
     show_faceless,
     use_bf16,
 )
-from streamfer.training.vgg.card import commit_of_checkout
 from streamfer.types import FloatArray
 from streamfer.vision.align import crop_matrix
 
 _BATCH = 64
 FILE_NAME = "directions_faces64.safetensors"
-_CARD = """\
-# directions_faces64: expressions and pose as directions in W+
-
-{count} directions of {num_ws} × {w_dim}: {names}.
-Codes are `encoder_faces64`'s. One unit of strength is one standard deviation of the training codes,
-whose mean is in the file, too.
-
-- SHA-256: `{sha256}`
-
-## Data
-
-{faces:,} faces of {sets} data sets, {persons:,} persons with more than one expression among them:
-{counts}. Faces are aligned by `streamfer.vision.align`.
-
-## Recipe
-
-Method `{method}`, layers {layers}, seed {seed}; code at commit `{commit}`.
-
-Independent components over {seeds} seeds, mean cosine with those of the first:
-{stability}.
-
-Indices kept of {indices} by eq. 11 of the paper, median and mean of the positive scores:
-{kept}.
-
-## Intended use, and limits
-
-To move the code of a face so that its picture looks like another expression, for explanation and
-study. Fear and disgust are rare in the data, and their directions are weak. How well it works is in
-`docs/latent-per.md`. Not to be used to fake pictures of people.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,9 +92,18 @@ def _drawn(
     lens = Lens(load_face_vgg(options.classifier)).to(device)
     if generator.config.num_ws * generator.config.w_dim != coded.codes[0].size:
         raise ConfigError(f"{options.generator}: does not draw codes of {options.encoder}")
-    with ProgressLine(NUM_LABELS, "expressions") as line:
-        recipe = DrawnDirections(bf16=use_bf16("auto", device), seed=options.seed)
-        return drawn_directions(directions, coded, generator, lens, recipe, lambda: line.advance(1))
+    bf16 = use_bf16("auto", device)
+    recipe = DrawnDirections(steps=options.steps, bf16=bf16, seed=options.seed)
+    with ProgressLine(len(options.expressions), "expressions") as line:
+        return drawn_directions(
+            directions,
+            coded,
+            generator,
+            lens,
+            recipe,
+            options.expressions,
+            lambda: line.advance(1),
+        )
 
 
 def parse_layers(text: str) -> tuple[int, int] | None:
@@ -209,42 +186,6 @@ def _in_crops(faces: LabelledFaces, cache: LandmarkCache) -> FloatArray:
     return points
 
 
-def card(
-    path: Path,
-    directions: Directions,
-    coded: CodedFaces,
-    options: argparse.Namespace,
-    settled: NDArray[np.float64],
-) -> str:
-    """What the directions are, and what they are not, as Markdown."""
-    num_ws, w_dim = directions.code_shape
-    counts = np.bincount(coded.classes, minlength=NUM_LABELS)
-    _, sizes = np.unique(coded.groups[coded.groups >= 0], return_counts=True)
-    kept = {
-        name: [int(index_mask(row, h).sum()) for h in ("median", "mean")]
-        for name, row in zip(directions.names[:NUM_LABELS], directions.scores, strict=False)
-    }
-    return _CARD.format(
-        count=len(directions.names),
-        num_ws=num_ws,
-        w_dim=w_dim,
-        names=", ".join(directions.names),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        faces=len(coded.codes),
-        sets=len(options.data),
-        persons=int((sizes > 1).sum()),
-        counts=", ".join(f"{name} {n:,}" for name, n in zip(LABELS, counts, strict=True)),
-        method=options.method,
-        layers=options.layers,
-        seed=options.seed,
-        commit=commit_of_checkout(),
-        seeds=options.seeds,
-        stability=", ".join(f"{n} {v:.2f}" for n, v in zip(LABELS, settled, strict=True)),
-        indices=num_ws * w_dim,
-        kept=", ".join(f"{name} {a} and {b}" for name, (a, b) in kept.items()),
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m streamfer.training.directions",
@@ -270,6 +211,20 @@ def _parser() -> argparse.ArgumentParser:
         choices=("drawn", "matched", "ica", "means"),
         default="matched",
         help="default: %(default)s",
+    )
+    parser.add_argument(
+        "--expressions",
+        nargs="+",
+        choices=LABELS,
+        default=list(LABELS),
+        metavar="NAME",
+        help="learned from drawings, the others being matched (drawn); default: all",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=DrawnDirections().steps,
+        help="of learning from drawings (drawn); default: %(default)s",
     )
     parser.add_argument("--layers", default="all", help="all, or first and last, as 2-6")
     parser.add_argument("--faces", type=int, help="at most this many of each set")

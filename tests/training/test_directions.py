@@ -79,14 +79,21 @@ def test_directions_are_written_with_their_card(tmp_path: Path, method: str) -> 
 def test_directions_are_learned_from_drawings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    short = partial(DrawnDirections, steps=2, batch_size=4)
+    short = partial(DrawnDirections, batch_size=4)
     monkeypatch.setattr("streamfer.training.directions.DrawnDirections", short)
     data = write_persons(tmp_path / "persons.parquet")
     lively_encoder(tmp_path)
     files = WeightFiles(tmp_path)
     arguments = ["train", "directions", "--data", str(data), "--device", "cpu", "--seeds", "2"]
     arguments += ["--landmarks", str(cache_without_faces(tmp_path, data)), "--method", "drawn"]
-    arguments += ["--encoder", str(files.encoder), "--classifier", str(files.classifier)]
+    arguments += [
+        "--steps",
+        "2",
+        "--encoder",
+        str(files.encoder),
+        "--classifier",
+        str(files.classifier),
+    ]
     fitting = [*arguments, "--generator", str(files.generator), "--out", str(tmp_path / "out")]
     assert main([*fitting, "--layers", "0-3"]) == 2
     assert "--layers" in capsys.readouterr().err
@@ -94,6 +101,16 @@ def test_directions_are_learned_from_drawings(
     directions = load_directions(tmp_path / "out" / FILE_NAME)
     assert directions.code_shape == (10, 8)
     assert "Method `drawn`" in (tmp_path / "out" / FILE_NAME).with_suffix(".md").read_text()
+    some = [*fitting, "--expressions", "sad", "neutral"]
+    assert main(some) == 0
+    changed = (load_directions(tmp_path / "out" / FILE_NAME).vectors != directions.vectors).any(
+        (1, 2)
+    )
+    assert [n for n, c in zip(directions.names, changed, strict=True) if c] == [
+        name for name in LABELS if name not in ("sad", "neutral")
+    ]
+    card = (tmp_path / "out" / FILE_NAME).with_suffix(".md").read_text()
+    assert "Method `drawn` for sad, neutral and `matched` for the others" in card
     larger = tmp_path / "larger.safetensors"
     save_generator(Generator(GeneratorConfig()), larger, {})
     assert main([*arguments, "--generator", str(larger), "--out", str(tmp_path / "out")]) == 2

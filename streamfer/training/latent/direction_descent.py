@@ -8,7 +8,7 @@ between pictures of one person: what only tells persons apart is dear.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,10 @@ def drawn_directions(
     generator: Generator,
     lens: Lens,
     recipe: DrawnDirections,
+    expressions: Sequence[str] = LABELS,
     advance: Callable[[], None] = lambda: None,
 ) -> Directions:
-    """Moves the directions of the expressions; the others and all scores stay.
+    """Moves the directions of expressions; the others and all scores stay.
 
     Args:
         directions: to start from.
@@ -76,6 +77,7 @@ def drawn_directions(
         generator: frozen, on the device that learns.
         lens: frozen, on that device.
         recipe: how.
+        expressions: which.
         advance: told of every expression.
     """
     device = generator.mapping.w_avg.device
@@ -84,7 +86,7 @@ def drawn_directions(
     learner = _Learner(torch.from_numpy(faces.codes).to(device), basis, generator, lens, recipe)
     vectors = directions.vectors.copy()
     for row, name in enumerate(directions.names):
-        if name in LABELS:
+        if name in expressions:
             start = torch.from_numpy(vectors[row].ravel()).to(device)
             learned = learner.learn(start, LABELS.index(name)).cpu().numpy().astype(np.float64)
             vectors[row] = one_deviation(learned, flat).reshape(directions.code_shape)

@@ -76,7 +76,9 @@ def test_faces_are_read_as_wanted_and_the_rest_stays(
     before = _start()
     told: list[int] = []
     free = dataclasses.replace(RECIPE, pixel=0.0, feature=0.0, light=0.0, far=0.0)
-    after = drawn_directions(before, faces, generator, Lens(network), free, lambda: told.append(1))
+    after = drawn_directions(
+        before, faces, generator, Lens(network), free, advance=lambda: told.append(1)
+    )
     assert told == [1]
     assert np.array_equal(after.vectors[1], before.vectors[1])
     assert np.array_equal(after.scores, before.scores)
@@ -89,6 +91,8 @@ def test_faces_are_read_as_wanted_and_the_rest_stays(
     assert moved[1] > moved[0] + 0.1
     again = drawn_directions(before, faces, generator, Lens(network), free)
     assert np.array_equal(again.vectors, after.vectors)
+    others = drawn_directions(before, faces, generator, Lens(network), free, ("sad",))
+    assert np.array_equal(others.vectors, before.vectors)
 
 
 def test_pictures_that_change_much_are_dear(
