@@ -14,6 +14,7 @@ from streamfer.types import FloatArray, UInt8Array
 _TILE_PX = 112
 _GAP_PX = 4
 _TEXT_PX = 18
+_FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.32
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
@@ -47,5 +48,13 @@ def _tile(picture: UInt8Array, caption: str) -> UInt8Array:
     canvas = np.full((_TILE_PX + _TEXT_PX, _TILE_PX + _GAP_PX, 3), _WHITE, dtype=np.uint8)
     canvas[_TEXT_PX:, :_TILE_PX] = tile
     place = (1, _TEXT_PX - 6)
-    cv2.putText(canvas, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.32, _BLACK, 1, cv2.LINE_AA)
+    cv2.putText(canvas, fitting(caption), place, _FONT, _FONT_SCALE, _BLACK, 1, cv2.LINE_AA)
     return canvas
+
+
+def fitting(caption: str) -> str:
+    """A caption as far as there is room for it above a tile."""
+    kept = caption
+    while cv2.getTextSize(kept, _FONT, _FONT_SCALE, 1)[0][0] > _TILE_PX - 2:
+        kept = kept.removesuffix("..")[:-1] + ".."
+    return kept
