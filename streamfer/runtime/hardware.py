@@ -28,6 +28,9 @@ _FEATURES_THAT_MATTER = (
 BF16_FEATURES = frozenset({"avx512_bf16", "amx_bf16"})
 """With one of them an x86 CPU multiplies bf16 faster than float32."""
 
+INT8_FEATURES = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+"""With one of them an x86 CPU multiplies 8-bit integers several times as fast as floats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cpu:

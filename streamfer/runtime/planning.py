@@ -20,9 +20,6 @@ from streamfer.runtime.model import OnnxModel, Precision
 MAX_ACCURACY_COST = 0.003
 """Accuracy that `auto` gives up for the speed of int8, at most; a fraction."""
 
-_INT8_FEATURES = {"avx512_vnni", "avx_vnni", "amx_int8"}
-"""With one of them a CPU multiplies 8-bit integers several times as fast as floats; without, their
-sums of two products saturate, and answers suffer."""
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -173,7 +170,7 @@ def _precisions(
     """
     offered = _offered(backend, device, model, machine)
     if asked == "auto":
-        return [p for p in offered if p != "int8" or _int8_pays(model, machine)]
+        return [p for p in offered if p != "int8" or _int8_pays(backend, model, machine)]
     chosen: list[Precision] = [p for p in offered if p == asked]
     if not chosen:
         raise EngineError(
@@ -195,11 +192,11 @@ def _offered(backend: Backend, device: str, model: OnnxModel, machine: Machine) 
     return [*offered, "fp32"]
 
 
-def _int8_pays(model: OnnxModel, machine: Machine) -> bool:
+def _int8_pays(backend: Backend, model: OnnxModel, machine: Machine) -> bool:
     """Whether `auto` would take int8; a file that is nothing else runs on any CPU."""
     if model.int8 is None:
         return True
-    fast = bool(_INT8_FEATURES & set(machine.cpu.features))
+    fast = bool(backend.fast_int8 & set(machine.cpu.features))
     return fast and model.int8.accuracy_cost <= MAX_ACCURACY_COST
 
 

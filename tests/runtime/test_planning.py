@@ -36,6 +36,7 @@ def plans(model: OnnxModel, machine: Machine, **request: str) -> list[str]:
 CPU_PLANS = ["openvino cpu fp32", "onnxruntime cpu fp32"]
 BF16_LAPTOP = replace(LAPTOP, cpu=Cpu("cpu", ("avx2", "avx512_bf16")))
 AMX_LAPTOP = replace(LAPTOP, cpu=Cpu("cpu", ("avx2", "amx_bf16")))
+OLD_LAPTOP = replace(LAPTOP, cpu=Cpu("cpu", ()))
 VNNI_LAPTOP = replace(LAPTOP, cpu=Cpu("cpu", ("avx512_vnni", "avx512_bf16")))
 VNNI_PLANS = [
     f"{b} cpu {p}"
@@ -63,9 +64,12 @@ SECOND_GPU_PLANS = [p.replace("cuda:0", "cuda:1") for p in TRT_PLANS + TORCH_PLA
         (MODEL, replace(LAPTOP, x86=False), ["onnxruntime cpu fp32"]),
         (INT8, BF16_LAPTOP, ["openvino cpu int8", "onnxruntime cpu int8"]),
         (QUANTISABLE, VNNI_LAPTOP, VNNI_PLANS),
-        (QUANTISABLE, BF16_LAPTOP, ["openvino cpu bf16", *CPU_PLANS]),
+        (QUANTISABLE, OLD_LAPTOP, CPU_PLANS),
+        (QUANTISABLE, LAPTOP, ["openvino cpu int8", *CPU_PLANS]),
+        (QUANTISABLE, without(LAPTOP, "openvino"), ["onnxruntime cpu fp32"]),
+        (COSTLY, LAPTOP, CPU_PLANS),
         (COSTLY, VNNI_LAPTOP, ["openvino cpu bf16", *CPU_PLANS]),
-        (QUANTISABLE, SERVER, [*TRT_PLANS, *TORCH_PLANS, *CPU_PLANS]),
+        (QUANTISABLE, SERVER, [*TRT_PLANS, *TORCH_PLANS, "openvino cpu int8", *CPU_PLANS]),
         (MODEL, SERVER, [*TRT_PLANS, *TORCH_PLANS, *CPU_PLANS]),
         (MODEL, without(SERVER, "tensorrt"), [*TORCH_PLANS, *CPU_PLANS]),
         (ONNX_ONLY, without(SERVER, "tensorrt"), CPU_PLANS),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from streamfer.engine import Engine
 from streamfer.runtime.backends.names import BackendName
 from streamfer.runtime.backends.onnxruntime import OnnxRuntimeEngine, bare_onnxruntime
-from streamfer.runtime.hardware import BF16_FEATURES
+from streamfer.runtime.hardware import BF16_FEATURES, INT8_FEATURES
 from streamfer.runtime.model import BareRun, OnnxModel, Precision, Progress
 from streamfer.runtime.store.store import EngineStore
 
@@ -56,6 +56,8 @@ class Backend:
     """Whether it runs a network's torch form, which not every network has."""
     reads_int8: bool = False
     """Whether it runs files with quantised weights and activations."""
+    fast_int8: frozenset[str] = frozenset()
+    """CPU features of which one makes int8 faster than floats, and as exact as with VNNI."""
     cpu_precisions: Mapping[Precision, frozenset[str]] = field(default_factory=dict)
     """What it computes in on a CPU beside float32, with the CPU features of which one is needed."""
     why: str = ""
@@ -140,6 +142,8 @@ OPENVINO = Backend(
     on_cpu=True,
     x86_only=True,
     reads_int8=True,
+    # Twice as fast as float32 on AVX2 alone, and as exact as with VNNI.
+    fast_int8=INT8_FEATURES | {"avx2"},
     cpu_precisions={"bf16": BF16_FEATURES},
     why="OpenVINO comes first on x86",
     gain="install it, it is faster than onnxruntime",
@@ -151,6 +155,7 @@ ONNXRUNTIME = Backend(
     lambda request: OnnxRuntimeEngine(request.model, threads=request.threads),
     on_cpu=True,
     reads_int8=True,
+    fast_int8=INT8_FEATURES,
     why="it runs on every CPU",
     bare=lambda model, precision, threads: bare_onnxruntime(model, threads),
 )
