@@ -41,6 +41,7 @@ from streamfer.training.runs.command import (
     show_faceless,
     use_bf16,
 )
+from streamfer.training.whole_file import make_folder
 from streamfer.types import FloatArray
 from streamfer.vision.align import crop_matrix
 
@@ -65,6 +66,9 @@ def learn(options: argparse.Namespace) -> None:
     layers = parse_layers(options.layers)
     if options.seeds < 2:
         raise ConfigError(f"--seeds {options.seeds}: stability needs at least 2")
+    if options.steps < 1:
+        raise ConfigError(f"--steps {options.steps}: at least 1")
+    make_folder(options.out)
     device = pick_device(options.device)
     coded = encode_sets(options.data, options.landmarks, options.encoder, device, options.faces)
     method: Method = "matched" if options.method == "drawn" else options.method
@@ -75,7 +79,6 @@ def learn(options: argparse.Namespace) -> None:
     settled = stability(effects, options.seeds)
     path = options.out / FILE_NAME
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
         save_directions(directions, path, {"method": options.method})
         path.with_suffix(".md").write_text(card(path, directions, coded, options, settled), "utf-8")
     except OSError as error:

@@ -27,7 +27,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which stands at a path once it is whole.
+    """A file to write, which stands at a path once it is whole; its folder is made if need be.
 
     What stood there before stays until then, and for good where writing is stopped or fails.
 
@@ -38,6 +38,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         OutputError: it cannot be written.
     """
     target = path.resolve() if path.is_symlink() else path
+    make_folder(target.parent)
     # Of this process: several may write the same file, and the last one stays.
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:

@@ -131,6 +131,25 @@ def test_layers_that_cannot_be_are_refused(text: str) -> None:
         parse_layers(text)
 
 
+@pytest.mark.parametrize(("option", "value"), [("--steps", "0"), ("--seeds", "1")])
+def test_numbers_that_cannot_be_are_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    arguments = ["train", "directions", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main([*arguments, option, value]) == 2
+    assert f"error: {option} {value}: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_learned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    assert main(["train", "directions", "--data", str(tmp_path), "--out", str(out)]) == 4
+    assert f"{out}: cannot make the folder" in capsys.readouterr().err
+
+
 def test_rows_that_are_no_label_are_named(tmp_path: Path) -> None:
     labels: list[object] = [0] * 27 + [9]
     path = write_persons(tmp_path / "persons.parquet", label=labels)

@@ -35,9 +35,17 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for path in (tmp_path / "absent" / "a", tmp_path / "file" / "a"):
-        with pytest.raises(OutputError, match=f"{path}: cannot write: "):
-            write_whole(path, "text")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match=f"{tmp_path / 'folder'}: cannot write: "):
+        write_whole(tmp_path / "folder", "text")
+    with pytest.raises(OutputError, match=f"{tmp_path / 'file'}: cannot make the folder: "):
+        write_whole(tmp_path / "file" / "a", "text")
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    """What took hours to compute is not lost for want of one."""
+    write_whole(tmp_path / "runs" / "tables" / "a", "text")
+    assert (tmp_path / "runs" / "tables" / "a").read_text() == "text"
 
 
 def test_a_link_to_what_is_not_there_yet_stays_one(tmp_path: Path) -> None:

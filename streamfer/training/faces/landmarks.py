@@ -22,7 +22,7 @@ from streamfer.media.files.array_file import NO_ARRAYS
 from streamfer.tracking.tracker import TrackerConfig
 from streamfer.training.data_summary import DataSummary
 from streamfer.training.faces.data import LabelledFaces
-from streamfer.training.whole_file import whole_file
+from streamfer.training.whole_file import make_folder, whole_file
 from streamfer.types import Detection, FloatArray, UInt8Array
 from streamfer.vision.align import FACE_SIZE, crop_matrix, warp_face, whole_picture
 from streamfer.vision.detection.search_plan import SMALLEST_INPUT_PX
@@ -141,6 +141,8 @@ def open_landmarks(path: Path | None, pictures: Sequence[UInt8Array]) -> Landmar
         ConfigError: the file exists and is not a landmark cache.
         OutputError: it has to be written and cannot be.
     """
+    if path:  # now, not after an hour of looking for faces
+        make_folder(path.parent)
     cache = LandmarkCache.load(path) if path and path.exists() else LandmarkCache()
     if cache.complete(pictures) and path:
         cache.save(path)

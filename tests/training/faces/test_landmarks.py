@@ -145,8 +145,20 @@ def test_size_is_part_of_the_key() -> None:
 
 
 def test_an_unwritable_cache_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "cache.npz").mkdir()
     with pytest.raises(OutputError, match="cannot write"):
-        LandmarkCache({b"0" * 16: None}).save(tmp_path / "absent" / "cache.npz")
+        LandmarkCache({b"0" * 16: None}).save(tmp_path / "cache.npz")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_faces_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(LandmarkCache, "complete", lambda self, pictures: looked.append(pictures))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        open_landmarks(tmp_path / "file" / "cache.npz", [])
+    assert looked == []
 
 
 def test_a_run_that_is_stopped_while_it_writes_keeps_the_cache(
