@@ -29,6 +29,7 @@ from streamfer.evaluation.edit_curves import (
     success,
     success_interval,
 )
+from streamfer.evaluation.edit_pace import ENOUGH, SHARES, paced, paces
 from streamfer.evaluation.edited_set import EditedSet, edited_set
 from streamfer.evaluation.editor import Editor
 from streamfer.evaluation.outside_judge import OutsideJudge
@@ -74,17 +75,21 @@ def judge_direction(
     answers: dict[str, list[FloatArray]] = {"home": [], "outside": []}
     shown = editor.read(editor.draw(faces.codes))
     vectors = np.stack([directions.towards(wanted, probs) for probs in shown])
-    for code, vector in zip(faces.codes, vectors, strict=True):
-        pictures = editor.draw(code + strengths[:, None, None] * vector)
+    target = LABELS.index(wanted)
+    own_paces = paces(editor, faces.codes, vectors, target)
+    for code, vector, pace in zip(faces.codes, vectors, own_paces, strict=True):
+        pictures = editor.draw(code + paced(strengths, pace)[:, None, None] * vector)
         answers["home"].append(editor.read(pictures))
         answers["outside"].append(judge.read(pictures))
     probs = {name: np.stack(rows) for name, rows in answers.items()}
-    target = LABELS.index(wanted)
     figures: dict[str, Any] = {
         name: _curve(rows, strengths, target) for name, rows in probs.items()
     }
     at = figures["outside"]["strength"]
-    figures["identity"] = _identity(editor, judge, faces, vectors, at or float(strengths[-1]))
+    strength = at or float(strengths[-1])
+    gone = paced(np.full(len(own_paces), strength, np.float32), own_paces)
+    ways = gone[:, None, None] * vectors
+    figures["identity"] = {"strength": strength, **_identity(editor, judge, faces, ways)}
     return figures
 
 
@@ -104,18 +109,12 @@ def _curve(probs: FloatArray, strengths: FloatArray, target: int) -> dict[str, A
 
 
 def _identity(
-    editor: Editor, judge: OutsideJudge, faces: EditedSet, vectors: FloatArray, strength: float
+    editor: Editor, judge: OutsideJudge, faces: EditedSet, ways: FloatArray
 ) -> dict[str, Any]:
-    before = editor.draw(faces.codes)
-    after = editor.draw((faces.codes + np.float32(strength) * vectors).astype(np.float32))
+    before, after = editor.draw(faces.codes), editor.draw(faces.codes + ways)
     rank1, medians = nearest_is_own(judge.embed(after), judge.embed(before), faces.strangers)
     lighter = after.astype(np.float32).mean() - before.astype(np.float32).mean()
-    return {
-        "strength": strength,
-        "rank1": rank1,
-        "median_distance": medians,
-        "brightness": float(lighter),
-    }
+    return {"rank1": rank1, "median_distance": medians, "brightness": float(lighter)}
 
 
 def control(directions: Directions, seed: int) -> Directions:
@@ -231,9 +230,11 @@ def _task(options: argparse.Namespace) -> str:
 
 
 def _digest(directions: Directions) -> str:
-    """Of what `Directions.towards` answers, for any face."""
+    """Of what `Directions.towards` answers, for any face, and of how far faces go."""
     told = np.stack([directions.towards(name, np.full(7, 1 / 7)) for name in directions.names])
-    return hashlib.sha256(directions.vectors.tobytes() + told.tobytes()).hexdigest()[:8]
+    return hashlib.sha256(
+        directions.vectors.tobytes() + told.tobytes() + np.array((ENOUGH, *SHARES)).tobytes()
+    ).hexdigest()[:8]
 
 
 def table(results: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from streamfer.errors import ConfigError
+from streamfer.evaluation.edit_pace import paced, paces
 from streamfer.evaluation.editor import Editor
 from streamfer.labels import LABELS
 from streamfer.models.directions import Directions
@@ -49,6 +50,7 @@ class Edit:
         directions: Directions,
         shown: FloatArray,
         other: FloatArray | None = None,
+        pace: float = 1.0,
     ) -> FloatArray:
         """The edited code.
 
@@ -59,6 +61,7 @@ class Edit:
             shown: (7,) probabilities of the expressions that the face shows; see
                 `Directions.towards`.
             other: the other face's code, where the edit needs one.
+            pace: how far this face goes for one unit towards an expression; see `paces`.
 
         Raises:
             ConfigError: the direction does not exist, or codes do not fit.
@@ -66,7 +69,8 @@ class Edit:
         if self.kind == "direction":
             if self.own_vector is not None:
                 return (code + np.float32(strength) * self.own_vector).astype(np.float32)
-            return directions.moved(code, self.direction, strength, shown)
+            gone = float(paced(np.array(strength, np.float32), pace))
+            return directions.moved(code, self.direction, gone, shown)
         if other is None:
             raise ConfigError(f"--{self.kind} needs another face")
         if self.kind == "transfer":
@@ -113,6 +117,8 @@ class EditedFace:
     """The reconstruction, at strength 0."""
     before_file: str
     probs_before: FloatArray = field(repr=False)
+    pace: float
+    """How far it went for one unit towards an expression; see `paces`."""
     steps: tuple[EditedStep, ...] = field(repr=False)
 
     @property
@@ -129,6 +135,7 @@ class EditedFace:
                 "edit": self.edit.label,
                 "emotion": self.edit.emotion,
                 "strength": step.strength,
+                "pace": round(self.pace, 2),
                 "before": self.before_file,
                 "after": step.file,
                 "probs_before": [round(float(p), 5) for p in self.probs_before],
@@ -162,30 +169,41 @@ def edit_faces(
         ConfigError: the direction does not exist, or codes do not fit.
     """
     before = editor.draw(codes)
-    probs_before = editor.read(before)
-    strengths = _written(edit.strengths)
+    shown = editor.read(before)
+    own_paces = _paces(editor, codes, edit, directions, shown)
+    written = _written(edit.strengths)
     faces = []
     for row, name in enumerate(names):
-        code, shown = codes[row], probs_before[row]
-        moved = np.stack([edit.moved(code, s, directions, shown, other) for s in edit.strengths])
-        pictures = editor.draw(moved)
-        probs = editor.read(pictures)
-        steps = tuple(
-            EditedStep(s, f"{name}.{edit.label}{written}.png", pictures[i], probs[i])
-            for i, (s, written) in enumerate(zip(edit.strengths, strengths, strict=True))
+        pace = float(own_paces[row])
+        moved = np.stack(
+            [
+                edit.moved(codes[row], strength, directions, shown[row], other, pace)
+                for strength in edit.strengths
+            ]
         )
+        files = [f"{name}.{edit.label}{text}.png" for text in written]
+        steps = _steps(editor, moved, edit.strengths, files)
+        before_file = f"{name}.before.png"
         faces.append(
-            EditedFace(
-                name=name,
-                edit=edit,
-                crop=crops[row],
-                before=before[row],
-                before_file=f"{name}.before.png",
-                probs_before=probs_before[row],
-                steps=steps,
-            )
+            EditedFace(name, edit, crops[row], before[row], before_file, shown[row], pace, steps)
         )
     return faces
+
+
+def _steps(
+    editor: Editor, codes: FloatArray, strengths: Sequence[float], files: Sequence[str]
+) -> tuple[EditedStep, ...]:
+    pictures = editor.draw(codes)
+    return tuple(map(EditedStep, strengths, files, pictures, editor.read(pictures)))
+
+
+def _paces(
+    editor: Editor, codes: FloatArray, edit: Edit, directions: Directions, shown: FloatArray
+) -> FloatArray:
+    if edit.emotion is None or edit.own_vector is not None:
+        return np.ones(len(codes), np.float32)
+    vectors = np.stack([directions.towards(edit.emotion, probs) for probs in shown])
+    return paces(editor, codes, vectors, LABELS.index(edit.emotion))
 
 
 def _written(strengths: Sequence[float]) -> list[str]:

@@ -18,6 +18,7 @@ from streamfer.evaluation.edit import (
     resumed,
     table,
 )
+from streamfer.evaluation.edit_pace import paced, paces
 from streamfer.evaluation.edited_set import EditedSet, edited_set
 from streamfer.labels import LABELS
 from streamfer.models.directions import Directions
@@ -76,6 +77,17 @@ def test_a_direction_is_judged_by_what_its_pictures_show() -> None:
     assert figures["identity"]["brightness"] > 0
     text = table({"mine": {"happy": figures}})
     assert "| mine | happy | 4 | 0 / 75 / 100 (0 / 75 / 100) | 2.1 (2.1) |" in text
+
+
+def test_a_face_that_needs_less_goes_less_far() -> None:
+    """Read as happy from 1.4 on, from 2.4 on, from the beginning."""
+    codes = np.zeros((3, 2, 3), np.float32)
+    codes[1:, 0, 0] = -1, 2
+    vectors = np.zeros_like(codes)
+    vectors[:, 0, 0] = 1
+    found = paces(CodeEditor(), codes, vectors, HAPPY)
+    np.testing.assert_allclose(found, [0.7, 1, 0.5])
+    np.testing.assert_allclose(paced(np.array([-2, 0, 2], np.float32), 0.5), [-2, 0, 1])
 
 
 def test_strangers_fit_as_well_as_the_faces_that_are_edited() -> None:

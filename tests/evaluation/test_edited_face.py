@@ -10,6 +10,7 @@ from streamfer.evaluation.edit_sheet import edit_sheet, fitting
 from streamfer.evaluation.edited_face import COARSE_LAYERS, Edit, edit_faces, in_span
 from streamfer.evaluation.editor import codes_for_editing
 from streamfer.labels import LABELS
+from streamfer.models.directions import Directions
 from streamfer.types import FloatArray, UInt8Array
 from tests.support.directions import random_directions
 
@@ -95,6 +96,22 @@ def test_a_face_gives_up_what_it_is_read_as() -> None:
     change = editor.drawn[0] - bright[0]
     expected = _DIRECTIONS.vector("sad") - 0.5 * _DIRECTIONS.vector("happy")
     np.testing.assert_allclose(change, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("start", "pace"), [(-0.03, 0.5), (-0.04, 0.6), (-1.0, 1.0)])
+def test_a_face_goes_as_far_as_it_needs(start: float, pace: float) -> None:
+    vectors = np.zeros((7, 10, 8), np.float32)
+    vectors[3] = 0.13  # a gray level and a third for one unit towards `happy`
+    directions = Directions(LABELS, vectors, vectors.reshape(7, -1))
+    code = np.full((1, 10, 8), start, np.float32)
+    crops = np.zeros((1, 64, 64), np.uint8)
+    edit = Edit("direction", (-2.0, 2.0), "happy")
+    (face,) = edit_faces(PlainEditor(), directions, ["a"], crops, code, edit)
+    assert face.pace == pytest.approx(pace)
+    assert [row["pace"] for row in face.numbers()] == [pace, pace]
+    away, towards = (float(step.after.mean()) for step in face.steps)
+    assert away == int(128 + 10 * (start - 0.26))
+    assert towards == int(128 + 10 * (start + 0.26 * pace))
 
 
 def test_fit_is_the_share_of_the_way_to_the_refined_code() -> None:
