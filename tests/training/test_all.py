@@ -102,9 +102,9 @@ def test_a_changed_classifier_is_one_command(
     write_card(changed, weights_sha256(changed))
     assert main(_options(folder, f"--classifier={changed}")) == 0
     shown = capsys.readouterr().out
-    assert "directions: done before" in shown  # they read the encoder alone
+    assert "directions: done in" in shown  # some learn what the classifier reads in drawings
     assert "upright: done before" in shown
-    assert shown.count("done before") == 2
+    assert shown.count("done before") == 1
     assert weights.classifier.read_bytes() == changed.read_bytes()
     assert json.loads(weights.trust.read_text())["face_sha256"] == digest(weights.face_network)
 
