@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamfer.errors import ConfigError
-from streamfer.evaluation.edit_sheet import edit_sheet, fitting
+from streamfer.evaluation.edit_sheet import edit_sheet
 from streamfer.evaluation.edited_face import COARSE_LAYERS, Edit, edit_faces, in_span
 from streamfer.evaluation.editor import codes_for_editing
 from streamfer.labels import LABELS
@@ -134,17 +134,3 @@ def test_every_strength_has_a_file_of_its_own(
     crops = np.zeros((1, 64, 64), np.uint8)
     (face,) = edit_faces(PlainEditor(), _DIRECTIONS, ["a"], crops, _CODE[None], edit)
     assert [step.file for step in face.steps] == files
-
-
-def test_captions_end_where_their_tile_does() -> None:
-    assert fitting("anna") == "anna"
-    long = fitting("girl_with_a_pearl_earring")
-    assert long.startswith("girl_with_a")
-    assert long.endswith("..")
-    assert edit_sheet_of("girl_with_a_pearl_earring")[:18, 112:116].min() == 255
-
-
-def edit_sheet_of(name: str) -> UInt8Array:
-    edit = Edit("direction", (1.0,), "happy")
-    crops = np.zeros((1, 64, 64), np.uint8)
-    return edit_sheet(edit_faces(PlainEditor(), _DIRECTIONS, [name], crops, _CODE[None], edit))

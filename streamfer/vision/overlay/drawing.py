@@ -233,6 +233,18 @@ def text_width(text: str, size: int) -> int:
     return int(np.ceil(sum(face.getlength(piece) for piece, face in runs) / factor)) + 1
 
 
+def elided(text: str, size: int, room: int) -> str:
+    """`text`, its middle replaced by an ellipsis where it is too wide for `room` px."""
+    if text_width(text, size) <= room:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        head = (kept + 1) // 2
+        short = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+        if text_width(short, size) <= room:
+            return short
+    return ""
+
+
 def text_coverage(text: str, size: int, height: int, weight: float = 0.0) -> FloatArray:
     """One line of text, its capitals centred in the given height.
 

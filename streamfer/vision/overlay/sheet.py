@@ -10,9 +10,12 @@ import numpy as np
 
 from streamfer.errors import OutputError
 from streamfer.types import UInt8Array
+from streamfer.vision.overlay.drawing import INK, blend, drawable, elided, text_sprite
 
 _GAP_PX = 2
 _GAP_GRAY = 255
+_TEXT_PX, _TEXT_SIZE = 18, 12
+"""Height of a caption, and its font's em."""
 _JPEG = (
     cv2.IMWRITE_JPEG_QUALITY,
     95,
@@ -43,6 +46,29 @@ def sheet(pictures: UInt8Array, columns: int = 8) -> UInt8Array:
         left = _GAP_PX + index % columns * wide
         result[top : top + height, left : left + width] = picture
     return result
+
+
+def captioned(picture: UInt8Array, caption: str, side: int) -> UInt8Array:
+    """A square tile of a sheet under its caption, as much of which is written as there is room for.
+
+    Args:
+        picture: (S, S) gray or (S, S, 3) RGB uint8; resized to the side.
+        caption: one line.
+        side: of the picture in the tile, in pixels.
+
+    Returns:
+        (side + 18, side + 4, 3) uint8 RGB, white beside the picture.
+    """
+    shrink = picture.shape[0] > side
+    method = cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+    tile = cv2.resize(picture, (side, side), interpolation=method)
+    tile = tile if tile.ndim == 3 else cv2.cvtColor(tile, cv2.COLOR_GRAY2RGB)
+    canvas = np.full((side + _TEXT_PX, side + 2 * _GAP_PX, 3), _GAP_GRAY, dtype=np.uint8)
+    canvas[_TEXT_PX:, _GAP_PX : _GAP_PX + side] = tile
+    line = elided(drawable(caption), _TEXT_SIZE, side)
+    if line:
+        blend(canvas, text_sprite(line, _TEXT_SIZE, _TEXT_PX, INK), _GAP_PX, 0)
+    return canvas
 
 
 def encode_picture(image: UInt8Array, suffix: str = ".png") -> bytes:

@@ -19,6 +19,7 @@ from streamfer.vision.overlay.drawing import (
     Sprite,
     blend,
     drawable,
+    elided,
     rounded_coverage,
     text_sprite,
     text_width,
@@ -77,7 +78,7 @@ def draw_strip(image: UInt8Array, band: Rect, info: StripInfo, opacity: float) -
         blend(image, dot, x, top + (height - dot.height) // 2)
         x += dot.width + size // 2
     end = _draw_figures(image, info, right - size * 3 // 4, top, height, size, x + 6 * size)
-    name = _elided(drawable(info.stream), size, end - size - x)
+    name = elided(drawable(info.stream), size, end - size - x)
     if name:
         blend(image, text_sprite(name, size, height, WHITE, BOLD), x, top)
 
@@ -130,18 +131,6 @@ def format_clock(time_s: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes:02d}:{seconds}"
 
 
-def _elided(text: str, size: int, room: int) -> str:
-    """`text`, its middle replaced by an ellipsis where it is too wide for `room` px."""
-    if text_width(text, size) <= room:
-        return text
-    for kept in range(len(text) - 1, 1, -1):
-        head = (kept + 1) // 2
-        short = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
-        if text_width(short, size) <= room:
-            return short
-    return ""
-
-
 @lru_cache(maxsize=8)
 def _plate(width: int, height: int, opacity: float) -> Sprite:
     canvas = Canvas(width, height)
@@ -171,7 +160,7 @@ def offline_tile(image: UInt8Array, message: str) -> UInt8Array:
     tile = cv2.cvtColor(cv2.convertScaleAbs(gray, alpha=0.28, beta=10), cv2.COLOR_GRAY2RGB)
     size = max(9, round(min(width / 1.5, height) / 24))
     lines = [("OFFLINE", 2 * size, WHITE, BOLD)]
-    reason = _elided(drawable(message), size, width - 2 * size)
+    reason = elided(drawable(message), size, width - 2 * size)
     if reason:
         lines.append((reason, size, DIM, 0.0))
     y = (height - sum(round(line[1] * 1.6) for line in lines)) // 2

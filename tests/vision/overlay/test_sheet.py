@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from streamfer.errors import OutputError
-from streamfer.vision.overlay.sheet import encode_picture, sheet, write_png, write_sheet
+from streamfer.vision.overlay.sheet import (
+    captioned,
+    encode_picture,
+    sheet,
+    write_png,
+    write_sheet,
+)
 
 
 def test_pictures_lie_in_rows_on_white() -> None:
@@ -21,6 +27,29 @@ def test_pictures_lie_in_rows_on_white() -> None:
     assert (result[2:6, 9:14] == 1).all()
     assert (result[8:12, 2:7] == 2).all()
     assert (result[8:12, 9:14] == 255).all()
+
+
+def test_a_caption_stands_above_its_picture() -> None:
+    for picture in (np.full((64, 64), 90, np.uint8), np.full((256, 256, 3), 90, np.uint8)):
+        tile = captioned(picture, "anna", 112)
+        assert tile.shape == (130, 116, 3)
+        assert (tile[18:, 2:114] == 90).all()
+        assert tile[:18].min() < 100
+        assert (tile[:, :2] == 255).all()
+    assert (captioned(picture, "", 112)[:18] == 255).all()
+
+
+def test_captions_end_where_their_picture_does() -> None:
+    tile = captioned(np.zeros((64, 64), np.uint8), "girl_with_a_pearl_earring.2026-12-01", 112)
+    assert tile[:18, 100:114].min() < 100  # its end is there, its middle is not
+    assert (tile[:18, 114:] == 255).all()
+
+
+def test_captions_know_more_than_ascii() -> None:
+    picture = np.zeros((64, 64), np.uint8)
+    plain, umlaut = captioned(picture, "Muller", 112), captioned(picture, "Müller", 112)
+    assert (plain[:18] != umlaut[:18]).any()
+    assert (captioned(picture, "M??ller", 112)[:18] != umlaut[:18]).any()
 
 
 def test_written_pictures_keep_gray_and_colour(tmp_path: Path) -> None:
