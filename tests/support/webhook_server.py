@@ -18,6 +18,7 @@ class Receiver:
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
     asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released with every request."""
 
@@ -32,6 +33,7 @@ def webhook_server(*statuses: int | None) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.bodies.append(body)
             receiver.headers.append(dict(self.headers))
+            receiver.targets.append(self.path)
             receiver.asked.release()
             status = receiver.statuses.pop(0) if receiver.statuses else 200
             if status is None:

@@ -52,11 +52,11 @@ def page(title: str, inline: list[str] | None) -> str:
         if inline is None
         else "\n".join(f"<script>{text}</script>" for text in inline)
     )
-    escaped = title.replace("&", "&amp;").replace("<", "&lt;")
-    return (
-        (static / "report.html")
-        .read_text("utf-8")
-        .replace("{title}", escaped)
-        .replace("{style}", (static / "report.css").read_text("utf-8"))
-        .replace("{scripts}", scripts)
-    )
+    parts = {
+        "title": title.replace("&", "&amp;").replace("<", "&lt;"),
+        "style": (static / "report.css").read_text("utf-8"),
+        "scripts": scripts,
+    }
+    # In one pass: what is put in is not looked at again.
+    template = (static / "report.html").read_text("utf-8")
+    return re.sub(r"\{(title|style|scripts)\}", lambda found: parts[found[1]], template)

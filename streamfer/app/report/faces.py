@@ -67,8 +67,11 @@ class FaceTable:
         """The faces of each track, by its number."""
         order = np.argsort(self.track, kind="stable")
         tracks, starts = np.unique(self.track[order], return_index=True)
-        parts = np.split(order, starts[1:])
-        return [(int(track), self.of(rows)) for track, rows in zip(tracks, parts, strict=True)]
+        ends = [*starts[1:].tolist(), len(order)]
+        return [
+            (int(track), self.of(order[start:end]))
+            for track, start, end in zip(tracks, starts, ends if len(order) else (), strict=True)
+        ]
 
     def detail(self) -> list[list[Any]]:
         """Each face as the page has it: track, box, trust, answer and seven thousandths."""

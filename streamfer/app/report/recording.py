@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,16 +52,17 @@ class Recording:
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Takes a frame's record."""
-        time_s = float(record["time_s"])
+        # Numbers, and nothing else: they are written into a script.
+        number, time_s = operator.index(record["frame"]), float(record["time_s"])
         if self.frames % self._SAMPLE_EVERY == 0:
-            self.samples.append((record["frame"], time_s))
+            self.samples.append((number, time_s))
         self.frames += 1
         self.dropped += record.get("dropped") or 0
-        self.last_frame, self.last_s = record["frame"], time_s
+        self.last_frame, self.last_s = number, time_s
         if not self._frames:
             self.chunks.append(int(time_s // CHUNK_S))
         place = len(self._frames)
-        self._frames.append((record["frame"], time_s))
+        self._frames.append((number, time_s))
         for face in record.get("faces") or []:
             self._rows.add(place, time_s, face)
 

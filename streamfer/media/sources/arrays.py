@@ -112,6 +112,8 @@ class ArraySource(ClipSource):
         where = f"{self._name}: picture {index}"
         if not isinstance(time_s, int | float | np.number) or not np.isfinite(time_s):
             raise SourceError(f"{where}: expected a time in seconds, got {time_s!r}")
+        if time_s < 0:
+            raise SourceError(f"{where}: at {float(time_s):g} s; times count from 0 on")
         return ClipFrame(
             round(float(time_s) / _TIME_BASE), self._frame_s, _Picture(checked_rgb(picture, where))
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamfer.app.cli.main import main
-from streamfer.app.report.bundle import as_script, script
+from streamfer.app.report.bundle import as_script, page, script
 from streamfer.app.report.command import ReportConfig, write_report
 from streamfer.app.report.digest import BIN_BYTES, NO_LABEL, OVERVIEW_HZ
 from streamfer.app.report.moments import Moment
@@ -91,6 +91,21 @@ def test_changes_of_several_faces_at_once_are_one_moment() -> None:
     )
     assert (moment.kind, moment.tracks, moment.label) == ("together", (1, 2, 3), "sad")
     assert moment.time_s == pytest.approx(2.0)
+
+
+def test_a_stretch_without_faces_is_one_in_the_report(tmp_path: Path) -> None:
+    """Chunks are of 15 seconds: one with faces, two without, one with them again."""
+    face = [made_face(1, "happy")]
+    faces = [face if time_s < 15 or time_s >= 45 else [] for time_s in range(60)]
+    records = write_records(tmp_path / "r.jsonl", range(0, 60_000, 1000), faces)
+    write_report(ReportConfig((records,), out=tmp_path / "out"))
+    (recording,) = data_of(tmp_path / "out")["recordings"]
+    assert recording["chunks"] == [0, 1, 2, 3]
+    (track,) = recording["tracks"]
+    assert track["frames"] == 30
+    nobody = write_records(tmp_path / "n.jsonl", range(0, 60_000, 1000), [[]] * 60)
+    write_report(ReportConfig((nobody,), out=tmp_path / "none"))
+    assert data_of(tmp_path / "none")["recordings"][0]["tracks"] == []
 
 
 def test_uncertain_faces_make_no_moment() -> None:
@@ -199,6 +214,12 @@ def test_script_is_classic_and_data_cannot_end_it() -> None:
     assert "</script>" not in as_script({"stream": "</script>"})
 
 
+def test_what_is_put_into_the_page_is_not_looked_at_again() -> None:
+    text = page("a {scripts} b {style}", ["const DATA = '{title}';"])
+    assert "<title>a {scripts} b {style} · " in text
+    assert text.count("const DATA = '{title}';") == 1
+
+
 def test_quality_says_what_verify_found(tmp_path: Path) -> None:
     clip = uneven_clip(tmp_path / "talk.mp4")
     records = write_records(tmp_path / "r.jsonl", uneven_pts(60), source=str(clip))
@@ -240,6 +261,7 @@ def test_measures_between_faces_are_shown(
         ('"box": [', '"bax": ['),
         ('"track": 1,', '"track": "x",'),
         ('"time_s": 0.0,', ""),
+        ('"frame": 3,', '"frame": "</script><script>alert(1)</script>",'),
         ('"time_s": 0.0,', '"time_s": 1e999,'),
         ('"time_s": 0.96,', '"time_s": 1e9,'),
         ('"box": [', '"box": [NaN, NaN, NaN, NaN], "old": ['),

@@ -98,6 +98,7 @@ def test_a_frame_rate_is_above_zero(rate: float) -> None:
         ("x.png", "picture 1: .*got str"),
         ((float("nan"), picture(1)), "picture 1: expected a time"),
         (("soon", picture(1)), "picture 1: expected a time"),
+        ((-0.2, picture(1)), r"picture 1: at -0.2 s; times count from 0 on"),
     ],
 )
 def test_what_is_no_picture_is_said(item: Any, complaint: str) -> None:

@@ -116,11 +116,24 @@ def _claimed(out: Path, to: Format, paths: Sequence[Path], analysed: Sequence[Pa
     claims.name("--out", out, _companions)
     if os.path.isdir(out):
         raise OutputError(f"--out {out}: is a folder; name a file")
+    if to == "parquet":
+        _check_no_journal(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"--out {out}: cannot make its folder ({reason(error)})") from error
     return claims.replace(out, _companions)
+
+
+def _check_no_journal(out: Path) -> None:
+    from streamfer.media.records.parquet import journal_path
+
+    journal = journal_path(out)
+    if os.path.exists(journal):  # readers would take it for the file
+        raise ConfigError(
+            f"--out {out}: beside it lies {journal.name}, which a run that did not end has left;"
+            f" move it away, or make a file of it first: streamfer complete {out}"
+        )
 
 
 def _analysed(records: Records, folder: Path) -> list[Path]:

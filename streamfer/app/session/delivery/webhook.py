@@ -11,11 +11,12 @@ import logging
 import random
 import socket
 import ssl
+import string
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from streamfer.app.session.delivery.addresses import WebhookAddress
 from streamfer.app.session.delivery.spool import Spool
@@ -74,6 +75,8 @@ class HttpPost:
         """See `Post`."""
         parts = urlsplit(self._address.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        # Letters beyond ASCII as browsers send them; what is encoded already stays.
+        target = quote(target, safe=string.punctuation)
         host = parts.hostname or ""
         connection = (
             http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT_S, context=self._tls)

@@ -105,6 +105,22 @@ def test_a_mistake_is_one_line(
     assert (tmp_path / "talk.mp4").read_bytes() == b"what was analysed"
 
 
+def test_a_table_is_not_written_beside_a_journal_that_would_be_read_instead(
+    capfd: Capture, tmp_path: Path, records: Path
+) -> None:
+    journal = tmp_path / "k.parquet.journal.jsonl"
+    journal.write_text("".join(records.read_text().splitlines(keepends=True)[:2]))
+    ended = streamfer(capfd, "export", records, "--to", "parquet", "--out", tmp_path / "k.parquet")
+    assert ended.code == 2
+    assert "streamfer complete" in ended.complaint
+    assert not (tmp_path / "k.parquet").exists()
+    ended = streamfer(
+        capfd, "export", tmp_path / "k.parquet", "--to", "parquet", "--out", tmp_path / "l.parquet"
+    )
+    assert ended.code == 0
+    assert journal.exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [None, "", json.dumps(HEADER) + "\nnot json\n", json.dumps(HEADER) + "\n" + "[" * 99999 + "\n"],

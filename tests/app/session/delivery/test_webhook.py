@@ -159,6 +159,20 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> No
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/größe?wo=Küche", "/gr%C3%B6%C3%9Fe?wo=K%C3%BCche"),
+        ("/a%20b/(x)?t=%2F&u=~a;b,c", "/a%20b/(x)?t=%2F&u=~a;b,c"),
+    ],
+)
+def test_letters_beyond_ascii_are_sent_as_browsers_send_them(path: str, target: str) -> None:
+    with webhook_server() as receiver:
+        answer = HttpPost(WebhookAddress(receiver.url + path), None, None)(b"{}")
+    assert answer == ("taken", "200")
+    assert receiver.targets == [target]
+
+
 def test_the_password_is_in_no_text_about_it() -> None:
     address = WebhookAddress("https://me:hunter2@host/in?token=abc")
     assert "hunter2" not in repr(address) + address.label
