@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from streamfer.app.cli.main import main
-from streamfer.app.report.bundle import as_script, page, script
 from streamfer.app.report.command import ReportConfig, write_report
 from streamfer.app.report.digest import BIN_BYTES, NO_LABEL, OVERVIEW_HZ
 from streamfer.app.report.moments import Moment
@@ -205,19 +204,6 @@ def test_records_without_frames_and_missing_ones_end_with_one_line(
     assert "no frames" in capsys.readouterr().err
     with pytest.raises(SourceError):
         write_report(ReportConfig((tmp_path / "no.jsonl",), out=tmp_path / "out"))
-
-
-def test_script_is_classic_and_data_cannot_end_it() -> None:
-    text = script()
-    assert "\nimport " not in text
-    assert "\nexport " not in text
-    assert "</script>" not in as_script({"stream": "</script>"})
-
-
-def test_what_is_put_into_the_page_is_not_looked_at_again() -> None:
-    text = page("a {scripts} b {style}", ["const DATA = '{title}';"])
-    assert "<title>a {scripts} b {style} · " in text
-    assert text.count("const DATA = '{title}';") == 1
 
 
 def test_quality_says_what_verify_found(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from streamfer.types import FloatArray
 
 Space = Callable[[FloatArray], FloatArray]
 """What is compared of codes: (N, num_ws · w_dim) → (N, d)."""
-_SPARE = 64
-"""Candidates that are kept for each moment that is asked for, most of them next to a better one."""
+_STRETCHES = 8
+"""In the least time between two moments: of each the best frame is kept, however long the
+recording is, so that a strong minute does not push all others out."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,9 +34,17 @@ class Moment:
     time_s: float
 
 
+class _Candidates(Protocol):
+    """Moments of one track that may be chosen."""
+
+    def offer(self, moment: Moment) -> None: ...
+
+    def sorted(self) -> list[Moment]: ...
+
+
 @dataclass(slots=True)
-class _Candidates:
-    """The best moments of one track, at most so many."""
+class _Best:
+    """The best moments, at most so many."""
 
     most: int
     heap: list[tuple[float, Moment]] = field(default_factory=list)
@@ -46,6 +56,26 @@ class _Candidates:
             heapq.heappush(self.heap, entry)
         elif entry[0] > self.heap[0][0]:
             heapq.heapreplace(self.heap, entry)
+
+    def sorted(self) -> list[Moment]:
+        return sorted(moment for _, moment in self.heap)
+
+
+@dataclass(slots=True)
+class _BestOfStretches:
+    """The best moment of every stretch of time."""
+
+    stretch_s: float
+    best: dict[int, Moment] = field(default_factory=dict)
+
+    def offer(self, moment: Moment) -> None:
+        stretch = int(moment.time_s // self.stretch_s)
+        kept = self.best.get(stretch)
+        if kept is None or moment < kept:
+            self.best[stretch] = moment
+
+    def sorted(self) -> list[Moment]:
+        return sorted(self.best.values())
 
 
 def expression_space(
@@ -88,7 +118,8 @@ def nearest(
         space: what is compared.
         like: (num_ws · w_dim,) float32.
         count: most moments to find.
-        apart_s: least seconds between two moments of one track.
+        apart_s: least seconds between two moments of one track; by an eighth of it more may lie
+            between them, as of frames so near to each other only the best one is looked at.
 
     Returns:
         The moments, best first.
@@ -100,15 +131,21 @@ def nearest(
         costs = -places[:, 0] if target is None else np.linalg.norm(places - target, axis=1)
         for row, cost in enumerate(costs):
             stream, track = part.streams[row], int(part.tracks[row])
-            candidates = found.setdefault((stream, track), _Candidates(count * _SPARE))
+            candidates = found.get((stream, track))
+            if candidates is None:
+                candidates = found[stream, track] = _candidates(count, apart_s)
             moment = Moment(
                 float(cost), stream, track, int(part.frames[row]), float(part.times_s[row])
             )
             candidates.offer(moment)
     chosen: list[Moment] = []
     for candidates in found.values():
-        chosen += _spread(sorted(moment for _, moment in candidates.heap), count, apart_s)
+        chosen += _spread(candidates.sorted(), count, apart_s)
     return sorted(chosen)[:count]
+
+
+def _candidates(count: int, apart_s: float) -> _Candidates:
+    return _BestOfStretches(apart_s / _STRETCHES) if apart_s > 0 else _Best(count)
 
 
 def _spread(moments: Sequence[Moment], count: int, apart_s: float) -> list[Moment]:
