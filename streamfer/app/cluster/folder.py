@@ -110,8 +110,7 @@ class JobFolder:
 
     def __exit__(self, *_: object) -> None:
         self._discard_attempts()
-        self._lock.release()
-        (self.path / _LOCK).unlink(missing_ok=True)
+        self._lock.release()  # its file stays: another run may hold it already
 
     def begin(self, identity: Mapping[str, Any], total: int) -> None:
         """Notes what the run is, or makes sure that an earlier one was the same.

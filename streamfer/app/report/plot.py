@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from importlib.util import find_spec
 from io import BytesIO
@@ -22,6 +23,8 @@ from streamfer.runtime.extras import install_command
 Floats = NDArray[np.float64]
 
 _FORMATS = (".png", ".svg", ".pdf")
+MOST_TRACKS = 40
+"""In one figure, which is as tall as a page for every eight of them."""
 _LONGEST_PAUSE_S = 0.5
 """A curve bridges no longer absence."""
 _DASHES = ("-", (0, (5, 2)), (0, (2, 2)), "-", (0, (6, 2, 2, 2)), (0, (4, 2)), (0, (1, 2)))
@@ -39,6 +42,8 @@ def plot(records: Path, out: Path) -> None:
         ConfigError: the name has another ending, matplotlib is missing, or there are no faces.
         OutputError: it cannot be written.
         SourceError: the records cannot be read.
+
+    Of very many tracks those with most frames are drawn, and a line on stderr says so.
     """
     if out.suffix.lower() not in _FORMATS:
         raise ConfigError(f"--out {out}: figures end in {', '.join(_FORMATS)}")
@@ -47,6 +52,12 @@ def plot(records: Path, out: Path) -> None:
     tracks = _tracks(records)
     if not tracks:
         raise ConfigError(f"{records}: no faces in it; nothing to plot")
+    if len(tracks) > MOST_TRACKS:
+        print(
+            f"{records}: {len(tracks)} tracks; the {MOST_TRACKS} with most frames are drawn",
+            file=sys.stderr,
+        )
+        tracks = _longest(tracks)
     claimed = OutputClaims([records]).replace(out)
     figure = _figure(tracks)
     picture = BytesIO()
@@ -70,6 +81,14 @@ def _tracks(records: Path) -> dict[tuple[str, int], tuple[Floats, Floats]]:
             for stream, rows in streams.items()
             for track, faces in rows.table().by_track()
         }
+
+
+def _longest(
+    tracks: dict[tuple[str, int], tuple[Floats, Floats]],
+) -> dict[tuple[str, int], tuple[Floats, Floats]]:
+    """Those with most frames, in the order in which they stand."""
+    kept = set(sorted(tracks, key=lambda key: -len(tracks[key][0]))[:MOST_TRACKS])
+    return {key: curves for key, curves in tracks.items() if key in kept}
 
 
 def _with_gaps(times_s: Floats, shares: Floats) -> tuple[Floats, Floats]:

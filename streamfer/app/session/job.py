@@ -93,7 +93,7 @@ class Job:
             self.statistics.add_stream(stream.info)
         self.times = times or StageTimes()
         self._networks = networks
-        results_stay = bool(config.records or config.output or config.latents)
+        results_stay = bool(config.records or config.output or config.latents or config.subtitles)
         self._streams = JobStreams(streams, self.statistics, results_stay=results_stay)
         self._reports = reports
         self.claims = claims

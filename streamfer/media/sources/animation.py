@@ -18,6 +18,8 @@ from streamfer.media.sources.named_file import readable_path
 
 _TICK = Fraction(1, 1000)
 """WebP counts in milliseconds."""
+_LARGEST = 256 << 20
+"""Bytes of memory that the pictures of one animation may fill: of a megabyte come gigabytes."""
 _ANIMATED = 0x02
 """Flag in the VP8X chunk."""
 
@@ -58,12 +60,12 @@ def webp_as_video(path: Path) -> BinaryIO:
     """The same pictures at the same times, without loss, in a container that FFmpeg reads.
 
     Raises:
-        SourceError: the file is damaged, or claims too large a picture.
+        SourceError: the file is damaged, claims too large a picture, or has too many for memory.
     """
     video = io.BytesIO()
     try:
         with path.open("rb") as file, av.open(video, "w", format="nut") as container:
-            _copy(WebPImageFile(file), container)
+            _copy(WebPImageFile(file), container, video, readable_path(path))
     except Image.DecompressionBombError as error:
         raise SourceError(
             f"cannot decode {readable_path(path)}: it claims more pixels than fit ({error})"
@@ -76,12 +78,22 @@ def webp_as_video(path: Path) -> BinaryIO:
     return video
 
 
-def _copy(animation: WebPImageFile, container: av.container.OutputContainer) -> None:
+def _copy(
+    animation: WebPImageFile,
+    container: av.container.OutputContainer,
+    video: io.BytesIO,
+    where: str,
+) -> None:
     stream = container.add_stream("png", rate=1000, options={"compression_level": "1"})
     stream.width, stream.height = animation.size
     stream.pix_fmt, stream.time_base = "rgba", _TICK
     time_ms = 0
     for number in range(animation.n_frames):
+        if video.tell() > _LARGEST:
+            raise SourceError(
+                f"cannot decode {where}: its first {number} of {animation.n_frames} pictures fill"
+                f" {_LARGEST >> 20} MB; make a video of it"
+            )
         animation.seek(number)
         frame = av.VideoFrame.from_ndarray(np.asarray(animation.convert("RGBA")), format="rgba")
         frame.pts, frame.time_base = time_ms, _TICK

@@ -17,6 +17,10 @@ from streamfer.media.sources.source_list import SourceSpec
 from tests.support.cluster import job_folder, written
 
 
+def lock_file(folder: Path) -> Path:
+    return folder / ".job.lock"
+
+
 def an_attempt(folder: JobFolder, spec: SourceSpec | None = None) -> tuple[Attempt, AttemptResult]:
     spec = spec or SourceSpec(SourceKind.DEMO, "talk", "")
     attempt = Attempt("a1", "talk-1", 1, spec, folder.new_attempt("a1"))
@@ -32,6 +36,14 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         pass
     with job_folder(tmp_path):
         pass
+
+
+def test_a_run_that_ends_takes_no_lock_from_the_next(tmp_path: Path) -> None:
+    """Another run may take the folder as soon as it is free: before the first has quite ended."""
+    held = lock_file(tmp_path)
+    with job_folder(tmp_path):
+        file = held.stat().st_ino
+    assert held.stat().st_ino == file
 
 
 def test_what_an_attempt_of_a_killed_run_left_is_removed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from streamfer.app.cli.main import main
 from streamfer.app.report import plot as module
 from streamfer.app.report.plot import plot
 from streamfer.errors import ConfigError
-from tests.support.made_records import write_records
+from tests.support.made_records import made_face, write_records
 
 _STARTS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -50,3 +50,17 @@ def test_an_earlier_run_s_segments_are_not_drawn(tmp_path: Path) -> None:
     write_records(tmp_path / "r.1.jsonl", range(2000, 3000, 40), first=50)
     ((times_s, _),) = module._tracks(records).values()
     assert len(times_s) == 100
+
+
+def test_of_very_many_faces_those_seen_most_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    faces = [
+        [made_face(track, "happy") for track in (1, 2, 3) if track != 2 or n < 5] for n in range(9)
+    ]
+    records = write_records(tmp_path / "r.jsonl", range(0, 900, 100), faces)
+    monkeypatch.setattr(module, "MOST_TRACKS", 2)
+    assert list(module._longest(module._tracks(records))) == [("talk", 1), ("talk", 3)]
+    assert main(["plot", str(records), "--out", str(tmp_path / "figure.png")]) == 0
+    assert "3 tracks; the 2 with most frames are drawn" in capsys.readouterr().err

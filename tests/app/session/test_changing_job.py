@@ -115,6 +115,14 @@ def test_where_results_are_kept_a_name_is_used_once(tmp_path: Path) -> None:
     assert frame_records(tmp_path / "lavfi-2.jsonl")
 
 
+def test_a_camera_comes_back_where_subtitles_are_written(tmp_path: Path) -> None:
+    with running(subtitles=tmp_path / "{stream}.vtt") as run:
+        assert run.job.add(PATTERN).stream == "lavfi-2"
+        assert run.job.remove("lavfi-2")
+        run.until(lambda: run.frames("lavfi-2") == -1)
+        assert run.job.add(PATTERN).stream == "lavfi-3"
+
+
 def test_elsewhere_it_is_free_again() -> None:
     with running() as run:
         assert run.job.add(PATTERN).stream == "lavfi-2"

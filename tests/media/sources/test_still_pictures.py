@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from streamfer.errors import SourceError
+from streamfer.media.sources import animation
 from streamfer.media.sources.animation import is_animated_png
 from streamfer.media.sources.file import FileSource
 from streamfer.types import UInt8Array
@@ -238,6 +239,19 @@ def test_animated_webp_is_a_video(tmp_path: Path) -> None:
         source.close()
     assert [time_s for time_s, _ in frames] == pytest.approx([0, 0.1, 0.35])
     assert all(close_to(f[1], np.asarray(i), 1) for f, i in zip(frames, images, strict=True))
+
+
+def test_an_animation_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.webp"
+    images = [Image.fromarray(numbered_picture(n, (96, 64))) for n in range(9)]
+    images[0].save(path, save_all=True, append_images=images[1:], lossless=True)
+    monkeypatch.setattr(animation, "_LARGEST", 2_000)
+    source = FileSource(path, "long")
+    with pytest.raises(SourceError, match=r"long\.webp: its first \d of 9 pictures fill"):
+        source.open()
+    source.close()
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.apng"])

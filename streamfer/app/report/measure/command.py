@@ -94,7 +94,7 @@ def _figures(
 
 def measured(tracks: Sequence[Track]) -> dict[str, Any]:
     """The figures of some tracks, ready for JSON."""
-    pairs = [(a, b) for a, b in combinations(tracks, 2) if _place(a) == _place(b)]
+    pairs = [(a, b) for a, b in combinations(tracks, 2) if _together(a, b)]
     return {
         "schema": SCHEMA,
         "tracks": [
@@ -110,6 +110,15 @@ def measured(tracks: Sequence[Track]) -> dict[str, Any]:
         ],
         "pairs": [_pair(a, b) for a, b in pairs],
     }
+
+
+def _together(first: Track, second: Track) -> bool:
+    """Whether two tracks are of one stream, and were there at the same time."""
+    return (
+        (first.run, first.stream) == (second.run, second.stream)
+        and first.times_s[0] <= second.times_s[-1]
+        and second.times_s[0] <= first.times_s[-1]
+    )
 
 
 def _place(track: Track) -> dict[str, str]:

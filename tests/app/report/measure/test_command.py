@@ -8,6 +8,7 @@ import pytest
 
 from streamfer.app.cli.main import main
 from streamfer.app.report.measure.tracks import Track, mimicry, shares, transitions
+from tests.support.made_records import made_face, write_records
 from tests.support.results import probabilities
 
 
@@ -79,3 +80,16 @@ def test_records_are_never_written_over(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["measure", str(records), "--json", str(records)]) == 2
     assert "is the input" in capsys.readouterr().err
     assert records.read_bytes() == before
+
+
+def test_who_was_never_there_together_is_no_pair(tmp_path: Path) -> None:
+    """Tracks 1 and 2 meet; 3 comes when they have left."""
+    faces = [
+        [made_face(track, "happy") for track in ((1, 2) if step < 20 else (3,))]
+        for step in range(40)
+    ]
+    records = write_records(tmp_path / "r.jsonl", range(0, 4000, 100), faces)
+    assert main(["measure", str(records), "--json", str(tmp_path / "m.json")]) == 0
+    figures = json.loads((tmp_path / "m.json").read_text())
+    assert [track["track"] for track in figures["tracks"]] == [1, 2, 3]
+    assert [pair["tracks"] for pair in figures["pairs"]] == [[1, 2]]
