@@ -71,9 +71,11 @@ class ScriptedConnection:
         *script: int | Exception | None,
         size_wh: tuple[int, int] = (64, 48),
         finite: bool = False,
+        playlist: bool = False,
         on_picture: Callable[[], None] = lambda: None,
     ) -> None:
         self.finite = finite
+        self.is_complete_playlist = finite and playlist
         self.closed = False
         self._script = script
         self._size_wh = size_wh

@@ -10,6 +10,7 @@ from typing import Self
 
 import av
 from av.codec.context import Flags, ThreadType
+from av.stream import Discard
 
 from streamfer.media.redact import redact_error
 from streamfer.media.sources.demux import demuxed
@@ -23,6 +24,8 @@ ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
 
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe"})
 """Formats whose PTS are made up."""
+
+_PLAYLISTS = frozenset({"hls", "dash"})
 
 _FILES_OF_PICTURES = "image2"
 """Format of addresses that end like a picture's; it cannot read without a declared length."""
@@ -92,6 +95,10 @@ class Connection:
         sound = [audio for audio in streams.audio if is_known_sound(audio)][:1]
         wanted = endpoint.packets is not None or endpoint.sound is not None
         self._kept = [self._video, *(sound if wanted else ())]
+        for stream in streams:
+            if all(stream.index != kept.index for kept in self._kept):
+                # Else reading goes on in it, out of reach, for as long as no picture comes.
+                stream.discard = Discard.all
         if endpoint.packets is not None:
             endpoint.packets.begin(self._kept)
         if endpoint.sound is not None:
@@ -126,6 +133,11 @@ class Connection:
     def finite(self) -> bool:
         """Whether its end is an end, and not a loss: a picture, or of a declared length."""
         return self._still or bool(self._container.duration)
+
+    @property
+    def is_complete_playlist(self) -> bool:
+        """Whether it is a playlist that nothing is added to: a film, or a stream that has ended."""
+        return self._container.format.name in _PLAYLISTS and bool(self._container.duration)
 
     @property
     def brought_one_jpeg(self) -> bool:
@@ -225,8 +237,8 @@ class Connection:
     def _packets(self) -> Iterator[av.Packet]:
         packets = demuxed(self._container, self._kept)
         timeout_s = self._endpoint.read_timeout_s
+        started_s = self._clock()
         while True:
-            started_s = self._clock()
             failure: av.error.FFmpegError | None = None
             try:
                 packet = next(packets, None)
@@ -249,6 +261,7 @@ class Connection:
             if packet.stream.index == self._video.index:
                 self._packets_given += bool(packet.size)
                 yield packet
+                started_s = self._clock()  # sound alone is silence, too
             elif self._endpoint.sound is not None:
                 self._endpoint.sound.bring(packet)
 

@@ -68,6 +68,8 @@ class LiveSource:
         self._interrupted = threading.Event()
         self._converter = RgbConverter()
         self._timeline = LiveTimeline()
+        self._endless = False
+        """Whether it had no end when it was reached."""
         self._index = 0
         self._segment = 0
         self._size_wh: tuple[int, int] | None = None
@@ -111,6 +113,7 @@ class LiveSource:
                 with self._connect(
                     self._endpoint, self._config.open_timeout_s, self._clock
                 ) as connection:
+                    self._check_it_goes_on(connection)
                     yield from self._play(connection)
                     is_picture = connection.brought_one_jpeg and self._index == 1
                     if connection.finite or is_picture:
@@ -131,6 +134,17 @@ class LiveSource:
         self.interrupt()
 
     # While connected.
+
+    def _check_it_goes_on(self, connection: Connection) -> None:
+        """Passes over what is left of a stream that has ended: it would be played from its
+        beginning, as if it were new, and its end would be that of the camera.
+
+        Raises:
+            ConnectionLost: it is no more than that.
+        """
+        if self._endless and connection.is_complete_playlist:
+            raise ConnectionLost("the other side ended the stream; its playlist is complete")
+        self._endless = self._endless or not connection.finite
 
     def _play(self, connection: Connection) -> Iterator[PendingFrame]:
         self._timeline.connect(connection.time_base, connection.frame_rate)

@@ -85,6 +85,31 @@ def test_the_end_of_an_endless_stream_is_a_loss() -> None:
     assert recorder.events[1].details == {"message": "the other side ended the stream"}
 
 
+def test_what_is_left_of_a_stream_that_ended_is_not_played_again() -> None:
+    """An encoder that stops closes its playlist, which holds the last pictures from the beginning;
+    one that is started again opens a new one."""
+    recorder = Recorder()
+    script = (
+        ScriptedConnection(0, 40, playlist=True),
+        ScriptedConnection(0, 40, finite=True, playlist=True),
+        ScriptedConnection(0, playlist=True),
+        lost(LossKind.UNSUPPORTED, "over"),
+    )
+    frames = source_of(recorder, *script).frames()
+    assert [next(frames).index for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(SourceError, match="over"):
+        next(frames)
+    assert recorder.event_kinds()[:4] == ["opened", "disconnected", "error", "reconnected"]
+    assert recorder.events[2].details == {
+        "message": "the other side ended the stream; its playlist is complete"
+    }
+
+
+def test_a_film_in_a_playlist_is_played_and_ends() -> None:
+    film = ScriptedConnection(0, 40, finite=True, playlist=True)
+    assert len(list(source_of(Recorder(), film).frames())) == 2
+
+
 def test_silence_is_a_stall() -> None:
     recorder = Recorder()
     silent = ScriptedConnection(0, lost(LossKind.SILENCE, "no data for 4 s"))

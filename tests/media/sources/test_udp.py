@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from streamfer.errors import SourceError
 from streamfer.media.sources.endpoint import LiveConfig, network_endpoint
 from streamfer.media.sources.live import LiveSource
+from streamfer.media.sources.live_sound import LiveSound
 from tests.support.clock_pattern import encode_access_units, read_number
 from tests.support.live import Recorder
+from tests.support.sound_sender import SoundSender
 from tests.support.udp_sender import UdpSender
 
 RATE = 25
@@ -83,3 +86,19 @@ def test_a_jump_of_the_senders_clock_is_noted_and_nothing_else(
 def test_an_address_where_nothing_arrives_is_given_up(port: int) -> None:
     with pytest.raises(SourceError, match=r"no answer within 0\.2 s"):
         next(live_source(port, Recorder(), open_timeout_s=0.2).frames())
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kept", [None, LiveSound()], ids=["sound dropped", "sound kept"])
+def test_a_camera_whose_picture_ends_is_given_up_though_its_sound_goes_on(
+    port: int, kept: LiveSound | None
+) -> None:
+    config = LiveConfig(max_reconnects=0, read_timeout_s=1.0)
+    endpoint = replace(network_endpoint(f"udp://127.0.0.1:{port}", config), sound=kept)
+    recorder = Recorder()
+    with SoundSender(port):
+        frames = LiveSource("cam", endpoint, recorder.callbacks(), config).frames()
+        assert len(list(itertools.islice(frames, 10))) == 10
+        with pytest.raises(SourceError, match="no data for 1 s"):
+            list(frames)
+    assert ("stalled", "no data for 1 s") in recorder.states
