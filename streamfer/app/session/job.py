@@ -190,9 +190,9 @@ class Job:
             try:
                 with self._changing, self.claims.taken_back_on_failure():
                     claim_added_stream(self.claims, self.config, named)
+                    parts.join(stream.info)
                     with self._networks.open().serving() as models:
-                        plan = stream_plan(parts, stream, models)
-                    pipeline.add(plan)
+                        pipeline.add(stream_plan(parts, stream, models))
                     self._streams.add(stream)
             except BaseException:
                 stream.source.close()

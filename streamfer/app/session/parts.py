@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from streamfer.app.config import RunConfig
 from streamfer.app.session.segments import Segments
 from streamfer.app.terminal.feed import WindowFeed
+from streamfer.errors import ConfigError
 from streamfer.media.files.claims import OutputClaims
 from streamfer.media.records.writer import RecordWriter
 from streamfer.media.subtitles.writer import SubtitleWriter
@@ -21,7 +22,7 @@ from streamfer.pipeline.outlet import Sink
 from streamfer.pipeline.refine.refiner import Refiner
 from streamfer.pipeline.stats.stats import RunStatistics
 from streamfer.pipeline.stats.timing import StageTimes
-from streamfer.types import StreamEvent
+from streamfer.types import StreamEvent, StreamInfo
 from streamfer.vision.heads.head import FaceHead
 from streamfer.vision.overlay.overlay import Overlay
 
@@ -85,6 +86,21 @@ class RunParts:
     """What makes an event; None for no events."""
     budget: CpuBudget | None = None
     """Of processor time; None for no limit."""
+
+    def join(self, stream: StreamInfo) -> None:
+        """Takes a stream that joins the run into what all streams share.
+
+        Raises:
+            ConfigError: the next run would write over what cannot be played again.
+            OutputError: records cannot be written.
+        """
+        if self.latents is not None and stream.unrepeatable and not self.latents.live:
+            raise ConfigError(
+                f"--latents {self.config.latents}: the next run writes over it, and a camera cannot"
+                " be played again; begin the run with a camera, or without --latents"
+            )
+        if self.records is not None:
+            self.records.join(stream)
 
     def video_finished(self, writer: VideoWriter) -> None:
         """Notes a completed video; called by output threads."""

@@ -92,6 +92,15 @@ class FileSeries:
             if path in self._before and not self._claims.wrote(path):
                 yield path
 
+    def become_live(self) -> bool:
+        """From the next file on, what is written cannot be played again.
+
+        Returns:
+            Whether that is new: the file that is being written is replaced by the next run.
+        """
+        new, self._live = not self._live, True
+        return new
+
     def next(self, frame: Frame | None = None) -> ClaimedPath:
         """Claims the next file.
 

@@ -56,6 +56,7 @@ class LatentWriter:
 
     def __init__(self, path: Path, live: bool = False, claims: OutputClaims | None = None) -> None:
         check_latents_path(path)
+        self.live = live
         series = FileSeries(claims or OutputClaims(), path, live, latents_companions)
         self._lock = threading.Lock()
         self._schema: pa.Schema | None = None

@@ -25,6 +25,17 @@ class ModelInfo:
     """Of the model file, hex."""
 
 
+def stream_entry(info: StreamInfo) -> dict[str, Any]:
+    """What the header says of a stream."""
+    return {
+        "stream": info.stream,
+        "source": info.source,
+        "width": info.width,
+        "height": info.height,
+        "live": info.live,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class RecordHeader:
     """What holds for all records of a run."""
@@ -50,16 +61,7 @@ class RecordHeader:
         """The header as a JSON object."""
         header: dict[str, Any] = {
             "schema": SCHEMA,
-            "streams": [
-                {
-                    "stream": info.stream,
-                    "source": info.source,
-                    "width": info.width,
-                    "height": info.height,
-                    "live": info.live,
-                }
-                for info in self.streams
-            ],
+            "streams": [stream_entry(info) for info in self.streams],
             "labels": list(self.labels),
             "label_set": self.label_set,
             "models": {

@@ -17,8 +17,8 @@ from streamfer.media.files.claims import ClaimedPath, OutputClaims
 from streamfer.media.files.output_path import beside, check_folder, reason
 from streamfer.media.files.series import FileSeries
 from streamfer.media.records.formats import CsvRecords, JsonlRecords
-from streamfer.media.records.schema import RECORD_SUFFIXES, ModelInfo, RecordHeader
-from streamfer.types import Frame, FrameResult, StreamEvent
+from streamfer.media.records.schema import RECORD_SUFFIXES, ModelInfo, RecordHeader, stream_entry
+from streamfer.types import Frame, FrameResult, StreamEvent, StreamInfo
 
 __all__ = [
     "ModelInfo",
@@ -101,6 +101,20 @@ class RecordWriter:
         """
         self._append(methodcaller("event", event.to_dict()))
         self._learn_size(event)
+
+    def join(self, stream: StreamInfo) -> None:
+        """Takes in a stream that joins the run: files begun from now on name it.
+
+        A camera that joins a film begins a file, which the next run does not replace.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with self._lock:
+            self._header["streams"].append(stream_entry(stream))
+            replaced = stream.unrepeatable and self._series.become_live()
+        if replaced:
+            self.roll()
 
     def restore(
         self, frames: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]]

@@ -81,6 +81,8 @@ def read_timeline(
         cues += builder.finish()
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError(f"{name}: a record of it lacks something ({error!r})") from error
+    if not clock.has_started and info not in _entries(records.header):
+        raise ConfigError(_which(records.header, f"none is called {name!r}"))
     return Timeline(
         stream=name,
         source=str(info.get("source") or name),
@@ -104,6 +106,10 @@ class _Clock:
         self._first = self._first or self._last
 
     @property
+    def has_started(self) -> bool:
+        return self._first is not None
+
+    @property
     def frame_rate(self) -> float:
         first = self._first or self._last
         frames, seconds = self._last[0] - first[0], self._last[1] - first[1]
@@ -119,17 +125,25 @@ class _Clock:
 
 
 def _entry(header: Mapping[str, Any], stream: str | None) -> Mapping[str, Any]:
-    entries: Sequence[Any] = header.get("streams") or ()
-    streams = [entry for entry in entries if isinstance(entry, dict)]
-    names = [str(entry.get("stream")) for entry in streams]
+    """What the header says of a stream; one that joined the run later is not in it."""
+    streams = _entries(header)
     if stream is None and len(streams) == 1:
         return streams[0]
-    if stream in names:
-        return streams[names.index(stream)]
-    if not names:
+    if not streams:
         raise ConfigError("the records' header names no stream")
-    asked = "name one with --stream" if stream is None else f"none is called {stream!r}"
-    raise ConfigError(f"the records are of {len(names)} streams, {', '.join(names)}; {asked}")
+    if stream is None:
+        raise ConfigError(_which(header, "name one with --stream"))
+    return next((entry for entry in streams if entry.get("stream") == stream), {"stream": stream})
+
+
+def _entries(header: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries: Sequence[Any] = header.get("streams") or ()
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def _which(header: Mapping[str, Any], asked: str) -> str:
+    names = [str(entry.get("stream")) for entry in _entries(header)]
+    return f"the records are of {len(names)} streams, {', '.join(names)}; {asked}"
 
 
 def _size_wh(info: Mapping[str, Any], name: str, records: Records) -> tuple[int, int]:

@@ -17,7 +17,9 @@ from streamfer.app.session.job import Job
 from streamfer.app.session.outcome import Outcome
 from streamfer.app.session.session import Session
 from streamfer.errors import ConfigError, SourceError
+from streamfer.media.records.reader import read_records
 from streamfer.media.sources.file import FileSource
+from streamfer.media.subtitles.timeline import read_timeline
 from streamfer.types import StreamInfo
 from tests.support.detectors import FakeDetector
 from tests.support.engines import FakeEngine
@@ -103,6 +105,31 @@ def test_a_source_joins_and_another_leaves(tmp_path: Path) -> None:
     assert run.outcome is not None
     assert frame_records(records, "lavfi")
     assert len(frame_records(records, "second")) > 2
+    assert read_timeline(read_records(records), "second").duration_s > 0  # not in the header
+    with pytest.raises(ConfigError, match="none is called 'third'"):
+        read_timeline(read_records(records), "third")
+
+
+def test_the_next_run_does_not_write_over_a_camera_that_joined(tmp_path: Path) -> None:
+    records = tmp_path / "all.jsonl"
+    with running(records=records) as run:
+        assert run.job.add("udp://127.0.0.1:9", "cam").stream == "cam"
+        before = run.frames("lavfi")
+        run.until(lambda: run.frames("lavfi") > before + 2)
+    (joined,) = set(tmp_path.iterdir()) - {records}
+    kept = joined.read_bytes()
+    assert [entry["stream"] for entry in read_records(joined).header["streams"]] == ["lavfi", "cam"]
+    assert frame_records(joined, "lavfi")
+    with running(records=records):
+        pass
+    assert joined.read_bytes() == kept
+
+
+def test_latents_that_are_written_over_take_no_camera(tmp_path: Path) -> None:
+    with running(latents=tmp_path / "all.parquet") as run:
+        with pytest.raises(ConfigError, match=r"--latents .*the next run writes over it"):
+            run.job.add("udp://127.0.0.1:9", "cam")
+        assert run.job.add(PATTERN, "cam").stream == "cam"
 
 
 def test_where_results_are_kept_a_name_is_used_once(tmp_path: Path) -> None:
