@@ -187,6 +187,9 @@ def _nearest(key: str, fields: Mapping[str, Any]) -> str:
 
 def _convert(where: str, value: Any, kind: Any) -> Any:
     """Checks a TOML value against a field's type."""
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and "\0" in text for text in texts):
+        raise ConfigError(f"{where}: {value!r} holds a character 0, which no name has")
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         kind = next(part for part in typing.get_args(kind) if part is not type(None))
@@ -197,8 +200,8 @@ def _convert(where: str, value: Any, kind: Any) -> Any:
             raise ConfigError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
         return value
     if origin is tuple:
-        texts = _strings(where, value)
-        return texts if typing.get_args(kind)[0] is str else tuple(map(Path, texts))
+        strings = _strings(where, value)
+        return strings if typing.get_args(kind)[0] is str else tuple(map(Path, strings))
     if kind is Path and isinstance(value, str):
         return Path(value)
     if kind is str and isinstance(value, int | float) and not isinstance(value, bool):

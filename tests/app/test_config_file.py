@@ -76,6 +76,14 @@ def test_the_home_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         merged(tmp_path / "a.toml", 'records = "~nobody-of-that-name/r.jsonl"')
 
 
+@pytest.mark.parametrize(
+    "line", ['json-summary = "a\\u0000b"', 'source = ["a\\u0000b"]', 'detector = "a\\u0000b"']
+)
+def test_no_name_holds_a_character_0(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ConfigError, match="holds a character 0"):
+        merged(tmp_path / "a.toml", line)
+
+
 def test_a_key_in_two_spellings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'max-frames' is given in two spellings"):
         merged(tmp_path / "a.toml", "max-frames = 3\nmax_frames = 4")

@@ -132,10 +132,19 @@ def config_from_options(options: Mapping[str, Any], base: RunConfig | None = Non
 
 
 def without_own_heads(options: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[FaceHead]]:
-    """Takes heads of the caller's out of the options; beside them, all of the program's answer."""
+    """Takes heads of the caller's out of the options; beside them, all of the program's answer.
+
+    Raises:
+        ConfigError: there are names among them.
+    """
     heads = options.get("heads", "all")
     if isinstance(heads, str):
         return dict(options), ()
+    names = [head for head in heads if isinstance(head, str)]
+    if names and len(names) < len(heads):
+        raise ConfigError(f"heads: names or heads of one's own, not both; got {', '.join(names)}")
+    if names:
+        return {**options, "heads": ",".join(names)}, ()
     return {**options, "heads": "all"}, tuple(heads)
 
 

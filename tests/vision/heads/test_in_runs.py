@@ -63,7 +63,14 @@ def test_heads_are_left_out_by_name(tmp_path: Path) -> None:
     assert "fields" not in read_records(path).header
     (face,) = analysed(path, heads="valence")[0]["faces"]
     assert set(OURS) & face.keys() == {"valence"}
+    (face,) = analysed(tmp_path / "list.csv", heads=["valence"])[0]["faces"]
+    assert set(OURS) & face.keys() == {"valence"}
     assert read_records(path).frames[0]["faces"] == [face]
+
+
+def test_names_and_heads_of_one_s_own_do_not_go_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="names or heads of one's own, not both; got pose"):
+        analysed(tmp_path / "r.csv", heads=["pose", Brightness()])
 
 
 def test_an_unknown_head_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
