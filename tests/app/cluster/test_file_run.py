@@ -56,7 +56,7 @@ def test_every_file_is_done_once_and_nothing_is_left_of_attempts(tmp_path: Path)
     assert Counter(workers.files_given) == Counter(f"s{n}" for n in range(6))
     assert results(tmp_path) == [f"s{n}.jsonl" for n in range(6)]
     assert [done.stream for done in done_files(tmp_path)] == [f"s{n}" for n in range(6)]
-    assert {path.name for path in tmp_path.iterdir()} == {"records", "done"}
+    assert {path.name for path in tmp_path.iterdir()} == {"records", "done", ".job.lock"}
     assert (figures.done, figures.waiting, figures.running, figures.failed) == (6, 0, 0, {})
     assert (figures.frames, figures.faces) == (60, 30)
 

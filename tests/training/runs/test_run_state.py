@@ -60,8 +60,9 @@ def test_a_broken_checkpoint_is_named(tmp_path: Path, content: bytes | None) -> 
 
 
 def test_an_unwritable_checkpoint_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").mkdir()
     with pytest.raises(OutputError, match="cannot write"):
-        save_checkpoint(tmp_path / "absent" / "last.pt", {})
+        save_checkpoint(tmp_path / "last.pt", {})
 
 
 def test_a_resumed_metrics_file_forgets_the_epochs_that_are_done_again(tmp_path: Path) -> None:
