@@ -5,19 +5,19 @@ from __future__ import annotations
 import io
 import itertools
 import socket
-import threading
 from fractions import Fraction
-from typing import Self
 
 import av
 import numpy as np
+
+from tests.support.background_sender import BackgroundSender
 
 _RATE, _SAMPLES = 48_000, 1152
 _CELL = 188
 _SENT = 7 * _CELL
 
 
-class SoundSender:
+class SoundSender(BackgroundSender):
     """A second of pictures with sound, then its sound alone, for up to a minute.
 
     Args:
@@ -25,18 +25,9 @@ class SoundSender:
     """
 
     def __init__(self, port: int) -> None:
+        super().__init__()
         self._address = ("127.0.0.1", port)
-        self._stop = threading.Event()
         self._data = _stream(60)
-        self._thread = threading.Thread(target=self._run, name="sound sender")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         data, ends = self._data

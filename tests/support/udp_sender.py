@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 import struct
-import threading
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
 
 import av
+
+from tests.support.background_sender import BackgroundSender
 
 _TICKS = 90_000
 
 
-class UdpSender:
+class UdpSender(BackgroundSender):
     """Plays a file of `encode_access_units` in a loop, from a thread of its own.
 
     Args:
@@ -25,24 +25,15 @@ class UdpSender:
     """
 
     def __init__(self, port: int, media: Path, rate: int = 15) -> None:
+        super().__init__()
         self._url = f"udp://127.0.0.1:{port}?pkt_size=1316"
         self._units = _read_access_units(media)
         self._rate = rate
         self._clock_s = 10.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="udp sender")
 
     def jump(self, seconds: float) -> None:
         """Sets the stream's clock forward, or back."""
         self._clock_s = max(self._clock_s + seconds, 1.0)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         due_s = time.monotonic()

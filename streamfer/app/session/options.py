@@ -135,7 +135,7 @@ def without_own_heads(options: Mapping[str, Any]) -> tuple[dict[str, Any], Seque
     """Takes heads of the caller's out of the options; beside them, all of the program's answer.
 
     Raises:
-        ConfigError: there are names among them.
+        ConfigError: there are names beside them.
     """
     heads = options.get("heads", "all")
     if isinstance(heads, str):

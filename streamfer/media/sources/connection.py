@@ -26,6 +26,7 @@ _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe"})
 """Formats whose PTS are made up."""
 
 _PLAYLISTS = frozenset({"hls", "dash"})
+"""Formats that say when a stream has ended, and keep what it last showed."""
 
 _FILES_OF_PICTURES = "image2"
 """Format of addresses that end like a picture's; it cannot read without a declared length."""
@@ -95,8 +96,9 @@ class Connection:
         sound = [audio for audio in streams.audio if is_known_sound(audio)][:1]
         wanted = endpoint.packets is not None or endpoint.sound is not None
         self._kept = [self._video, *(sound if wanted else ())]
+        kept = {stream.index for stream in self._kept}
         for stream in streams:
-            if all(stream.index != kept.index for kept in self._kept):
+            if stream.index not in kept:
                 # Else reading goes on in it, out of reach, for as long as no picture comes.
                 stream.discard = Discard.all
         if endpoint.packets is not None:
